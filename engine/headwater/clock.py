@@ -1,0 +1,41 @@
+"""Time and randomness: the only place that reads either.
+
+Everything above takes a `Clock` as an argument, so that a test can hold time still and repeat a
+run from its seed.
+"""
+
+import secrets
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the database asks of the world."""
+
+    def now_ns(self) -> int:
+        """Nanoseconds since the epoch; may stand still or step back."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never step back, for durations."""
+        ...
+
+    def seed(self) -> int:
+        """64 unpredictable bits."""
+        ...
+
+
+class SystemClock:
+    """The clock and the randomness of the operating system."""
+
+    def now_ns(self) -> int:
+        """Nanoseconds since the epoch."""
+        return time.time_ns()
+
+    def monotonic(self) -> float:
+        """Seconds since some moment in the past."""
+        return time.monotonic()
+
+    def seed(self) -> int:
+        """64 unpredictable bits."""
+        return secrets.randbits(64)

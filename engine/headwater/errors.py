@@ -1,0 +1,377 @@
+"""Every error that Headwater raises, as one tree.
+
+::
+
+    HeadwaterError
+    ├── ApplicationError                    the application's own, reaches clients with its data
+    ├── UsageError                          the caller can mend it
+    │   ├── ArgumentError                   (ValueError)  arguments of a function
+    │   ├── ReturnValueError                (ValueError)  what a function returned
+    │   ├── DocumentInvalidError            (ValueError)  a document against its table's type
+    │   ├── ValueNotStorableError           (TypeError)   a Python value that is no value
+    │   ├── InvalidIdError                  (ValueError)  no id, or an id of another table
+    │   ├── DocumentNotFoundError           (KeyError)    a write to an absent document
+    │   ├── NotUniqueError                  (ValueError)  unique() found several
+    │   ├── UniqueViolationError            (ValueError)  a unique index holds the key already
+    │   ├── FunctionNotFoundError           (LookupError)
+    │   ├── FunctionKindError               (TypeError)   a query called as a mutation, …
+    │   ├── FunctionInternalError           (PermissionError)  internal=True, called from outside
+    │   ├── WriteInQueryError               (TypeError)
+    │   ├── ImpureFunctionError             (RuntimeError)  I/O in a query or mutation
+    │   ├── IndexNotFoundError              (LookupError)
+    │   ├── IndexRangeError                 (ValueError)  bounds that no index range can have
+    │   ├── IndexBuildingError              (RuntimeError)  declared, still being filled
+    │   ├── InvalidCursorError              (ValueError)  a cursor of another query
+    │   ├── DeclarationError                (TypeError)   a table or function declared wrongly
+    │   ├── SchemaMismatchError             (ValueError)  stored documents do not fit a new type
+    │   ├── AlreadyOpenError                (RuntimeError)  open here with other modules or options
+    │   ├── ClosedError                     (RuntimeError)  a closed database or transaction
+    │   └── ForkedError                     (RuntimeError)  an open database carried over a fork
+    ├── LimitExceededError                  (ValueError)  one of limits.py
+    │   └── TimeLimitError                  (TimeoutError)
+    ├── ConflictError                       (RuntimeError)  an optimistic transaction lost
+    ├── SnapshotTooOldError                 (RuntimeError)  a snapshot held for too long
+    └── StorageError                        (OSError)
+        ├── NotADatabaseError
+        ├── NewerFormatError
+        ├── CorruptionError                 bytes that are not what was written
+        ├── DatabaseFullError               the disk or the map is full
+        ├── ReadOnlyError                   the directory or the file cannot be written
+        └── DiskError                       the operating system failed to read, write or flush
+
+A class is named for the fact. It carries the facts as attributes and a stable ``code``, and also
+inherits the built-in error that a caller would expect. A message says what happened, where, what
+was expected, what was found and what to do.
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+
+class HeadwaterError(Exception):
+    """Root of the tree. ``code`` is stable across releases; messages are not."""
+
+    code: ClassVar[str] = "headwater"
+
+    def __str__(self) -> str:
+        # KeyError shows the repr of its argument; a message is for people.
+        return str(self.args[0]) if self.args else ""
+
+
+class ApplicationError(HeadwaterError):
+    """Raised by the application's functions; reaches remote clients together with its data.
+
+    Attributes:
+        data: Any storable value.
+    """
+
+    code = "application"
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(f"the application refused: {data!r}")
+        self.data = data
+
+
+class UsageError(HeadwaterError):
+    """Something that the caller can mend."""
+
+    code = "usage"
+
+
+class ArgumentError(UsageError, ValueError):
+    """Arguments that a function does not take.
+
+    Attributes:
+        function: Path of the function.
+        path: Path of the offending argument, such as ``filters[2].name``; empty if several.
+    """
+
+    code = "argument_invalid"
+
+    def __init__(self, message: str, *, function: str = "", path: str = "") -> None:
+        super().__init__(message)
+        self.function = function
+        self.path = path
+
+
+class ReturnValueError(UsageError, ValueError):
+    """A function returned something that its declaration excludes, or that is no value."""
+
+    code = "return_value_invalid"
+
+    def __init__(self, message: str, *, function: str = "", path: str = "") -> None:
+        super().__init__(message)
+        self.function = function
+        self.path = path
+
+
+class DocumentInvalidError(UsageError, ValueError):
+    """A document does not match the type of its table."""
+
+    code = "document_invalid"
+
+    def __init__(self, message: str, *, table: str, path: str = "") -> None:
+        super().__init__(message)
+        self.table = table
+        self.path = path
+
+
+class ValueNotStorableError(UsageError, TypeError):
+    """A Python value that is not a Headwater value."""
+
+    code = "value_not_storable"
+
+    def __init__(self, message: str, *, path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class InvalidIdError(UsageError, ValueError):
+    """A string that is no id, or an id of another table."""
+
+    code = "id_invalid"
+
+
+class DocumentNotFoundError(UsageError, KeyError):
+    """A patch, replace or delete of a document that is not there."""
+
+    code = "document_not_found"
+
+    def __init__(self, message: str, *, id: str) -> None:  # noqa: A002 - the field's own name
+        super().__init__(message)
+        self.id = id
+
+
+class NotUniqueError(UsageError, ValueError):
+    """``unique()`` found more than one document."""
+
+    code = "not_unique"
+
+    def __init__(self, message: str, *, ids: Sequence[str]) -> None:
+        super().__init__(message)
+        self.ids = tuple(ids)
+
+
+class UniqueViolationError(UsageError, ValueError):
+    """A unique index already holds the key.
+
+    Attributes:
+        table: Name of the table.
+        index: Name of the index.
+        key: The values of the index's fields.
+        holder: The id of the document that holds the key.
+    """
+
+    code = "unique_violation"
+
+    def __init__(
+        self, message: str, *, table: str, index: str, key: Sequence[Any], holder: str
+    ) -> None:
+        super().__init__(message)
+        self.table = table
+        self.index = index
+        self.key = tuple(key)
+        self.holder = holder
+
+
+class FunctionNotFoundError(UsageError, LookupError):
+    """No function at that path."""
+
+    code = "function_not_found"
+
+
+class FunctionKindError(UsageError, TypeError):
+    """A function used as another kind than it was declared."""
+
+    code = "function_kind"
+
+
+class FunctionInternalError(UsageError, PermissionError):
+    """An internal function was called from outside."""
+
+    code = "function_internal"
+
+
+class WriteInQueryError(UsageError, TypeError):
+    """A write through the context of a query."""
+
+    code = "write_in_query"
+
+
+class ImpureFunctionError(UsageError, RuntimeError):
+    """I/O inside a query or mutation."""
+
+    code = "function_impure"
+
+
+class IndexNotFoundError(UsageError, LookupError):
+    """The table has no such index."""
+
+    code = "index_not_found"
+
+
+class IndexRangeError(UsageError, ValueError):
+    """Bounds that a range of this index cannot have."""
+
+    code = "index_range_invalid"
+
+
+class IndexBuildingError(UsageError, RuntimeError):
+    """The index is declared and not yet filled."""
+
+    code = "index_building"
+
+
+class InvalidCursorError(UsageError, ValueError):
+    """A pagination cursor that was not made by this query."""
+
+    code = "cursor_invalid"
+
+
+class DeclarationError(UsageError, TypeError):
+    """A table, index, field or function is declared in a way that cannot work."""
+
+    code = "declaration_invalid"
+
+
+class SchemaMismatchError(UsageError, ValueError):
+    """Stored documents do not fit the declared type, or break a new unique index.
+
+    Attributes:
+        table: Name of the table.
+        documents: Pairs of an offending id and the reason, the first few.
+    """
+
+    code = "schema_mismatch"
+
+    def __init__(self, message: str, *, table: str, documents: Sequence[tuple[str, str]]) -> None:
+        super().__init__(message)
+        self.table = table
+        self.documents = tuple(documents)
+
+
+class AlreadyOpenError(UsageError, RuntimeError):
+    """The directory is open in this process with other modules or options."""
+
+    code = "already_open"
+
+
+class ClosedError(UsageError, RuntimeError):
+    """The database, snapshot, transaction or live query was closed."""
+
+    code = "closed"
+
+
+class ForkedError(UsageError, RuntimeError):
+    """A database that was opened before a fork is used in the child."""
+
+    code = "forked"
+
+
+class LimitExceededError(HeadwaterError, ValueError):
+    """A bound of ``limits.py`` was reached.
+
+    Attributes:
+        limit: The field of ``Limits``.
+        value: How far it went.
+        maximum: The bound.
+    """
+
+    code = "limit_exceeded"
+
+    def __init__(self, message: str, *, limit: str, value: float, maximum: float) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.value = value
+        self.maximum = maximum
+
+
+class TimeLimitError(LimitExceededError, TimeoutError):
+    """A function ran for longer than it may."""
+
+    code = "time_limit_exceeded"
+
+
+class ConflictError(HeadwaterError, RuntimeError):
+    """A transaction read something that another commit has changed since.
+
+    Attributes:
+        ts: Timestamp of the commit that won.
+        function: The function that made that commit, or empty.
+        table: Table of the key in conflict.
+        index: Index of the key in conflict.
+        key: The key in conflict, as values.
+    """
+
+    code = "conflict"
+
+    def __init__(
+        self, message: str, *, ts: int, function: str, table: str, index: str, key: Sequence[Any]
+    ) -> None:
+        super().__init__(message)
+        self.ts = ts
+        self.function = function
+        self.table = table
+        self.index = index
+        self.key = tuple(key)
+
+
+class SnapshotTooOldError(HeadwaterError, RuntimeError):
+    """A snapshot was held for longer than ``limits.snapshot_seconds``."""
+
+    code = "snapshot_too_old"
+
+
+class StorageError(HeadwaterError, OSError):
+    """The disk, the file or the operating system."""
+
+    code = "storage"
+
+
+class NotADatabaseError(StorageError):
+    """The path exists and is no Headwater database."""
+
+    code = "not_a_database"
+
+
+class NewerFormatError(StorageError):
+    """Written by a newer version of Headwater.
+
+    Attributes:
+        found: Format version of the database.
+        supported: Newest format version that this library reads.
+    """
+
+    code = "format_newer"
+
+    def __init__(self, message: str, *, found: int, supported: int) -> None:
+        super().__init__(message)
+        self.found = found
+        self.supported = supported
+
+
+class CorruptionError(StorageError):
+    """Bytes on disk are not what was written."""
+
+    code = "corruption"
+
+
+class DatabaseFullError(StorageError):
+    """The disk or the memory map is full. Nothing was written."""
+
+    code = "database_full"
+
+
+class ReadOnlyError(StorageError):
+    """The directory or its file cannot be written."""
+
+    code = "read_only"
+
+
+class DiskError(StorageError):
+    """The operating system failed to read, write or flush.
+
+    A commit that ends with this error may or may not be durable.
+    """
+
+    code = "disk"

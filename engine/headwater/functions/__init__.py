@@ -1,0 +1,1 @@
+"""The functions of an application: declare, find, check arguments, run, retry."""

@@ -1,0 +1,69 @@
+"""Every bound, with its unit and its reason.
+
+The bounds are generous: they are there so that a mistake ends with a message instead of with a
+machine that swaps. Each can be changed per database: ``hw.open(path, limits=Limits(...))``.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+GIB: Final = 1024 * MIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds on what one document, function or transaction may take.
+
+    Attributes:
+        document_bytes: One document as stored. Larger things belong into files.
+        nesting: Levels of lists and dicts inside one value; also keeps recursion bounded.
+        documents_read: Documents that one transaction may read.
+        bytes_read: Bytes of documents that one transaction may read.
+        documents_written: Documents that one transaction may write; they are held in memory.
+        bytes_written: Bytes of documents that one transaction may write.
+        intervals_read: Ranges and points that one transaction may depend on.
+        arguments_bytes: Packed arguments of one call.
+        result_bytes: Packed result of one call.
+        query_seconds: Run time of one query.
+        mutation_seconds: Run time of one attempt of one mutation.
+        call_depth: Functions that call functions.
+        transaction_seconds: Age of an explicit transaction at its commit.
+        snapshot_seconds: Age of a snapshot; an old one keeps the file from reusing space.
+        optimistic_attempts: Runs of a mutation that lost to other commits before it goes in turn.
+        batch_transactions: Transactions that share one flush.
+        cache_bytes: Results kept for queries that are asked again.
+        recent_commits: Commits whose keys are kept in memory for conflict checks.
+        backfill_documents: Documents per step when an index is filled.
+    """
+
+    document_bytes: int = 8 * MIB
+    nesting: int = 64
+    documents_read: int = 1_000_000
+    bytes_read: int = 1 * GIB
+    documents_written: int = 100_000
+    bytes_written: int = 256 * MIB
+    intervals_read: int = 1_000_000
+    arguments_bytes: int = 16 * MIB
+    result_bytes: int = 256 * MIB
+    query_seconds: float = 30.0
+    mutation_seconds: float = 10.0
+    call_depth: int = 32
+    transaction_seconds: float = 60.0
+    snapshot_seconds: float = 60.0
+    optimistic_attempts: int = 3
+    batch_transactions: int = 512
+    cache_bytes: int = 64 * MIB
+    recent_commits: int = 4096
+    backfill_documents: int = 2000
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            if getattr(self, name) <= 0:
+                raise ValueError(
+                    f"Limits({name}={getattr(self, name)!r}): expected a number above 0"
+                )
+
+
+DEFAULT_LIMITS: Final = Limits()

@@ -1,0 +1,1 @@
+"""Validators, annotations turned into validators, table declarations, schema differences."""

@@ -1,0 +1,1 @@
+"""Bytes: the LMDB environment, the on-disk format, the commit log."""

@@ -1,0 +1,1 @@
+"""Projections: the catalog, commits applied to tables and indexes, snapshots, rebuild, verify."""

@@ -1,0 +1,1 @@
+"""Read sets, write sets over a snapshot, queries, and the committer."""

@@ -1,0 +1,1 @@
+"""Values and their order, order-preserving keys, ids, intervals and index definitions."""
