@@ -1,0 +1,73 @@
+"""What a function is handed: the tables, the time, and randomness that repeats."""
+
+import random
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from headwater.transactions.reader import Reader
+from headwater.transactions.transaction import Transaction
+from headwater.transactions.writer import Writer
+
+
+class NestedCalls(Protocol):
+    """How a function that is called inside another one is run."""
+
+    def run_nested(self, ctx: "QueryCtx", function: Any, arguments: Mapping[str, Any]) -> Any:
+        """Run in the transaction of the context."""
+        ...
+
+
+class QueryCtx:
+    """The context of a query: reads of one snapshot."""
+
+    __slots__ = ("_calls", "_db", "_transaction", "depth")
+
+    def __init__(
+        self, transaction: Transaction, db: Reader, calls: NestedCalls, depth: int = 0
+    ) -> None:
+        self._transaction = transaction
+        self._db: Reader = db
+        self._calls = calls
+        self.depth = depth
+
+    @property
+    def db(self) -> Reader:
+        """The tables."""
+        return self._db
+
+    @property
+    def now(self) -> float:
+        """The time of this run, ms since the epoch. It stands still while the function runs."""
+        self._transaction.observed_time = True
+        return self._transaction.now_ms
+
+    @property
+    def random(self) -> random.Random:
+        """Randomness that repeats when the transaction is repeated. Not for secrets."""
+        return self._transaction.random()
+
+    @property
+    def transaction(self) -> Transaction:
+        """The transaction of the run; for the floors above."""
+        return self._transaction
+
+    def run_function(self, function: Any, arguments: Mapping[str, Any]) -> Any:
+        """Run another function in this transaction; calling the function does that."""
+        return self._calls.run_nested(self, function, arguments)
+
+
+class MutationCtx(QueryCtx):
+    """The context of a mutation: reads and writes of one transaction."""
+
+    __slots__ = ("_writer",)
+
+    def __init__(
+        self, transaction: Transaction, db: Writer, calls: NestedCalls, depth: int = 0
+    ) -> None:
+        super().__init__(transaction, db, calls, depth)
+        self._writer = db
+
+    @property
+    def db(self) -> Writer:
+        """The tables."""
+        return self._writer

@@ -1,0 +1,253 @@
+"""Queries and mutations as an application declares them.
+
+A decorated function becomes a `Query` or a `Mutation`: an object that knows the function, its kind
+and its parameters, is called with a context inside another function, and is passed to the database
+outside. What its annotations mean is read when its module is opened, not here.
+"""
+
+import inspect
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import (
+    Any,
+    ClassVar,
+    Concatenate,
+    Generic,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    cast,
+    overload,
+)
+
+from headwater.errors import DeclarationError
+from headwater.functions.contexts import MutationCtx, QueryCtx
+from headwater.functions.parameters import Signature, read_signature
+from headwater.functions.paths import function_path, module_path
+from headwater.schema.v import Optional
+from headwater.schema.validators import ObjectValidator, Validator
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+Kind: TypeAlias = Literal["query", "mutation"]
+Arguments: TypeAlias = ObjectValidator | Mapping[str, Validator | Optional]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a decorator was given besides the function.
+
+    Attributes:
+        is_internal: Callable by other functions only, never from outside.
+        args: Validators that replace those of the annotations, by parameter.
+        returns: A validator that replaces that of the return annotation.
+    """
+
+    is_internal: bool = False
+    args: Arguments | None = None
+    returns: Validator | None = None
+
+
+class Function(Generic[P, R_co]):
+    """A declared function; made by ``@query`` or ``@mutation``.
+
+    Attributes:
+        handler: The function itself, context first.
+        name: Its name in Python.
+        module: The dotted name of its module.
+        path: How messages call it before an application is opened: ``chat:send``.
+        doc: Its docstring, or empty.
+        is_async: Whether it is an ``async def``.
+        is_internal: Whether it may not be called from outside.
+        signature: Its parameters after the context, as declared.
+        options: What the decorator was given.
+    """
+
+    kind: ClassVar[Kind]
+
+    def __init__(self, handler: Callable[..., Any], options: Options) -> None:
+        if not inspect.isfunction(handler):
+            raise DeclarationError(
+                f"@{self.kind}: expected a function, got {handler!r}; "
+                f"options are given by name, as in @{self.kind}(internal=True)"
+            )
+        self.handler = handler
+        self.name = handler.__name__
+        self.module = handler.__module__
+        self.path = function_path(module_path(self.module), self.name)
+        self.doc = inspect.getdoc(handler) or ""
+        self.is_async = inspect.iscoroutinefunction(handler)
+        self.is_internal = options.is_internal
+        self.options = options
+        self.signature: Signature = read_signature(handler, self.path)
+        # What inspect, help() and doctest look at.
+        self.__name__ = self.name
+        self.__qualname__ = handler.__qualname__
+        self.__module__ = self.module
+        self.__doc__ = handler.__doc__
+        self.__wrapped__ = handler
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.path}>"
+
+    def arrange(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of a call by parameter, with defaults; their types are not checked.
+
+        Raises:
+            ArgumentError: Names are unknown, missing or given twice.
+        """
+        return self.signature.arrange(args, kwargs)
+
+
+class Query(Function[P, R_co]):
+    """A function that reads, and is run again for whoever watches it when that has changed."""
+
+    kind: ClassVar[Kind] = "query"
+
+    def __call__(self, ctx: QueryCtx, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Runs inside the transaction of another function.
+
+        Raises:
+            ArgumentError: The arguments do not fit.
+            ReturnValueError: The result does not fit.
+        """
+        return cast("R_co", ctx.run_function(self, self.signature.arrange(args, kwargs)))
+
+    def bind(self, *args: P.args, **kwargs: P.kwargs) -> "BoundQuery[R_co]":
+        """The query together with arguments, to watch several queries as one.
+
+        Raises:
+            ArgumentError: Names are unknown, missing or given twice.
+        """
+        return BoundQuery(self, self.signature.arrange(args, kwargs))
+
+
+class Mutation(Function[P, R_co]):
+    """A function that reads and writes, as one transaction."""
+
+    kind: ClassVar[Kind] = "mutation"
+
+    def __call__(self, ctx: MutationCtx, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Runs inside the transaction of another mutation.
+
+        Raises:
+            ArgumentError: The arguments do not fit.
+            ReturnValueError: The result does not fit.
+        """
+        return cast("R_co", ctx.run_function(self, self.signature.arrange(args, kwargs)))
+
+
+@dataclass(frozen=True, slots=True)
+class BoundQuery(Generic[R_co]):
+    """A query and its arguments by parameter, not yet checked for their types."""
+
+    query: Query[..., R_co]
+    arguments: Mapping[str, Any]
+
+
+class QueryDecorator(Protocol):
+    """What ``@query(...)`` with options gives."""
+
+    @overload
+    def __call__(
+        self, handler: Callable[Concatenate[QueryCtx, P], Coroutine[Any, Any, R]], /
+    ) -> Query[P, R]: ...
+    @overload
+    def __call__(self, handler: Callable[Concatenate[QueryCtx, P], R], /) -> Query[P, R]: ...
+
+
+class MutationDecorator(Protocol):
+    """What ``@mutation(...)`` with options gives."""
+
+    @overload
+    def __call__(
+        self, handler: Callable[Concatenate[MutationCtx, P], Coroutine[Any, Any, R]], /
+    ) -> Mutation[P, R]: ...
+    @overload
+    def __call__(self, handler: Callable[Concatenate[MutationCtx, P], R], /) -> Mutation[P, R]: ...
+
+
+@overload
+def query(
+    handler: Callable[Concatenate[QueryCtx, P], Coroutine[Any, Any, R]], /
+) -> Query[P, R]: ...
+@overload
+def query(handler: Callable[Concatenate[QueryCtx, P], R], /) -> Query[P, R]: ...
+@overload
+def query(
+    *, internal: bool = False, args: Arguments | None = None, returns: Validator | None = None
+) -> QueryDecorator: ...
+def query(
+    handler: Callable[..., Any] | None = None,
+    /,
+    *,
+    internal: bool = False,
+    args: Arguments | None = None,
+    returns: Validator | None = None,
+) -> Any:
+    """Declares a query: ``@hw.query``, or ``@hw.query(internal=True)``.
+
+    The function takes a `QueryCtx` and then its arguments; their annotations are checked at run
+    time. It is deterministic and reads only. ``async def`` is accepted as long as it never really
+    waits.
+
+    Args:
+        handler: The function.
+        internal: Refuse calls from outside.
+        args: Validators by parameter, in place of annotations that cannot say it.
+        returns: A validator in place of the return annotation.
+
+    Raises:
+        DeclarationError: The function has no context, or parameters that cannot be given by name.
+    """
+    options = Options(is_internal=internal, args=args, returns=returns)
+
+    def declare(function: Callable[..., Any]) -> Query[..., Any]:
+        return Query(function, options)
+
+    return declare if handler is None else declare(handler)
+
+
+@overload
+def mutation(
+    handler: Callable[Concatenate[MutationCtx, P], Coroutine[Any, Any, R]], /
+) -> Mutation[P, R]: ...
+@overload
+def mutation(handler: Callable[Concatenate[MutationCtx, P], R], /) -> Mutation[P, R]: ...
+@overload
+def mutation(
+    *, internal: bool = False, args: Arguments | None = None, returns: Validator | None = None
+) -> MutationDecorator: ...
+def mutation(
+    handler: Callable[..., Any] | None = None,
+    /,
+    *,
+    internal: bool = False,
+    args: Arguments | None = None,
+    returns: Validator | None = None,
+) -> Any:
+    """Declares a mutation: ``@hw.mutation``, or ``@hw.mutation(internal=True)``.
+
+    The function takes a `MutationCtx` and then its arguments, and is one transaction: all of its
+    writes happen or none. It may be run more than once, so it does nothing but read and write
+    documents. ``async def`` is accepted as long as it never really waits.
+
+    Args:
+        handler: The function.
+        internal: Refuse calls from outside.
+        args: Validators by parameter, in place of annotations that cannot say it.
+        returns: A validator in place of the return annotation.
+
+    Raises:
+        DeclarationError: The function has no context, or parameters that cannot be given by name.
+    """
+    options = Options(is_internal=internal, args=args, returns=returns)
+
+    def declare(function: Callable[..., Any]) -> Mutation[..., Any]:
+        return Mutation(function, options)
+
+    return declare if handler is None else declare(handler)

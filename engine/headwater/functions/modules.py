@@ -1,0 +1,242 @@
+"""The functions and tables of an application, collected from its modules."""
+
+import importlib
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType, ModuleType
+from typing import Any, TypeAlias, cast
+
+from headwater.errors import DeclarationError
+from headwater.functions.arguments import CompiledFunction, Contract, read_contract
+from headwater.functions.declaration import Function
+from headwater.functions.paths import PathTable, function_path, module_path
+from headwater.schema.annotations import document_validator
+from headwater.schema.explain import TableNumbers, name_problem
+from headwater.schema.tables import Table, TableIndex, table_of
+from headwater.schema.validators import ObjectValidator, RefinedValidator, Validator
+
+AnyFunction: TypeAlias = Function[..., Any]
+AnyTable: TypeAlias = type[Table[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What the modules of an application declare. Immutable, and of no database in particular.
+
+    Attributes:
+        functions: By published path.
+        contracts: What each of them takes and gives, by published path.
+        tables: By name.
+        documents: The type of each table's documents, without the system fields, by table name.
+        modules: Names of the modules, in the order in which they were collected.
+    """
+
+    functions: Mapping[str, AnyFunction]
+    contracts: Mapping[str, Contract]
+    tables: Mapping[str, AnyTable]
+    documents: Mapping[str, ObjectValidator]
+    modules: tuple[str, ...]
+    _paths: PathTable = field(repr=False, compare=False)
+    _path_by_function: Mapping[AnyFunction, str] = field(repr=False, compare=False)
+
+    def path(self, path: str) -> str:
+        """The published path that somebody meant, such as ``chat:createChannel``.
+
+        Raises:
+            FunctionNotFoundError: There is none; the nearest one is named.
+        """
+        return path if path in self.functions else self._paths.find(path)
+
+    def function(self, path: str) -> AnyFunction:
+        """The function at a path, in any accepted spelling.
+
+        Raises:
+            FunctionNotFoundError: There is none; the nearest one is named.
+        """
+        return self.functions[self.path(path)]
+
+    def path_of(self, function: AnyFunction) -> str | None:
+        """The published path of a function, None if it is not one of this application."""
+        return self._path_by_function.get(function)
+
+    def table_of(self, document_type: Any) -> AnyTable | None:
+        """The table of a document type, None if it has none here."""
+        table = table_of(document_type)
+        return table if table is not None and table in self.tables.values() else None
+
+    def compile(
+        self, tables: TableNumbers, *, nesting: int = 64
+    ) -> dict[AnyFunction, CompiledFunction[..., Any]]:
+        """Each function ready to be called in a database.
+
+        Args:
+            tables: How the database numbers its tables.
+            nesting: Levels of lists and dicts that an argument or result may have.
+        """
+        return {
+            function: self.compile_function(function, tables, nesting=nesting)
+            for function in self.functions.values()
+        }
+
+    def compile_function(
+        self, function: AnyFunction, tables: TableNumbers, *, nesting: int = 64
+    ) -> CompiledFunction[..., Any]:
+        """One function ready to be called; one that no module publishes is read from scratch.
+
+        Raises:
+            DeclarationError: It is none of this application's, and its annotations cannot be
+                stored.
+        """
+        path = self.path_of(function)
+        if path is None:
+            contract = read_contract(function, function.path, self._table_name)
+        else:
+            contract = self.contracts[path]
+        return CompiledFunction(function, contract, tables, nesting=nesting)
+
+    def _table_name(self, owner: Any) -> str | None:
+        table = owner if owner in self.tables.values() else self.table_of(owner)
+        return None if table is None else table.table_name
+
+
+def collect(modules: Iterable[ModuleType | str]) -> Application:
+    """The application that modules declare.
+
+    Args:
+        modules: Modules, or dotted names, which are imported. A package stands for itself and
+            those of its submodules that have been imported. Functions count in the module that
+            defines them; tables count where they are imported, too, and so does every table that
+            an id in an annotation refers to.
+
+    Raises:
+        DeclarationError: Two functions or tables have one name, two tables have one document type,
+            or an annotation cannot be stored.
+    """
+    collector = _Collector()
+    for module, path in _modules(modules):
+        collector.add_module(module, path)
+    return collector.finish()
+
+
+class _Collector:
+    def __init__(self) -> None:
+        self.modules: dict[str, None] = {}
+        self.declared: dict[tuple[str, str], AnyFunction] = {}
+        self.tables: dict[str, AnyTable] = {}
+        self.by_document: dict[int, AnyTable] = {}
+
+    def add_module(self, module: ModuleType, path: str) -> None:
+        self.modules[module.__name__] = None
+        for name, found in list(vars(module).items()):
+            if isinstance(found, Function):
+                self.add_function(module, path, name, cast("AnyFunction", found))
+            elif (
+                isinstance(found, type) and issubclass(found, Table) and "table_name" in vars(found)
+            ):
+                self.add_table(cast("AnyTable", found))
+
+    def add_function(self, module: ModuleType, path: str, name: str, function: AnyFunction) -> None:
+        # A module that was put together by hand defines nothing itself: all it has is its own.
+        is_real = sys.modules.get(module.__name__) is module
+        if is_real and function.module != module.__name__:
+            return
+        other = self.declared.setdefault((path, name), function)
+        if other is not function:
+            raise DeclarationError(
+                f"{function_path(path, name)}: declared in {other.module} and in "
+                f"{function.module}; rename one of the modules, or open their package"
+            )
+
+    def add_table(self, table: AnyTable) -> None:
+        other = self.tables.setdefault(table.table_name, table)
+        if other is not table:
+            raise DeclarationError(
+                f"table {table.table_name!r} is declared twice, as {_class_name(other)} and as "
+                f"{_class_name(table)}; rename one of them, or import it from the other module"
+            )
+        owner = self.by_document.setdefault(id(table.document_type), table)
+        if owner is not table:
+            raise DeclarationError(
+                f"{table.document_type.__name__} is the document type of two tables, "
+                f"{owner.table_name!r} and {table.table_name!r}; an id could not tell them apart: "
+                f"declare a document type for each"
+            )
+
+    def table_name(self, owner: Any) -> str | None:
+        """Finds the table of an annotation, and takes it in if no module has shown it yet."""
+        table = owner if hasattr(owner, "table_name") else self.by_document.get(id(owner))
+        table = table or table_of(owner)
+        if table is None:
+            return None
+        self.add_table(table)
+        return cast("str", table.table_name)
+
+    def finish(self) -> Application:
+        paths = PathTable(self.declared)
+        functions = {function_path(m, name): found for (m, name), found in self.declared.items()}
+        contracts = {
+            path: read_contract(function, path, self.table_name)
+            for path, function in functions.items()
+        }
+        documents = dict(self._documents())
+        return Application(
+            functions=MappingProxyType(functions),
+            contracts=MappingProxyType(contracts),
+            tables=MappingProxyType(self.tables),
+            documents=MappingProxyType(documents),
+            modules=tuple(self.modules),
+            _paths=paths,
+            _path_by_function=MappingProxyType(
+                {function: path for path, function in reversed(functions.items())}
+            ),
+        )
+
+    def _documents(self) -> Iterator[tuple[str, ObjectValidator]]:
+        """Reads document types until none of them refers to a table that was not read."""
+        done: set[str] = set()
+        while waiting := [table for name, table in self.tables.items() if name not in done]:
+            for table in waiting:
+                name = table.table_name
+                validator = document_validator(
+                    table.document_type,
+                    where=f"table {name!r}",
+                    table_name_of=self.table_name,
+                )
+                for index in table.indexes.values():
+                    _check_index(name, index, validator)
+                done.add(name)
+                yield name, validator
+
+
+def _check_index(table: str, index: TableIndex[Any], document: ObjectValidator) -> None:
+    """An index on a field that no document can have is a typing error, not a wish."""
+    for path in index.fields:
+        inner: Validator = document
+        for name in path.split("."):
+            while isinstance(inner, RefinedValidator):
+                inner = inner.base
+            if not isinstance(inner, ObjectValidator):
+                break
+            problem = name_problem([name], known=inner.fields, required=(), noun="field")
+            if problem:
+                raise DeclarationError(f"table {table!r}, index {index.name!r}: {problem}")
+            inner = inner.fields[name].validator
+
+
+def _modules(modules: Iterable[ModuleType | str]) -> Iterator[tuple[ModuleType, str]]:
+    for given in modules:
+        module = importlib.import_module(given) if isinstance(given, str) else given
+        if not isinstance(cast("object", module), ModuleType):
+            raise DeclarationError(
+                f"modules: expected modules or their dotted names, got {module!r}"
+            )
+        yield module, module_path(module.__name__)
+        if hasattr(module, "__path__"):
+            for name, inner in sorted(sys.modules.items()):
+                if name.startswith(f"{module.__name__}.") and isinstance(inner, ModuleType):
+                    yield inner, module_path(name, module.__name__)
+
+
+def _class_name(table: AnyTable) -> str:
+    return f"{table.__module__}.{table.__qualname__}"

@@ -1,0 +1,130 @@
+"""No I/O in queries and mutations.
+
+They may run several times and on a thread of the database, and a query has to give the same on
+the same snapshot; an action is the place for the rest. An audit hook looks at every event that
+Python announces, but only on a thread that is inside a query or mutation. Importing a module is
+not I/O in this sense, and neither is logging.
+"""
+
+import sys
+import threading
+from types import FrameType
+from typing import Any, Final
+
+from headwater.errors import ImpureFunctionError
+
+_REFUSED: Final = {
+    "open": "opened a file",
+    "os.listdir": "listed a directory",
+    "os.scandir": "listed a directory",
+    "os.remove": "removed a file",
+    "os.rename": "renamed a file",
+    "os.mkdir": "made a directory",
+    "os.rmdir": "removed a directory",
+    "os.system": "ran a command",
+    "os.exec": "ran a program",
+    "os.fork": "forked",
+    "os.forkpty": "forked",
+    "os.posix_spawn": "started a process",
+    "os.spawn": "started a process",
+    "os.startfile": "started a program",
+    "subprocess.Popen": "started a process",
+    "pty.spawn": "started a process",
+    "socket.__new__": "made a socket",
+    "socket.connect": "connected a socket",
+    "socket.bind": "bound a socket",
+    "socket.getaddrinfo": "looked up a host",
+    "socket.gethostbyname": "looked up a host",
+    "socket.sendto": "sent to a socket",
+    "shutil.copyfile": "copied a file",
+    "shutil.rmtree": "removed a directory",
+    "sqlite3.connect": "opened another database",
+    "time.sleep": "slept",
+    "urllib.Request": "sent a request",
+    "_thread.start_new_thread": "started a thread",
+    "signal.pthread_kill": "sent a signal",
+    "os.kill": "sent a signal",
+}
+_ALLOWED_CALLERS: Final = ("importlib._bootstrap", "logging", "traceback", "linecache", "warnings")
+
+
+class _Running(threading.local):
+    """The function that runs on this thread; empty outside of one."""
+
+    name: str = ""
+    kind: str = ""
+
+
+_running: Final = _Running()
+_installing = threading.Lock()
+_is_installed = False
+
+
+class Pure:
+    """A ``with`` block in which this thread does no I/O.
+
+    Blocks nest; the innermost function is the one that is named. `suspended` opens a gap for the
+    database's own work.
+    """
+
+    __slots__ = ("_before", "_kind", "_name")
+
+    def __init__(self, name: str, kind: str) -> None:
+        self._name = name
+        self._kind = kind
+        self._before = ("", "")
+
+    def __enter__(self) -> None:
+        if not _is_installed:
+            _install()
+        self._before = (_running.name, _running.kind)
+        _running.name, _running.kind = self._name, self._kind
+
+    def __exit__(self, *_: object) -> None:
+        _running.name, _running.kind = self._before
+
+
+def suspended() -> Pure:
+    """A ``with`` block in which this thread may do I/O again."""
+    return Pure("", "")
+
+
+def _install() -> None:
+    """Add the audit hook. Python has no way to remove one, so there is one per process."""
+    global _is_installed  # noqa: PLW0603 - so is the list of hooks
+    with _installing:
+        if not _is_installed:
+            sys.addaudithook(_look)
+            _is_installed = True
+
+
+def _look(event: str, arguments: tuple[Any, ...]) -> None:
+    if event not in _REFUSED or not _running.name:
+        return
+    caller = sys._getframe(1)  # noqa: SLF001 - inspect would import half of the library
+    if _is_allowed(caller):
+        return
+    function = f"{_running.name} is a {_running.kind}"
+    with suspended():
+        shown = ", ".join(repr(argument)[:60] for argument in arguments[:1])
+    raise ImpureFunctionError(
+        f"{function} and {_REFUSED[event]} ({event} {shown}) at {_place(caller)}. It may run "
+        "several times and must not do I/O: do it in an action, or before calling, and pass the "
+        "result in as an argument"
+    )
+
+
+def _is_allowed(frame: FrameType | None) -> bool:
+    """Whether the event comes from an import or from logging, however deep inside."""
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__", ""))
+        if name.startswith(_ALLOWED_CALLERS) or "importlib._bootstrap" in frame.f_code.co_filename:
+            return True
+        if name.startswith("headwater.functions.runner"):
+            return False
+        frame = frame.f_back
+    return False
+
+
+def _place(frame: FrameType) -> str:
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

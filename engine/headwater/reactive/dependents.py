@@ -1,0 +1,71 @@
+"""Who depends on which keys, and up to which commit that has been looked at."""
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import Generic, TypeVar
+
+from headwater_indexes.interval_map import IntervalMap
+from headwater_indexes.intervals import Interval
+
+from headwater.tables.snapshot import Snapshot
+from headwater.transactions.commit_keys import CommitKeys
+from headwater.transactions.recent_commits import RecentCommits
+
+S = TypeVar("S", bound=Hashable)
+
+
+class Dependents(Generic[S]):
+    """An interval map that is moved along the log. The caller holds a lock around each call.
+
+    Attributes:
+        ts: All commits up to this one have been looked at.
+    """
+
+    def __init__(self, recent: RecentCommits, touch: Callable[[S, int], None]) -> None:
+        self._recent = recent
+        self._touch = touch
+        self._map: IntervalMap[S] = IntervalMap()
+        self.ts = recent.head
+
+    def add(self, dependent: S, intervals: Iterable[Interval]) -> None:
+        """Depend on intervals. O(log n) each."""
+        for interval in intervals:
+            self._map.add(dependent, interval)
+
+    def remove(self, dependent: S, intervals: Iterable[Interval]) -> None:
+        """Depend on them no more."""
+        for interval in intervals:
+            self._map.remove(dependent, interval)
+
+    def advance(self, snapshot: Snapshot) -> None:
+        """Look at every commit up to the snapshot."""
+        if snapshot.ts > self.ts:
+            if self._map:
+                self._look_at(self._recent.since(snapshot, self.ts))
+            self.ts = snapshot.ts
+
+    def advance_by(self, commits: list[CommitKeys]) -> None:
+        """Look at commits of this process, unless others lie between that have to come first."""
+        if commits and commits[0].previous_ts == self.ts:
+            self._look_at(commits)
+            self.ts = commits[-1].ts
+
+    def were_touched(self, intervals: Iterable[Interval], ts: int) -> bool:
+        """Whether a commit after ``ts`` that has been looked at touched one of the intervals."""
+        if self.ts <= ts:
+            return False
+        commits = self._recent.between(ts, self.ts)
+        return commits is None or any(
+            commit.first_within(interval.space, interval.low, interval.high) is not None
+            for interval in intervals
+            for commit in commits
+        )
+
+    def _look_at(self, commits: list[CommitKeys]) -> None:
+        for commit in commits:
+            for space, keys in commit.spaces():
+                for dependent in self._map.touched_many({space: keys}):
+                    self._touch(dependent, commit.ts)
+
+    def check(self) -> None:
+        """Check the invariants of the map. O(n)."""
+        self._map.check()

@@ -1,0 +1,34 @@
+"""What a query gave on one snapshot, and how live queries run one."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from headwater_indexes.intervals import Interval
+
+from headwater.tables.snapshot import Snapshot
+
+
+class Evaluation(NamedTuple):
+    """One run of a query.
+
+    Attributes:
+        result: The packed result; None if it raised.
+        error: What it raised.
+        intervals: Everything that the outcome depends on.
+        journal: Cursor at which its page ended, for the next run.
+    """
+
+    result: bytes | None
+    error: BaseException | None
+    intervals: frozenset[Interval]
+    journal: str | None
+
+    def gives_the_same_as(self, other: "Evaluation") -> bool:
+        """Whether a subscriber could not tell the two apart."""
+        if self.result is not None or other.result is not None:
+            return self.result == other.result
+        return type(self.error) is type(other.error) and str(self.error) == str(other.error)
+
+
+type Evaluate = Callable[[Snapshot, str | None], Evaluation]
+"""Runs a query on a snapshot, with the journal of its run before."""

@@ -1,0 +1,84 @@
+"""The thread that runs touched live queries, and the one that calls callbacks."""
+
+import logging
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from headwater.reactive.live_queries import LiveQueries
+from headwater.transactions.store import Store
+
+
+class Reactor:
+    """Wakes when a commit touched a live query, and sleeps otherwise.
+
+    Attributes:
+        queries: The live queries.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._news = threading.Event()
+        self._stop = False
+        self._thread: threading.Thread | None = None
+        self._callbacks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._caller: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self.queries = LiveQueries(store, self._news.set)
+
+    def start(self) -> None:
+        """Begin to listen for commits. Called with each new subscription."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = _start(self._loop, "headwater-reactor")
+                self._store.on_commit = self.queries.committed
+
+    def wake(self) -> None:
+        """Look for commits of other processes."""
+        if self._thread is not None:
+            self._news.set()
+
+    def call(self, callback: Callable[[], None]) -> None:
+        """Call back on a thread that may be slow without delaying the live queries."""
+        with self._lock:
+            if self._caller is None:
+                self._caller = _start(self._call_back, "headwater-callbacks")
+        self._callbacks.put(callback)
+
+    def close(self) -> None:
+        """End all subscriptions and both threads."""
+        self._store.on_commit = None
+        self.queries.close()
+        self._stop = True
+        self._news.set()
+        self._callbacks.put(None)
+        for thread in (self._thread, self._caller):
+            if thread is not None and thread is not threading.current_thread():
+                thread.join()
+
+    def _loop(self) -> None:
+        while True:
+            self._news.wait()
+            self._news.clear()
+            if self._stop:
+                return
+            try:
+                while self.queries.run_round():
+                    pass
+            except Exception:
+                logging.getLogger("headwater").exception("live queries could not be brought up")
+                if self._stop:
+                    return
+
+    def _call_back(self) -> None:
+        while (callback := self._callbacks.get()) is not None:
+            try:
+                callback()
+            except Exception:
+                logging.getLogger("headwater").exception("a callback of a live query raised")
+
+
+def _start(target: Callable[[], None], name: str) -> threading.Thread:
+    thread = threading.Thread(target=target, name=name, daemon=True)
+    thread.start()
+    return thread

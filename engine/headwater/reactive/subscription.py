@@ -1,0 +1,110 @@
+"""One subscriber: the newest transition that it has not seen, and how it hears of it."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from headwater.reactive.evaluation import Evaluation
+from headwater.storage.codec import unpack
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """The results of all queries of a subscriber at one timestamp."""
+
+    ts: int
+    evaluations: tuple[Evaluation, ...]
+
+    def gives_the_same_as(self, other: "Transition | None") -> bool:
+        """Whether a subscriber could not tell the two apart."""
+        return other is not None and all(
+            mine.gives_the_same_as(theirs)
+            for mine, theirs in zip(self.evaluations, other.evaluations, strict=True)
+        )
+
+    def values(self) -> list[Any]:
+        """A copy of the results that is the caller's own.
+
+        Raises:
+            BaseException: What the first failing query raised.
+        """
+        for evaluation in self.evaluations:
+            if evaluation.error is not None:
+                raise evaluation.error.with_traceback(None)
+        return [unpack(evaluation.result or b"\xc0") for evaluation in self.evaluations]
+
+
+class Subscription:
+    """A slot for the newest transition. A slow subscriber skips those between, never the last.
+
+    Attributes:
+        newest: The newest transition, seen or not.
+    """
+
+    __slots__ = ("__weakref__", "_lock", "_notify", "_waiter", "is_closed", "newest", "_seen_ts")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiter: threading.Condition | None = None
+        self._notify: Callable[[], None] | None = None
+        self._seen_ts = -1
+        self.newest: Transition | None = None
+        self.is_closed = False
+
+    @property
+    def ts(self) -> int:
+        """Timestamp of the newest transition, -1 before the first."""
+        return -1 if self.newest is None else self.newest.ts
+
+    def deliver(self, transition: Transition) -> None:
+        """Put a newer transition in place of the one before and wake the subscriber."""
+        with self._lock:
+            assert transition.ts > self.ts
+            self.newest = transition
+        self._tell()
+
+    def close(self) -> None:
+        """End the subscription; who waits is woken."""
+        with self._lock:
+            self.is_closed = True
+        self._tell()
+
+    def _tell(self) -> None:
+        with self._lock:
+            if self._waiter is not None:
+                self._waiter.notify_all()
+            notify = self._notify
+        if notify is not None:
+            notify()
+
+    def on_news(self, notify: Callable[[], None]) -> None:
+        """Call back, on any thread, whenever there may be something to take."""
+        with self._lock:
+            self._notify = notify
+        notify()
+
+    def take(self) -> Transition | None:
+        """The newest transition if it was not taken yet, without waiting."""
+        with self._lock:
+            return self._take()
+
+    def wait(self, timeout_seconds: float | None) -> Transition | None:
+        """The newest transition that was not taken yet; waits for one.
+
+        Returns:
+            None if the subscription was closed, or the time is up.
+        """
+        with self._lock:
+            if self._waiter is None:
+                self._waiter = threading.Condition(self._lock)
+            self._waiter.wait_for(
+                lambda: self.is_closed or self.ts > self._seen_ts, timeout_seconds
+            )
+            return None if self.is_closed else self._take()
+
+    def _take(self) -> Transition | None:
+        if self.ts <= self._seen_ts:
+            return None
+        self._seen_ts = self.ts
+        return self.newest

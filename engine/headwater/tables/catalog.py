@@ -1,0 +1,155 @@
+"""The catalog: which tables and indexes there are.
+
+Tables and indexes are documents of the two system tables ``_tables`` and ``_indexes``, so that
+the log alone says what they are, and a change of them is a commit like any other. A `Catalog` is
+an immutable picture of both at one timestamp.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from headwater_indexes.definition import IndexDefinition
+from headwater_indexes.ids import encode_id, table_bounds, table_number_of
+
+from headwater.storage.environment import ReadTransaction
+from headwater.storage.format import Database
+from headwater.tables.records import decode_document
+
+TABLES_NUMBER: Final = 513
+INDEXES_NUMBER: Final = 514
+USER_TABLES_FROM: Final = 10_001
+SYSTEM_NAMES: Final = {TABLES_NUMBER: "_tables", INDEXES_NUMBER: "_indexes"}
+
+type IndexState = Literal["building", "ready"]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """One index of one table. ``space`` numbers its keys and is never shared."""
+
+    id: str
+    space: int
+    table_number: int
+    definition: IndexDefinition
+    state: IndexState
+    key_of: Callable[[Mapping[str, Any], str], bytes] = field(repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The name that the table gives it."""
+        return self.definition.name
+
+
+@dataclass(frozen=True, slots=True)
+class TableInfo:
+    """One table. ``schema`` is the stored JSON of its document type, None if it has none."""
+
+    id: str
+    name: str
+    number: int
+    schema: Any
+    indexes: tuple[IndexInfo, ...] = ()
+    bounds: tuple[bytes, bytes] = (b"", b"")
+    id_length: int = 0
+    unique_indexes: tuple[int, ...] = ()
+
+    def index(self, name: str) -> IndexInfo | None:
+        """The index of that name, ready or not."""
+        return next((index for index in self.indexes if index.name == name), None)
+
+    @property
+    def is_system(self) -> bool:
+        """Whether it is one of the catalog's own tables."""
+        return self.number < USER_TABLES_FROM
+
+
+class Catalog:
+    """All tables and indexes at one timestamp. Immutable; compared by identity."""
+
+    __slots__ = ("by_name", "by_number", "indexes_by_space")
+
+    def __init__(self, tables: Iterator[TableInfo] | list[TableInfo]) -> None:
+        self.by_number: dict[int, TableInfo] = {table.number: table for table in tables}
+        self.by_name = {table.name: table for table in self.by_number.values()}
+        self.indexes_by_space = {
+            index.space: index for table in self.by_number.values() for index in table.indexes
+        }
+
+    def __iter__(self) -> Iterator[TableInfo]:
+        return iter(self.by_number.values())
+
+    def user_tables(self) -> list[TableInfo]:
+        """Tables of the application, by name."""
+        return sorted((t for t in self if not t.is_system), key=lambda table: table.name)
+
+    def table_of(self, id: str) -> TableInfo | None:  # noqa: A002 - the field's own name
+        """The table that a stored document's id belongs to."""
+        return self.by_number.get(table_number_of(id))
+
+    def name_of(self, table_number: int) -> str:
+        """The table's name, or its number for one that is not known."""
+        table = self.by_number.get(table_number)
+        return table.name if table else f"table {table_number}"
+
+    def next_table_number(self) -> int:
+        """The number that a new table takes."""
+        return max([USER_TABLES_FROM - 1, *self.by_number]) + 1
+
+
+def load_catalog(reader: ReadTransaction) -> Catalog:
+    """Read the catalog as of a snapshot. O(tables + indexes)."""
+    indexes: dict[int, list[IndexInfo]] = {}
+    for document in _documents(reader, INDEXES_NUMBER):
+        info = index_info(document)
+        indexes.setdefault(info.table_number, []).append(info)
+    tables = [
+        table_info(document, indexes.get(document["number"], []))
+        for document in _documents(reader, TABLES_NUMBER)
+    ]
+    return Catalog([*map(_system_table, SYSTEM_NAMES), *tables])
+
+
+def table_info(document: Mapping[str, Any], indexes: list[IndexInfo]) -> TableInfo:
+    """A table from its document in ``_tables``."""
+    ordered = tuple(sorted(indexes, key=lambda index: index.space))
+    return TableInfo(
+        document["_id"],
+        document["name"],
+        document["number"],
+        document["schema"],
+        ordered,
+        table_bounds(document["number"]),
+        _id_length(document["number"]),
+        tuple(at for at, index in enumerate(ordered) if index.definition.unique),
+    )
+
+
+def index_info(document: Mapping[str, Any]) -> IndexInfo:
+    """An index from its document in ``_indexes``."""
+    definition = IndexDefinition(
+        document["name"], tuple(document["fields"]), unique=document["unique"]
+    )
+    return IndexInfo(
+        document["_id"],
+        document["space"],
+        document["table"],
+        definition,
+        document["state"],
+        definition.key_of,
+    )
+
+
+def _system_table(number: int) -> TableInfo:
+    bounds = table_bounds(number)
+    return TableInfo("", SYSTEM_NAMES[number], number, None, (), bounds, _id_length(number))
+
+
+def _id_length(table_number: int) -> int:
+    return len(encode_id(table_number, bytes(16)))
+
+
+def _documents(reader: ReadTransaction, table_number: int) -> Iterator[dict[str, Any]]:
+    low, high = table_bounds(table_number)
+    for key, value in reader.scan(Database.DOCUMENTS, low, high):
+        yield decode_document(key, value)

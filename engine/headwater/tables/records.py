@@ -1,0 +1,27 @@
+"""A stored record and the document that a caller sees."""
+
+from typing import Any
+
+from headwater.storage.codec import unpack
+from headwater.storage.format import open_document
+
+
+def decode_document(key: bytes, value: bytes) -> dict[str, Any]:
+    """The document in a stored record: its fields, then ``_id`` and ``_creationTime``.
+
+    Raises:
+        CorruptionError: The record's checksum does not match.
+    """
+    _, creation_time, body = open_document(key, value)
+    document: dict[str, Any] = unpack(body)
+    document["_id"] = key.decode("ascii")
+    document["_creationTime"] = creation_time
+    return document
+
+
+def decode_body(key: bytes, creation_time: float, body: bytes) -> dict[str, Any]:
+    """The document of a body that is not yet stored, or comes from the log."""
+    document: dict[str, Any] = unpack(body)
+    document["_id"] = key.decode("ascii")
+    document["_creationTime"] = creation_time
+    return document

@@ -1,0 +1,88 @@
+"""A snapshot: every table and index as of one commit."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from headwater_indexes.scan import scan_entries
+
+from headwater.errors import CorruptionError
+from headwater.storage.commit_log import head
+from headwater.storage.environment import ReadTransaction
+from headwater.storage.format import Database
+from headwater.tables.catalog import Catalog, IndexInfo
+from headwater.tables.records import decode_document
+
+DOCUMENTS_SPACE = 0
+
+
+class IndexBytes:
+    """The ``indexes`` sub-database as the sorted bytes that `headwater_indexes.scan` reads."""
+
+    __slots__ = ("_reader",)
+
+    def __init__(self, reader: ReadTransaction) -> None:
+        self._reader = reader
+
+    def scan(self, low: bytes, high: bytes, *, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
+        """Pairs in order within ``[low, high)``."""
+        return self._reader.scan(Database.INDEXES, low, high, reverse=reverse)
+
+
+class Snapshot:
+    """Reads as of one commit, over one storage transaction.
+
+    Attributes:
+        ts: Timestamp of the last commit visible in it, 0 in an empty database.
+        catalog: The tables and indexes as of then.
+    """
+
+    __slots__ = ("catalog", "reader", "ts")
+
+    def __init__(self, reader: ReadTransaction, catalog: Catalog, ts: int | None = None) -> None:
+        self.reader = reader
+        self.catalog = catalog
+        self.ts = head(reader) if ts is None else ts
+
+    def record(self, key: bytes) -> bytes | None:
+        """The stored record of a document."""
+        return self.reader.get(Database.DOCUMENTS, key)
+
+    def documents(self, keys: list[bytes]) -> tuple[list[dict[str, Any]], int]:
+        """Documents that an index points at, in the order of the keys, and their stored size.
+
+        Raises:
+            CorruptionError: An index entry without a document, or a damaged document.
+        """
+        records = self.reader.get_many(Database.DOCUMENTS, keys)
+        found = [record for record in records if record is not None]
+        if len(found) != len(keys):
+            raise _dangling(keys[records.index(None)])
+        documents = [decode_document(key, record) for key, record in zip(keys, found, strict=True)]
+        return documents, sum([len(record) for record in found])
+
+    def records(self, low: bytes, high: bytes, *, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
+        """Keys and records of the documents with ids within ``[low, high)``, in id order."""
+        return self.reader.scan(Database.DOCUMENTS, low, high, reverse=reverse)
+
+    @staticmethod
+    def decode(records: Iterator[tuple[bytes, bytes]]) -> Iterator[dict[str, Any]]:
+        """The documents of stored records."""
+        return (decode_document(key, record) for key, record in records)
+
+    def entries(
+        self, index: IndexInfo, low: bytes, high: bytes, *, reverse: bool
+    ) -> Iterator[bytes]:
+        """Logical keys of an index within ``[low, high)``, in order."""
+        return scan_entries(IndexBytes(self.reader), index.space, low, high, reverse=reverse)
+
+    def close(self) -> None:
+        """Release the storage transaction."""
+        self.reader.close()
+
+
+def _dangling(key: bytes) -> CorruptionError:
+    return CorruptionError(
+        f"an index points at document {key.decode('ascii', 'replace')}, which is not there; "
+        "run db.verify() to see how far this goes and db.rebuild() to make tables and indexes "
+        "anew from the log"
+    )

@@ -1,0 +1,95 @@
+"""A batch: transactions that go into the log together, one after the other, with one flush."""
+
+from headwater_indexes.ids import creation_time_of
+
+from headwater.storage.commit_log import Commit, Event, Origin
+from headwater.storage.format import seal_document
+from headwater.tables.projection import Changes, physical_entries
+from headwater.transactions.commit_keys import CommitKeys
+from headwater.transactions.overlay import Overlay, Write
+
+
+class Batch:
+    """Commits that are stamped and not yet written.
+
+    Attributes:
+        head_ts: The newest commit below the batch.
+        commits: In the order of their timestamps.
+        keys: What each of them touched.
+        overlay: The state after all of them, laid over the snapshot at ``head_ts``.
+    """
+
+    def __init__(self, head_ts: int) -> None:
+        self.head_ts = head_ts
+        self.last_ts = head_ts
+        self.commits: list[Commit] = []
+        self.keys: list[CommitKeys] = []
+        self.overlay = Overlay()
+        self.catalog_ts: int | None = None
+
+    def append(self, overlay: Overlay, origin: Origin, now_ns: int) -> int:
+        """Stamp a transaction's writes and lay them over the batch; returns the timestamp."""
+        ts = max(self.last_ts + 1, now_ns)
+        events: list[Event] = []
+        changes_catalog = False
+        for write in overlay.documents.values():
+            write.ts = ts
+            changes_catalog = changes_catalog or write.table.is_system
+            if write.previous_ts or write.body is not None:
+                events.append(_event(write))
+        if not events:  # whatever it inserted, it deleted again
+            return self.last_ts
+        self.commits.append(Commit(ts, self.last_ts, origin, events))
+        self.keys.append(
+            CommitKeys(
+                ts,
+                self.last_ts,
+                origin.function,
+                frozenset(overlay.documents),
+                overlay.touched,
+                changes_catalog=changes_catalog,
+            )
+        )
+        if changes_catalog:
+            self.catalog_ts = ts
+        self.last_ts = ts
+        self.overlay.merge(overlay)
+        return ts
+
+    def changes(self) -> Changes:
+        """The net effect of all commits, each key once."""
+        changes = Changes(catalog_ts=self.catalog_ts)
+        tables: dict[int, int] = {}
+        for key, write in self.overlay.documents.items():
+            for index in write.table.indexes:
+                tables[index.space] = write.table.id_length
+            if write.body is None:
+                if write.previous_ts:
+                    changes.tombstones.append((key, write.ts))
+            else:
+                record = seal_document(key, write.ts, write.creation_time, write.body)
+                changes.records.append((key, record))
+                if write.revives:
+                    changes.revived.append(key)
+        for space, keys in self.overlay.by_space.items():
+            entries = keys.entries
+            length = tables[space]
+            changes.added += physical_entries(
+                space, (key for key, present in entries.items() if present), length
+            )
+            changes.removed += (
+                key
+                for key, _ in physical_entries(
+                    space, (key for key, present in entries.items() if not present), length
+                )
+            )
+        return changes
+
+
+def _event(write: Write) -> Event:
+    id_text = write.key.decode("ascii")
+    created: float | None = None
+    # The id of a new document was made from its creation time.
+    if write.previous_ts and creation_time_of(id_text) != write.creation_time:
+        created = write.creation_time
+    return Event(id_text, write.previous_ts, created, write.body)

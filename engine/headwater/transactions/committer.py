@@ -1,0 +1,297 @@
+"""The committer: the only writer of a process, and the order of its commits.
+
+It takes everything that waits, and makes one batch of it: a transaction that has run already is
+validated against the commits since its snapshot, a short mutation is run here, in turn, on the
+head with the batch's own writes laid over it. Only then does it take LMDB's write lock, look
+whether another process has committed in between (then the batch is made again), write the batch
+with one flush, and tell everybody. So no function runs under the write lock, where it would stop
+other processes; only a batch that keeps losing to them is made under it, as the last resort.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from headwater.clock import Clock
+from headwater.errors import ClosedError, ConflictError, HeadwaterError
+from headwater.limits import Limits
+from headwater.storage.commit_log import head
+from headwater.storage.environment import Environment, WriteTransaction
+from headwater.tables.catalog import Catalog
+from headwater.tables.projection import apply
+from headwater.tables.snapshot import Snapshot
+from headwater.transactions.batch import Batch
+from headwater.transactions.commit_request import CommitRequest
+from headwater.transactions.overlay import Overlay
+from headwater.transactions.recent_commits import RecentCommits, find_conflict
+from headwater.transactions.transaction import Transaction
+from headwater.transactions.watchdog import Watchdog
+
+_FOREIGN_LOSSES: Final = 4
+"""Batches made outside the write lock before one is made under it."""
+
+type Job = Callable[[], None]
+
+
+class CommitterHost(Protocol):
+    """What the committer needs of the open database."""
+
+    environment: Environment
+    limits: Limits
+    clock: Clock
+    recent: RecentCommits
+
+    def snapshot(self) -> Snapshot:
+        """A new snapshot of the head."""
+        ...
+
+    def snapshot_of(self, writer: WriteTransaction) -> Snapshot:
+        """The head as a write transaction sees it."""
+        ...
+
+    def begin(self, snapshot: Snapshot, *, function: str, below: Overlay | None) -> Transaction:
+        """A transaction over a snapshot."""
+        ...
+
+    def ended(self, transaction: Transaction) -> None:
+        """Note the creation times that a transaction has given out."""
+        ...
+
+    def published(self, batch: Batch) -> None:
+        """The batch is durable and visible."""
+        ...
+
+
+class Committer:
+    """One thread that owns every write transaction of the process."""
+
+    def __init__(self, host: CommitterHost) -> None:
+        self._host = host
+        self._queue: queue.SimpleQueue[CommitRequest | Job | None] = queue.SimpleQueue()
+        self._carried: list[CommitRequest] = []
+        self._watchdog = Watchdog(host.limits.mutation_seconds)
+        self._is_closed = False
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    # -- for the other threads ------------------------------------------------------------------
+
+    def submit(self, request: CommitRequest) -> None:
+        """Queue a transaction. The request is finished by the committer's thread."""
+        self._put(request)
+
+    def call(self, job: Job) -> None:
+        """Run a job on the committer's thread, between two batches; blocks until it has run."""
+        done = threading.Event()
+        failures: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                job()
+            except BaseException as error:  # noqa: BLE001 - handed to the caller
+                failures.append(error)
+            finally:
+                done.set()
+
+        self._put(run)
+        done.wait()
+        if failures:
+            raise failures[0]
+
+    def on_this_thread(self) -> bool:
+        """Whether the caller is the committer, and must not wait for it."""
+        return threading.current_thread() is self._thread
+
+    def close(self) -> None:
+        """Finish what is queued and end the thread. Later calls raise."""
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            self._queue.put(None)
+        if self._thread is not None:
+            self._thread.join()
+        self._watchdog.close()
+
+    def _put(self, item: CommitRequest | Job) -> None:
+        with self._lock:
+            if self._is_closed:
+                raise ClosedError("the database is closed; open it again to write")
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._loop, name="headwater-committer", daemon=True
+                )
+                self._thread.start()
+            self._queue.put(item)
+
+    # -- the thread -----------------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        while True:
+            requests, jobs, is_last = self._take()
+            if requests:
+                self._commit_all(requests)
+            for job in jobs:
+                job()
+            if is_last and not self._carried:
+                return
+            if is_last:
+                self._queue.put(None)
+
+    def _take(self) -> tuple[list[CommitRequest], list[Job], bool]:
+        """Everything that waits, at most one batch of it; blocks while there is nothing."""
+        requests, jobs = self._carried, list[Job]()
+        self._carried = []
+        is_first = not requests
+        while len(requests) < self._host.limits.batch_transactions:
+            try:
+                item = self._queue.get(block=is_first)
+            except queue.Empty:
+                break
+            is_first = False
+            if item is None:
+                return requests, jobs, True
+            if isinstance(item, CommitRequest):
+                requests.append(item)
+            else:
+                jobs.append(item)
+                break
+        return requests, jobs, False
+
+    def _commit_all(self, requests: list[CommitRequest]) -> None:
+        try:
+            self._process(requests)
+        except BaseException as error:  # noqa: BLE001 - a caller is waiting for each of them
+            if not isinstance(error, HeadwaterError):
+                logging.getLogger("headwater").exception("the committer failed")
+            for request in requests:
+                if request not in self._carried:
+                    request.value, request.error = None, _failure_of(error)
+        for request in requests:
+            if request not in self._carried:
+                request.finish()
+
+    def _process(self, requests: list[CommitRequest]) -> None:
+        for _ in range(_FOREIGN_LOSSES):
+            snapshot = self._host.snapshot()
+            try:
+                batch = self._make(requests, snapshot)
+            finally:
+                snapshot.close()
+            if not batch.commits or self._host.environment.run_write(
+                lambda writer, batch=batch: _write(writer, batch)
+            ):
+                self._host.published(batch)
+                return
+            self._carried = []
+        self._process_under_lock(requests)
+
+    def _process_under_lock(self, requests: list[CommitRequest]) -> None:
+        """The last resort against other processes that keep winning."""
+
+        def make_and_write(writer: WriteTransaction) -> Batch:
+            self._carried = []
+            batch = self._make(requests, self._host.snapshot_of(writer))
+            if batch.commits:
+                _write(writer, batch)
+            return batch
+
+        self._host.published(self._host.environment.run_write(make_and_write))
+
+    # -- one batch ------------------------------------------------------------------------------
+
+    def _make(self, requests: list[CommitRequest], snapshot: Snapshot) -> Batch:
+        self._host.recent.catch_up(snapshot)
+        batch = Batch(snapshot.ts)
+        for at, request in enumerate(requests):
+            if request.run is not None:
+                self._run_in_turn(request, snapshot, batch)
+            else:
+                self._validate(request, snapshot, batch)
+            if batch.catalog_ts is not None:
+                # What follows has to see the new catalog, which it does in the next batch.
+                self._carried = requests[at + 1 :]
+                break
+        return batch
+
+    def _run_in_turn(self, request: CommitRequest, snapshot: Snapshot, batch: Batch) -> None:
+        host = self._host
+        transaction = host.begin(snapshot, function=request.origin.function, below=batch.overlay)
+        request.error = None
+        try:
+            request.value = self._watchdog.run(request, transaction)
+        except BaseException as error:  # noqa: BLE001 - it belongs to the caller
+            request.value, request.error, request.ts = None, error, batch.last_ts
+        else:
+            request.ts = self._append(transaction, request, batch)
+        host.ended(transaction)
+
+    def _append(self, transaction: Transaction, request: CommitRequest, batch: Batch) -> int:
+        if not transaction.own:
+            return batch.last_ts
+        return batch.append(transaction.own, request.origin, self._host.clock.now_ns())
+
+    def _validate(self, request: CommitRequest, snapshot: Snapshot, batch: Batch) -> None:
+        transaction = request.transaction
+        assert transaction is not None
+        who = request.origin.function or "the transaction"
+        request.error = self._catalog_conflict(transaction, snapshot.catalog, who)
+        if request.error is None:
+            since = self._host.recent.since(snapshot, transaction.snapshot.ts)
+            request.error = find_conflict(
+                transaction.reads, [*since, *batch.keys], snapshot.catalog, who
+            )
+        if request.error is None:
+            request.ts = self._append(transaction, request, batch)
+
+    @staticmethod
+    def _catalog_conflict(
+        transaction: Transaction, catalog: Catalog, who: str
+    ) -> ConflictError | None:
+        """A table or index that it used, and that is another one now."""
+        if transaction.snapshot.catalog is catalog:
+            return None
+        spaces = {read.space for read in transaction.reads.ranges if read.space}
+        then = transaction.snapshot.catalog
+        changed = [
+            catalog.name_of(then.indexes_by_space[space].table_number)
+            for space in spaces
+            if catalog.indexes_by_space.get(space) != then.indexes_by_space.get(space)
+        ]
+        changed += [
+            write.table.name
+            for write in transaction.own.documents.values()
+            if catalog.by_number.get(write.table.number) != write.table
+        ]
+        if not changed:
+            return None
+        return ConflictError(
+            f"{who} lost: the indexes or the type of table {changed[0]!r} changed while it ran; "
+            "run it again",
+            ts=0,
+            function="",
+            table=changed[0],
+            index="",
+            key=(),
+        )
+
+
+def _write(writer: WriteTransaction, batch: Batch) -> bool:
+    """Write a batch, unless another process has committed since it was made."""
+    if head(writer) != batch.head_ts:
+        return False
+    apply(writer, batch.commits, batch.changes())
+    return True
+
+
+def _failure_of(error: BaseException) -> BaseException:
+    """One error object per request: each is raised on another thread."""
+    if isinstance(error, HeadwaterError):
+        copy: Any = error.__class__.__new__(error.__class__, *error.args)
+        copy.args = error.args
+        copy.__dict__.update(error.__dict__)
+        copy.__cause__ = error
+        return copy
+    return HeadwaterError(f"the commit failed: {error!r}; whether it is durable is unknown")

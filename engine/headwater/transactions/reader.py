@@ -1,0 +1,118 @@
+"""What a query sees of the database."""
+
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+
+from headwater_indexes.errors import MalformedIdError
+from headwater_indexes.ids import decode_id
+
+from headwater.errors import InvalidIdError, WriteInQueryError
+from headwater.schema.tables import Id, Table
+from headwater.tables.catalog import TableInfo
+from headwater.transactions.query import TableQuery
+from headwater.transactions.transaction import Transaction
+
+D = TypeVar("D")
+
+_WRITES: Final = frozenset({"insert", "insert_many", "patch", "replace", "delete"})
+
+
+class Reader:
+    """Reads of one snapshot, own writes included."""
+
+    __slots__ = ("_transaction",)
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in _WRITES:
+                who = self._transaction.usage.who
+                raise WriteInQueryError(
+                    f"{who} is a query, it cannot {name}. Make it a mutation (@hw.mutation), or "
+                    f"move the {name} into one"
+                )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def get(self, id: Id[D]) -> D | None:  # noqa: A002 - the field's own name
+        """The document with that id, or None. O(log n).
+
+        Raises:
+            InvalidIdError: The string is no id.
+        """
+        try:
+            document: Any = self._transaction.read(id.encode("ascii"))
+        except (AttributeError, UnicodeEncodeError):
+            raise not_an_id(id, "not an id") from None
+        if document is None:
+            table_number_of(id)
+        return document
+
+    @overload
+    def query(self, table: type[Table[D]]) -> TableQuery[D]: ...
+
+    @overload
+    def query(self, table: str) -> TableQuery[dict[str, Any]]: ...
+
+    def query(self, table: Any) -> Any:
+        """Begin a query over a table. A table that does not exist is empty."""
+        return TableQuery(self._transaction, self._transaction.table(name_of(table)))
+
+    @overload
+    def normalize_id(self, table: type[Table[D]], id: str) -> Id[D] | None: ...  # noqa: A002
+
+    @overload
+    def normalize_id(self, table: str, id: str) -> Id[Any] | None: ...  # noqa: A002
+
+    def normalize_id(self, table: Any, id: str) -> Any:  # noqa: A002 - the field's own name
+        """The string as an id of the table, or None if it is none.
+
+        Says nothing about whether the document exists.
+        """
+        info = self._transaction.table(name_of(table))
+        try:
+            number, _ = decode_id(id)
+        except MalformedIdError:
+            return None
+        return id if info is not None and info.number == number else None
+
+
+def name_of(table: type[Table[Any]] | str) -> str:
+    """The name of a table given by class or by name."""
+    return table if isinstance(table, str) else table.table_name
+
+
+def table_number_of(id: str) -> int:  # noqa: A002 - the field's own name
+    """The table of an id.
+
+    Raises:
+        InvalidIdError: The string is no id.
+    """
+    try:
+        return decode_id(id)[0]
+    except MalformedIdError as error:
+        raise not_an_id(id, str(error)) from None
+
+
+def table_of(transaction: Transaction, id: str) -> TableInfo:  # noqa: A002
+    """The table that an id belongs to.
+
+    Raises:
+        InvalidIdError: No id, an id of no table here, or of a system table.
+    """
+    number = table_number_of(id)
+    info = transaction.snapshot.catalog.by_number.get(number)
+    if info is None:
+        info = next((t for t in transaction.tables.values() if t.number == number), None)
+    if info is None or info.is_system:
+        what = "a system table" if info else "no table of this database"
+        raise InvalidIdError(f"{id!r} is an id of {what}, expected one of a table you may write to")
+    return info
+
+
+def not_an_id(id: object, reason: str) -> InvalidIdError:  # noqa: A002
+    """The error for something that is no id."""
+    return InvalidIdError(
+        f"{id!r} ({type(id).__name__}) is no document id: {reason}; expected the _id of a document"
+    )

@@ -1,0 +1,167 @@
+"""The keys of the latest commits, kept in memory, and conflicts with them."""
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+
+from headwater_indexes.keys import decode
+
+from headwater.errors import ConflictError
+from headwater.storage import commit_log
+from headwater.storage.codec import unpack
+from headwater.storage.commit_log import Commit, Event
+from headwater.tables.catalog import Catalog
+from headwater.tables.snapshot import DOCUMENTS_SPACE, Snapshot
+from headwater.transactions.commit_keys import CommitKeys
+from headwater.transactions.read_set import ReadSet
+
+
+class RecentCommits:
+    """A window of commits without gaps, ending with the newest that is known.
+
+    Commits of this process are added by the committer; those of other processes are read from
+    the log when a snapshot shows that there are some.
+    """
+
+    def __init__(self, head_ts: int, maximum: int) -> None:
+        self._commits: deque[CommitKeys] = deque()
+        self._maximum = maximum
+        self._floor = head_ts
+        self._head = head_ts
+        self._lock = threading.Lock()
+
+    @property
+    def head(self) -> int:
+        """Timestamp of the newest commit in the window, or where the window begins."""
+        return self._head
+
+    def add(self, commits: Iterable[CommitKeys]) -> None:
+        """Append commits of this process; those that are known already are passed over."""
+        with self._lock:
+            for commit in commits:
+                if commit.ts > self._head:
+                    self._append(commit)
+
+    def catch_up(self, snapshot: Snapshot) -> bool:
+        """Read what other processes have committed up to the snapshot from the log.
+
+        Returns:
+            Whether one of those commits changed the catalog.
+        """
+        if self._head >= snapshot.ts:
+            return False
+        with self._lock:
+            foreign = [keys_of(snapshot, commit) for commit in self._missing(snapshot)]
+            for commit in foreign:
+                self._append(commit)
+        return any(commit.changes_catalog for commit in foreign)
+
+    def _missing(self, snapshot: Snapshot) -> Iterator[Commit]:
+        return commit_log.after(snapshot.reader, self._head)
+
+    def _append(self, commit: CommitKeys) -> None:
+        self._commits.append(commit)
+        self._head = commit.ts
+        if len(self._commits) > self._maximum:
+            self._floor = self._commits.popleft().ts
+
+    def since(self, snapshot: Snapshot, ts: int) -> list[CommitKeys]:
+        """Commits after ``ts`` up to the snapshot, oldest first.
+
+        O(their number) while they are in the window, else they are read from the log.
+        """
+        self.catch_up(snapshot)
+        found = self.between(ts, snapshot.ts)
+        if found is not None:
+            return found
+        return [keys_of(snapshot, commit) for commit in commit_log.after(snapshot.reader, ts)]
+
+    def between(self, after_ts: int, up_to_ts: int) -> list[CommitKeys] | None:
+        """Commits of the window after the one and up to the other; None if it begins too late."""
+        with self._lock:
+            if after_ts < self._floor:
+                return None
+            found: list[CommitKeys] = []
+            for commit in reversed(self._commits):
+                if commit.ts <= after_ts:
+                    break
+                if commit.ts <= up_to_ts:
+                    found.append(commit)
+        found.reverse()
+        return found
+
+
+def keys_of(snapshot: Snapshot, commit: Commit) -> CommitKeys:
+    """The keys that a logged commit touched, from its documents and the versions before them."""
+    documents: set[bytes] = set()
+    index_keys: dict[int, list[bytes]] = {}
+    changes_catalog = False
+    for event in commit.events:
+        documents.add(event.id.encode("ascii"))
+        table = snapshot.catalog.table_of(event.id)
+        if table is None:
+            continue
+        changes_catalog = changes_catalog or table.is_system
+        for body in (event.body, _body_before(snapshot, event)) if table.indexes else ():
+            if body is not None:
+                fields = unpack(body)
+                for index in table.indexes:
+                    index_keys.setdefault(index.space, []).append(index.key_of(fields, event.id))
+    return CommitKeys(
+        commit.ts,
+        commit.previous_ts,
+        commit.origin.function,
+        documents,
+        index_keys,
+        changes_catalog=changes_catalog,
+    )
+
+
+def _body_before(snapshot: Snapshot, event: Event) -> bytes | None:
+    if event.previous_ts == 0:
+        return None
+    commit = commit_log.read(snapshot.reader, event.previous_ts)
+    events: Sequence[Event] = commit.events if commit else ()
+    return next((earlier.body for earlier in events if earlier.id == event.id), None)
+
+
+def find_conflict(
+    reads: ReadSet, commits: Iterable[CommitKeys], catalog: Catalog, who: str
+) -> ConflictError | None:
+    """The first commit that changed something that was read, as an error, or None."""
+    for commit in commits:
+        touched = reads.touched_by(commit)
+        if touched is not None:
+            return _conflict(commit, *touched, catalog, who)
+    return None
+
+
+def _conflict(
+    commit: CommitKeys, space: int, key: bytes, catalog: Catalog, who: str
+) -> ConflictError:
+    table, index, values = _place(space, key, catalog)
+    winner = f"{commit.function!r}" if commit.function else "another transaction"
+    shown = ", ".join(repr(value) for value in values)
+    return ConflictError(
+        f"{who} lost: commit {commit.ts} by {winner} changed {table}.{index} at ({shown}), which "
+        "it had read. Nothing was written. Run it again on a new snapshot: db.transact(...) and "
+        "mutations do that by themselves",
+        ts=commit.ts,
+        function=commit.function,
+        table=table,
+        index=index,
+        key=values,
+    )
+
+
+def _place(space: int, key: bytes, catalog: Catalog) -> tuple[str, str, list[object]]:
+    """Table, index and values of a key."""
+    if space == DOCUMENTS_SPACE:
+        id_text = key.decode("ascii")
+        table = catalog.table_of(id_text)
+        return (table.name if table else "?", "by_id", [id_text])
+    index = catalog.indexes_by_space.get(space)
+    if index is None:
+        return ("?", f"index {space}", [])
+    table = catalog.by_number[index.table_number]
+    return (table.name, index.name, list(decode(key[: -table.id_length])))

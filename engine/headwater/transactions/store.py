@@ -1,0 +1,187 @@
+"""The open database beneath functions: snapshots, transactions, and the way into the log."""
+
+import threading
+from collections.abc import Callable
+
+from headwater.clock import Clock
+from headwater.errors import ConflictError
+from headwater.limits import Limits
+from headwater.storage.commit_log import Origin, head
+from headwater.storage.environment import Environment, ReadTransaction, WriteTransaction
+from headwater.storage.format import TIMESTAMP, Database
+from headwater.tables.catalog import Catalog, TableInfo, load_catalog
+from headwater.tables.projection import META_CATALOG
+from headwater.tables.snapshot import Snapshot
+from headwater.transactions.batch import Batch
+from headwater.transactions.commit_keys import CommitKeys
+from headwater.transactions.commit_request import CommitRequest
+from headwater.transactions.committer import Committer
+from headwater.transactions.overlay import Overlay
+from headwater.transactions.recent_commits import RecentCommits
+from headwater.transactions.rules import TableRules
+from headwater.transactions.system_tables import insert_table
+from headwater.transactions.transaction import Transaction
+from headwater.transactions.usage import Usage
+from headwater.transactions.writer import Writer
+
+_NS_PER_MS = 1_000_000
+_TICK_NS = 245
+"""Just above 1/4096 ms, the distance of two creation times."""
+
+
+class Store:
+    """Everything that transactions share.
+
+    Attributes:
+        rules: Checks of the declared tables.
+        on_commit: Called on the committer's thread after each batch, before its callers go on.
+    """
+
+    def __init__(self, environment: Environment, *, limits: Limits, clock: Clock) -> None:
+        self.environment = environment
+        self.limits = limits
+        self.clock = clock
+        self.rules: TableRules = {}
+        self.on_commit: Callable[[list[CommitKeys]], None] | None = None
+        self._catalog_lock = threading.Lock()
+        self._now_lock = threading.Lock()
+        self._now_ns = 0
+        with environment.read() as reader:
+            self._catalog_ts, self._catalog = _catalog_at(reader)
+            self._head_ts = head(reader)
+        self.recent = RecentCommits(self._head_ts, limits.recent_commits)
+        self.committer = Committer(self)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The newest catalog that this process has seen."""
+        return self._catalog
+
+    # -- snapshots ------------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """A snapshot of the newest commit, of any process."""
+        reader = self.environment.read()
+        try:
+            return self.snapshot_of(reader)
+        except BaseException:
+            reader.close()
+            raise
+
+    def snapshot_of(self, reader: ReadTransaction) -> Snapshot:
+        """What a storage transaction sees, with the catalog as of then."""
+        ts = head(reader)
+        if ts == self._head_ts:
+            return Snapshot(reader, self._catalog, ts)
+        return Snapshot(reader, self._catalog_of(reader, ts), ts)
+
+    def _catalog_of(self, reader: ReadTransaction, ts: int) -> Catalog:
+        with self._catalog_lock:
+            catalog_ts = _catalog_ts(reader)
+            if catalog_ts == self._catalog_ts:
+                self._head_ts = max(self._head_ts, ts)
+                return self._catalog
+            catalog = load_catalog(reader)
+            if catalog_ts > self._catalog_ts:
+                self._catalog_ts, self._catalog = catalog_ts, catalog
+                self._head_ts = ts
+            return catalog
+
+    # -- transactions ---------------------------------------------------------------------------
+
+    def begin(
+        self,
+        snapshot: Snapshot,
+        *,
+        function: str = "",
+        below: Overlay | None = None,
+        seconds_limit: str = "mutation_seconds",
+        is_read_only: bool = False,
+    ) -> Transaction:
+        """A transaction over a snapshot, with a time and a seed of its own."""
+        usage = Usage(self.limits, self.clock, seconds_limit=seconds_limit, function=function)
+        return Transaction(
+            snapshot,
+            usage,
+            now_ms=self._next_now_ns() / _NS_PER_MS,
+            seed=self.clock.seed(),
+            is_read_only=is_read_only,
+            below=below,
+        )
+
+    def _next_now_ns(self) -> int:
+        """The clock, but never the same creation time for two transactions of this process."""
+        with self._now_lock:
+            self._now_ns = max(self.clock.now_ns(), self._now_ns + _TICK_NS)
+            return self._now_ns
+
+    def ended(self, transaction: Transaction) -> None:
+        """Let the next transaction begin after the creation times that this one has given out."""
+        end_ns = int(transaction.creation_end_ms * _NS_PER_MS)
+        if end_ns > self._now_ns:
+            with self._now_lock:
+                self._now_ns = max(self._now_ns, end_ns)
+
+    def writer(self, transaction: Transaction) -> Writer:
+        """The tables as a mutation sees them."""
+        return Writer(transaction, self.rules)
+
+    def commit(self, transaction: Transaction, origin: Origin) -> int:
+        """Validate and commit a transaction that has run, and return its timestamp.
+
+        What it wrote is durable on return. A transaction that wrote nothing has nothing to commit:
+        it is serialized at its snapshot.
+
+        Raises:
+            ConflictError: Another commit changed something that it read.
+        """
+        if not transaction.own:
+            return transaction.snapshot.ts
+        request = CommitRequest(origin, transaction=transaction)
+        self.committer.submit(request)
+        request.wait()
+        self.ended(transaction)
+        return request.ts
+
+    def create_table(self, name: str) -> TableInfo:
+        """The table of that name, created in a commit of its own if it does not exist."""
+        while (info := self._catalog.by_name.get(name)) is None:
+            snapshot = self.snapshot()
+            try:
+                transaction = self.begin(snapshot)
+                if name not in snapshot.catalog.by_name:
+                    insert_table(transaction, name, schema=None)
+                    self.commit(transaction, Origin(function="_create_table"))
+            except ConflictError:
+                continue  # somebody else has changed the tables, perhaps created this one
+            finally:
+                snapshot.close()
+        return info
+
+    def published(self, batch: Batch) -> None:
+        """A batch is durable: remember its keys and tell the live queries."""
+        if not batch.commits:
+            return
+        self.recent.add(batch.keys)
+        if batch.catalog_ts is not None:
+            self.snapshot().close()
+        else:
+            with self._catalog_lock:
+                if self._head_ts == batch.head_ts:
+                    self._head_ts = batch.last_ts
+        if self.on_commit is not None:
+            self.on_commit(batch.keys)
+
+    def close(self) -> None:
+        """Finish what is queued and release the files."""
+        self.committer.close()
+        self.environment.close()
+
+
+def _catalog_ts(reader: ReadTransaction) -> int:
+    stored = reader.get(Database.META, META_CATALOG)
+    return 0 if stored is None else int(TIMESTAMP.unpack(stored)[0])
+
+
+def _catalog_at(reader: ReadTransaction) -> tuple[int, Catalog]:
+    return _catalog_ts(reader), load_catalog(reader)

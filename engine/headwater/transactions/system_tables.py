@@ -1,0 +1,112 @@
+"""Writes to the catalog's own tables, inside a transaction."""
+
+import re
+from typing import Any, Final
+
+from headwater_indexes.definition import IndexDefinition
+
+from headwater.errors import DeclarationError
+from headwater.storage.codec import pack
+from headwater.tables.catalog import (
+    INDEXES_NUMBER,
+    TABLES_NUMBER,
+    IndexInfo,
+    IndexState,
+    TableInfo,
+    table_info,
+)
+from headwater.tables.snapshot import DOCUMENTS_SPACE
+from headwater.transactions.transaction import Transaction
+
+_TABLE_NAME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,63}")
+
+
+def insert_table(transaction: Transaction, name: str, *, schema: Any) -> TableInfo:
+    """Create a table; depends on the list of tables.
+
+    Raises:
+        DeclarationError: The name cannot be that of a table.
+    """
+    if _TABLE_NAME.fullmatch(name) is None:
+        raise DeclarationError(
+            f"{name!r} cannot be the name of a table: expected a letter, then letters, digits and "
+            "underscores, 64 at most"
+        )
+    catalog = transaction.snapshot.catalog
+    _depend_on_catalog(transaction)
+    number = max(
+        catalog.next_table_number(), *(info.number + 1 for info in transaction.tables.values())
+    )
+    fields = {"name": name, "number": number, "schema": schema}
+    id_text = _insert(transaction, catalog.by_number[TABLES_NUMBER], fields)
+    info = table_info({**fields, "_id": id_text}, [])
+    transaction.tables = {**transaction.tables, name: info}
+    return info
+
+
+def insert_index(
+    transaction: Transaction,
+    table: TableInfo,
+    definition: IndexDefinition,
+    *,
+    space: int,
+    state: IndexState,
+) -> None:
+    """Declare an index; its entries are made by writers from then on, and by a backfill."""
+    _depend_on_catalog(transaction)
+    fields = {
+        "table": table.number,
+        "name": definition.name,
+        "fields": list(definition.fields),
+        "unique": definition.unique,
+        "space": space,
+        "state": state,
+    }
+    _insert(transaction, transaction.snapshot.catalog.by_number[INDEXES_NUMBER], fields)
+
+
+def set_index_state(transaction: Transaction, index: IndexInfo, state: IndexState) -> None:
+    """Change the state of an index."""
+    _patch(transaction, INDEXES_NUMBER, index.id, {"state": state})
+
+
+def set_schema(transaction: Transaction, table: TableInfo, schema: Any) -> None:
+    """Store another document type of a table."""
+    _patch(transaction, TABLES_NUMBER, table.id, {"schema": schema})
+
+
+def delete_index(transaction: Transaction, index: IndexInfo) -> None:
+    """Drop an index from the catalog; its entries are cleared afterwards."""
+    _depend_on_catalog(transaction)
+    old, previous = _old(transaction, index.id)
+    info = transaction.snapshot.catalog.by_number[INDEXES_NUMBER]
+    transaction.remove(info, index.id, old, previous)
+
+
+def _insert(transaction: Transaction, table: TableInfo, fields: dict[str, Any]) -> str:
+    id_text, creation_time = transaction.new_id(table)
+    transaction.put(table, id_text, creation_time, fields, pack(fields), None, None)
+    return id_text
+
+
+def _patch(
+    transaction: Transaction, table_number: int, id_text: str, changes: dict[str, Any]
+) -> None:
+    old, previous = _old(transaction, id_text)
+    new = {name: value for name, value in old.items() if name[0] != "_"} | changes
+    table = transaction.snapshot.catalog.by_number[table_number]
+    transaction.put(table, id_text, old["_creationTime"], new, pack(new), old, previous)
+
+
+def _old(transaction: Transaction, id_text: str) -> tuple[dict[str, Any], Any]:
+    key = id_text.encode("ascii")
+    old = transaction.read(key)
+    assert old is not None, f"{id_text} is in the catalog and not in its table"
+    return old, transaction.version(key)
+
+
+def _depend_on_catalog(transaction: Transaction) -> None:
+    """Two changes of the catalog at a time are one after the other."""
+    for number in (TABLES_NUMBER, INDEXES_NUMBER):
+        low, high = transaction.snapshot.catalog.by_number[number].bounds
+        transaction.reads.add_range(DOCUMENTS_SPACE, low, high, 0)

@@ -1,0 +1,90 @@
+"""What one transaction has used of its limits."""
+
+from headwater.clock import Clock
+from headwater.errors import LimitExceededError, TimeLimitError
+from headwater.limits import Limits
+
+
+class Usage:
+    """Counters of one run, checked as it goes.
+
+    Attributes:
+        documents_read: Documents taken from storage so far.
+        bytes_read: Their size as stored.
+        function: Path of the running function, for messages.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_started",
+        "bytes_read",
+        "deadline",
+        "documents_read",
+        "function",
+        "limits",
+        "seconds",
+        "seconds_limit",
+    )
+
+    def __init__(
+        self, limits: Limits, clock: Clock, *, seconds_limit: str, function: str = ""
+    ) -> None:
+        self.limits = limits
+        self.function = function
+        self.documents_read = 0
+        self.bytes_read = 0
+        self.seconds_limit = seconds_limit
+        self.seconds: float = getattr(limits, seconds_limit)
+        self._clock = clock
+        self._started = clock.monotonic()
+        self.deadline = self._started + self.seconds
+
+    @property
+    def who(self) -> str:
+        """How a message names the transaction."""
+        return self.function or "this transaction"
+
+    def check_time(self) -> None:
+        """Refuse to go on past the deadline. A running function cannot be stopped elsewhere."""
+        now = self._clock.monotonic()
+        if now > self.deadline:
+            raise TimeLimitError(
+                f"{self.who} has run for {now - self._started:.1f} s, the limit "
+                f"{self.seconds_limit} is {self.seconds:g} s. Do less in one transaction, move "
+                f"slow computation out of it, or raise it: "
+                f"hw.open(..., limits=hw.Limits({self.seconds_limit}=...))",
+                limit=self.seconds_limit,
+                value=now - self._started,
+                maximum=self.seconds,
+            )
+
+    def add_read(self, documents: int, size: int) -> None:
+        """Count documents that were read."""
+        self.documents_read += documents
+        self.bytes_read += size
+        if self.documents_read > self.limits.documents_read:
+            self.exceeded("documents_read", self.documents_read, "read fewer documents")
+        if self.bytes_read > self.limits.bytes_read:
+            self.exceeded("bytes_read", self.bytes_read, "read fewer or smaller documents")
+
+    def check_written(self, documents: int, size: int) -> None:
+        """Check the number and size of all writes so far."""
+        if documents > self.limits.documents_written:
+            self.exceeded("documents_written", documents, "split the work into several mutations")
+        if size > self.limits.bytes_written:
+            self.exceeded("bytes_written", size, "split the work into several mutations")
+
+    def exceeded(self, limit: str, value: float, advice: str) -> None:
+        """Raise for a limit that was reached.
+
+        Raises:
+            LimitExceededError: Always.
+        """
+        maximum = getattr(self.limits, limit)
+        raise LimitExceededError(
+            f"{self.who}: {limit} reached {value:,}, the limit is {maximum:,}; {advice}, or raise "
+            f"it: hw.open(..., limits=hw.Limits({limit}=...))",
+            limit=limit,
+            value=value,
+            maximum=maximum,
+        )

@@ -1,0 +1,226 @@
+"""What a mutation sees of the database."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar, overload
+
+from headwater_indexes.errors import NotStorableError
+from headwater_indexes.keys import decode, prefix_end
+from headwater_indexes.values import MISSING, check_document
+
+from headwater.errors import (
+    DocumentInvalidError,
+    DocumentNotFoundError,
+    LimitExceededError,
+    UniqueViolationError,
+    ValueNotStorableError,
+)
+from headwater.schema.compile import ValidationError
+from headwater.schema.tables import Id, Table
+from headwater.storage.codec import pack
+from headwater.tables.catalog import IndexInfo, TableInfo
+from headwater.transactions.reader import Reader, name_of, not_an_id, table_of
+from headwater.transactions.rules import TableRules
+from headwater.transactions.transaction import Transaction
+
+D = TypeVar("D")
+
+
+class Writer(Reader):
+    """Reads and writes of one transaction. Reads see own writes, in index order."""
+
+    __slots__ = ("_rules",)
+
+    def __init__(self, transaction: Transaction, rules: TableRules) -> None:
+        super().__init__(transaction)
+        self._rules = rules
+
+    @overload
+    def insert(self, table: type[Table[D]], document: Mapping[str, object]) -> Id[D]: ...
+
+    @overload
+    def insert(self, table: str, document: Mapping[str, object]) -> Id[Any]: ...
+
+    def insert(self, table: Any, document: Mapping[str, object]) -> Any:
+        """Add a document and return its id. A table that does not exist is created.
+
+        Args:
+            table: The table, by class or by name.
+            document: Its fields; ``_id`` and ``_creationTime`` are added.
+
+        Raises:
+            DocumentInvalidError: It does not match the table's type.
+            ValueNotStorableError: It holds something that is no value.
+            UniqueViolationError: A unique index holds one of its keys already.
+            LimitExceededError: It is too large, or the transaction is.
+        """
+        return self._insert(self._transaction.table_for_writing(name_of(table)), document)
+
+    @overload
+    def insert_many(
+        self, table: type[Table[D]], documents: Iterable[Mapping[str, object]]
+    ) -> list[Id[D]]: ...
+
+    @overload
+    def insert_many(
+        self, table: str, documents: Iterable[Mapping[str, object]]
+    ) -> list[Id[Any]]: ...
+
+    def insert_many(self, table: Any, documents: Iterable[Mapping[str, object]]) -> Any:
+        """Add documents in their order and return their ids. Raises what `insert` raises."""
+        info = self._transaction.table_for_writing(name_of(table))
+        insert = self._insert
+        return [insert(info, document) for document in documents]
+
+    def patch(
+        self,
+        id: Id[Any],  # noqa: A002 - the field's own name
+        fields: Mapping[str, object] | None = None,
+        /,
+        **more: object,
+    ) -> None:
+        """Set some fields of a document; `hw.MISSING` removes a field.
+
+        Args:
+            id: The document.
+            fields: Fields whose names are no Python names.
+            **more: All other fields.
+
+        Raises:
+            DocumentNotFoundError: There is no such document.
+            DocumentInvalidError: The result does not match the table's type.
+        """
+        changes = {**(fields or {}), **more}
+        info, old, previous = self._old(id, "patch")
+        new = {name: value for name, value in old.items() if name[0] != "_"}
+        for name, value in changes.items():
+            if value is MISSING:
+                new.pop(name, None)
+            else:
+                new[name] = value
+        self._write(info, id, new, old, previous)
+
+    def replace(self, id: Id[Any], document: Mapping[str, object]) -> None:  # noqa: A002
+        """Replace all fields of a document. ``_id`` and ``_creationTime`` stay, and may be given.
+
+        Raises:
+            DocumentNotFoundError: There is no such document.
+            DocumentInvalidError: The document does not match the table's type.
+        """
+        info, old, previous = self._old(id, "replace")
+        new = {
+            name: value
+            for name, value in document.items()
+            if name not in ("_id", "_creationTime") or value != old[name]
+        }
+        self._write(info, id, new, old, previous)
+
+    def delete(self, id: Id[Any]) -> None:  # noqa: A002 - the field's own name
+        """Delete a document.
+
+        Raises:
+            DocumentNotFoundError: There is no such document.
+        """
+        info, old, previous = self._old(id, "delete")
+        self._transaction.remove(info, id, old, previous)
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    def _insert(self, info: TableInfo, document: Mapping[str, object]) -> str:
+        transaction = self._transaction
+        transaction.usage.check_time()
+        fields = dict(document)
+        body = self._packed(info, fields, "insert")
+        id, creation_time = transaction.new_id(info)  # noqa: A001 - the field's own name
+        if info.unique_indexes:
+            self._check_unique(info, id, fields)
+        transaction.put(info, id, creation_time, fields, body, None, None)
+        return id
+
+    def _write(
+        self,
+        info: TableInfo,
+        id: str,
+        new: dict[str, Any],
+        old: dict[str, Any],
+        previous: Any,  # noqa: A002
+    ) -> None:
+        body = self._packed(info, new, id)
+        if info.unique_indexes:
+            self._check_unique(info, id, new)
+        if body != self._transaction.body_of(previous):
+            self._transaction.put(info, id, old["_creationTime"], new, body, old, previous)
+
+    def _old(self, id: str, verb: str) -> tuple[TableInfo, dict[str, Any], Any]:  # noqa: A002
+        """The document that a write replaces, and the version that holds it."""
+        if not isinstance(id, str):
+            raise not_an_id(id, "not a string")
+        info = table_of(self._transaction, id)
+        key = id.encode("ascii")
+        old = self._transaction.read(key)
+        if old is None:
+            raise DocumentNotFoundError(
+                f"cannot {verb} {id!r}: there is no such document in {info.name!r}; it was "
+                "deleted, or never committed",
+                id=id,
+            )
+        return info, old, self._transaction.version(key)
+
+    def _packed(self, info: TableInfo, fields: dict[str, Any], where: str) -> bytes:
+        """The fields, checked against the table's type and packed."""
+        limits = self._transaction.usage.limits
+        check = self._rules.get(info.name)
+        try:
+            if check is None:
+                check_document(fields, nesting=limits.nesting)
+            else:
+                check(fields)
+            body = pack(fields)
+        except ValidationError as error:
+            raise DocumentInvalidError(
+                f"{info.name} ({where}): {error}", table=info.name, path=error.path
+            ) from None
+        except NotStorableError as error:
+            raise ValueNotStorableError(
+                f"{info.name} ({where}): {error}", path=error.path
+            ) from None
+        if len(body) > limits.document_bytes:
+            raise LimitExceededError(
+                f"{info.name} ({where}): the document takes {len(body):,} bytes, the limit "
+                f"document_bytes is {limits.document_bytes:,}; split it, keep large things in "
+                "files, or raise it: hw.open(..., limits=hw.Limits(document_bytes=...))",
+                limit="document_bytes",
+                value=len(body),
+                maximum=limits.document_bytes,
+            )
+        return body
+
+    def _check_unique(self, info: TableInfo, id: str, fields: dict[str, Any]) -> None:  # noqa: A002
+        for at in info.unique_indexes:
+            index = info.indexes[at]
+            key = index.key_of(fields, id)[: -len(id)]
+            holder = self._holder(info, index, key, id)
+            if holder is not None:
+                raise _unique_violation(info, index, key, holder)
+
+    def _holder(self, info: TableInfo, index: IndexInfo, key: bytes, id: str) -> str | None:  # noqa: A002
+        """Another document with the same key. An absent field makes a key unlike any other."""
+        if MISSING in decode(key):
+            return None
+        return self._transaction.holder(info, index, key, prefix_end(key), id)
+
+
+def _unique_violation(
+    info: TableInfo, index: IndexInfo, key: bytes, holder: str
+) -> UniqueViolationError:
+    values = decode(key)
+    shown = ", ".join(
+        f"{field}={value!r}" for field, value in zip(index.definition.fields, values, strict=True)
+    )
+    return UniqueViolationError(
+        f"{info.name}.{index.name} is unique, and document {holder} already holds {shown}; patch "
+        "that document, or choose another key",
+        table=info.name,
+        index=index.name,
+        key=values,
+        holder=holder,
+    )
