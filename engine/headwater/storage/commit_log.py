@@ -1,0 +1,149 @@
+"""The log: one record per commit, keyed by its timestamp. Everything else can be rebuilt from it.
+
+A record is a checksum and one msgpack array ``[previous ts, origin, [event, ...]]``; an event is
+``[id, previous ts, creation time or nil, body or nil]``. The body of a document is a string of
+bytes inside the record, so that reading the log does not take documents apart. ``previous ts`` of
+an event makes the history of each document a linked list; that of the commit makes a missing
+commit noticeable.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from headwater.errors import CorruptionError
+from headwater.storage.codec import pack_record, unpack_record
+from headwater.storage.format import Database, seal, timestamp_key, timestamp_of, unseal
+from headwater.storage.transactions import ReadTransaction
+
+
+class Event(NamedTuple):
+    """What a commit did to one document.
+
+    A tuple, because msgpack packs tuples without any Python code per event.
+
+    Attributes:
+        id: The document.
+        previous_ts: Timestamp of the commit that changed it before; 0 if none did.
+        creation_time: Milliseconds since the epoch; None when it is the one inside the id.
+        body: The packed fields; None if the document was deleted.
+    """
+
+    id: str
+    previous_ts: int
+    creation_time: float | None
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a commit came from.
+
+    Attributes:
+        function: Path of the function; empty for an explicit transaction.
+        request_id: Chosen by the caller; finds the commit whose outcome a caller did not hear.
+        identity: Who asked, as the application names them.
+        details: Further facts, as values; names of this class are taken.
+    """
+
+    function: str = ""
+    request_id: str = ""
+    identity: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+NO_ORIGIN: Final = Origin()
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One entry of the log.
+
+    Attributes:
+        ts: Nanoseconds since the epoch; above those of all earlier commits, below 2**63.
+        previous_ts: That of the commit before it; 0 for the first.
+        origin: Where it came from.
+        events: What it did, in the order in which it did it; one per document.
+    """
+
+    ts: int
+    previous_ts: int
+    origin: Origin
+    events: Sequence[Event]
+
+
+def encode_commit(commit: Commit) -> tuple[bytes, bytes]:
+    """Return key and value for `Database.LOG`."""
+    assert 0 <= commit.previous_ts < commit.ts
+    key = timestamp_key(commit.ts)
+    origin = commit.origin
+    facts: dict[str, Any] = dict(origin.details)
+    if origin.function:
+        facts["function"] = origin.function
+    if origin.request_id:
+        facts["request_id"] = origin.request_id
+    if origin.identity is not None:
+        facts["identity"] = origin.identity
+    return key, seal(key, pack_record((commit.previous_ts, facts, commit.events)))
+
+
+def decode_commit(key: bytes, value: bytes) -> Commit:
+    """Check a record of the log and take it apart; bodies stay packed.
+
+    Raises:
+        CorruptionError: Key or value are not what `encode_commit` made; names the timestamp.
+    """
+    ts = timestamp_of(key)
+    content = unseal(key, value)
+    if content is None:
+        raise CorruptionError(
+            f"commit {ts}: its {len(value)} bytes do not match their checksum; verify the "
+            "database to see what else is damaged, then restore a backup"
+        )
+    try:
+        previous_ts, facts, events = unpack_record(content)
+        return Commit(ts, previous_ts, _origin_of(facts), tuple(map(Event._make, events)))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise CorruptionError(
+            f"commit {ts}: the checksum is right, the record is not of this format: {error}; "
+            "it was written by another program or another version"
+        ) from error
+
+
+def _origin_of(facts: dict[str, Any]) -> Origin:
+    if not facts:
+        return NO_ORIGIN
+    return Origin(
+        function=facts.pop("function", ""),
+        request_id=facts.pop("request_id", ""),
+        identity=facts.pop("identity", None),
+        details=facts,
+    )
+
+
+def head(transaction: ReadTransaction) -> int:
+    """Timestamp of the newest commit that the transaction sees; 0 if there is none. O(log n)."""
+    entry = transaction.last(Database.LOG)
+    return 0 if entry is None else timestamp_of(entry[0])
+
+
+def read(transaction: ReadTransaction, ts: int) -> Commit | None:
+    """The commit at exactly ``ts``; None if there is none. O(log n)."""
+    key = timestamp_key(ts)
+    value = transaction.get(Database.LOG, key)
+    return None if value is None else decode_commit(key, value)
+
+
+def after(transaction: ReadTransaction, ts: int, limit: int | None = None) -> Iterator[Commit]:
+    """Commits later than ``ts``, oldest first, at most ``limit``. Reads as it is consumed."""
+    low = timestamp_key(ts) + b"\x00"
+    for key, value in islice(transaction.scan(Database.LOG, low, None), limit):
+        yield decode_commit(key, value)
+
+
+def before(transaction: ReadTransaction, ts: int, limit: int | None = None) -> Iterator[Commit]:
+    """Commits earlier than ``ts``, newest first, at most ``limit``. Reads as it is consumed."""
+    high = timestamp_key(ts)
+    for key, value in islice(transaction.scan(Database.LOG, b"", high, reverse=True), limit):
+        yield decode_commit(key, value)

@@ -1,0 +1,256 @@
+"""The environment: one open database directory.
+
+Opening checks, in this order: the kind of file system, what is in the directory, its manifest,
+that it is not open in this process, the head pages of the data file, and that manifest and data
+file belong together. Only then may LMDB map the file.
+"""
+
+import contextlib
+import os
+import shutil
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Literal, Self
+
+import lmdb
+
+from headwater.clock import Clock, SystemClock
+from headwater.errors import CorruptionError, HeadwaterError, NotADatabaseError
+from headwater.limits import DEFAULT_LIMITS
+from headwater.storage.creation import create_database, create_temporary_directory, is_database
+from headwater.storage.engine import Engine, EngineOptions, open_engine
+from headwater.storage.failures import translate
+from headwater.storage.filesystem import refuse_unsuitable
+from headwater.storage.format import (
+    DATA_NAME,
+    LAST_TRANSACTION_NAME,
+    MANIFEST_NAME,
+    META_UUID,
+    Database,
+)
+from headwater.storage.manifest import read_manifest, write_durably
+from headwater.storage.registry import identity_of, register, unregister
+from headwater.storage.supervision import SupervisedEngine
+from headwater.storage.transactions import CLOSED
+
+Durability = Literal["full", "none"]
+
+_CLOCK: Final = SystemClock()
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """How the file and its readers stand.
+
+    Attributes:
+        file_bytes: Size of the data file; it grows and is never cut.
+        map_size_bytes: Address space reserved; the file may grow to it before it is enlarged.
+        last_transaction: Number of LMDB's newest transaction.
+        readers_max: Reader slots, of all processes.
+        readers_used: Slots that are or were in use, of all processes.
+        snapshots: Open snapshots of this process.
+        oldest_snapshot_seconds: Age of the oldest of them; 0 if there is none.
+        entries: Number of entries of each sub-database.
+    """
+
+    file_bytes: int
+    map_size_bytes: int
+    last_transaction: int
+    readers_max: int
+    readers_used: int
+    snapshots: int
+    oldest_snapshot_seconds: float
+    entries: dict[Database, int]
+
+
+class Environment(SupervisedEngine):
+    """An open database directory: snapshots, write transactions, and its end.
+
+    Safe to use from any thread; a write transaction stays on the thread that began it.
+
+    Attributes:
+        path: The directory.
+        uuid: Name of this database, 32 hexadecimal digits.
+        durability: "full": what was committed survives power loss; "none": for throw-away data,
+            a power loss may leave a file that cannot be opened.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        options: EngineOptions,
+        engine: Engine,
+        clock: Clock,
+        *,
+        snapshot_seconds: float,
+    ) -> None:
+        manifest = read_manifest(directory)
+        self.uuid = manifest.uuid
+        self.durability: Durability = "full" if options.is_durable else "none"
+        self._identity = identity_of(directory)
+        self._remove: weakref.finalize[[Path, int], Environment] | None = None
+        register(self._identity, self, directory)
+        try:
+            super().__init__(directory, options, engine, clock, snapshot_seconds=snapshot_seconds)
+            self._check_newest()
+            self._check_uuid()
+        except BaseException:
+            unregister(self._identity, self)
+            raise
+
+    @classmethod
+    def open(  # noqa: PLR0913 - each is an option of its own, by keyword
+        cls,
+        path: Path | None,
+        *,
+        durability: Durability = "full",
+        map_size_bytes: int | None = None,
+        read_only: bool = False,
+        snapshot_seconds: float = DEFAULT_LIMITS.snapshot_seconds,
+        clock: Clock = _CLOCK,
+        engine: Engine = open_engine,
+    ) -> Self:
+        """Open the database at ``path``; creates it if there is nothing.
+
+        Args:
+            path: A directory; None for a throw-away one, removed when closed, durability "none".
+            durability: Whether a commit is flushed before it returns.
+            map_size_bytes: Address space to reserve (default 64 GiB, less where refused). Grows.
+            read_only: Neither write nor create.
+            snapshot_seconds: Age at which a snapshot may be taken away.
+            clock: Time and randomness.
+            engine: What opens LMDB; tests put faults here.
+
+        Raises:
+            NotADatabaseError: Something else is at ``path``.
+            NewerFormatError: A newer library wrote it.
+            CorruptionError: Its files are damaged or do not belong together.
+            AlreadyOpenError: It is open in this process.
+            ReadOnlyError: It cannot be written.
+            StorageError: The file system is unsuitable, or the system failed.
+        """
+        directory = create_temporary_directory() if path is None else Path(path).absolute()
+        is_durable = durability == "full" and path is not None
+        options = EngineOptions(map_size_bytes, is_durable=is_durable, is_read_only=read_only)
+        try:
+            _prepare(directory, options, engine, clock)
+            environment = cls(directory, options, engine, clock, snapshot_seconds=snapshot_seconds)
+        except (OSError, lmdb.Error) as error:
+            if path is None:
+                _remove(directory, os.getpid())
+            if isinstance(error, HeadwaterError):
+                raise
+            raise translate(error, directory, "open the database") from error
+        if path is None:
+            environment._remove = weakref.finalize(environment, _remove, directory, os.getpid())
+        return environment
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def sync(self) -> None:
+        """Flush everything that was committed, whatever the durability.
+
+        Raises:
+            StorageError: The system failed.
+        """
+        try:
+            with self._gate:
+                self._lmdb.sync(force=True)
+        except lmdb.Error as error:
+            raise self.failure(error, "flush") from error
+
+    def close(self) -> None:
+        """Take away open snapshots, wait for the writer, and close. Does nothing again.
+
+        Must not be called inside a write transaction of the same thread.
+        """
+        if self._begin in {self._begin_closed, self._begin_forked}:
+            return
+        with self._alone():
+            assert self._writing is None, "a write transaction of this thread is open"
+            self._begin = self._begin_closed
+            self._take_all(CLOSED)
+            self._record_newest()
+            self._lmdb.close()
+        unregister(self._identity, self)
+        if self._remove is not None:
+            self._remove()
+
+    def stats(self) -> Statistics:
+        """Measure. O(number of open snapshots)."""
+        now = self._monotonic()
+        with self.read() as snapshot:
+            entries = {database: snapshot.count(database) for database in Database}
+        info = self._lmdb.info()
+        started = list(self.readers.values())
+        return Statistics(
+            file_bytes=(self.path / DATA_NAME).stat().st_size,
+            map_size_bytes=info["map_size"],
+            last_transaction=info["last_txnid"],
+            readers_max=info["max_readers"],
+            readers_used=info["num_readers"],
+            snapshots=len(started),
+            oldest_snapshot_seconds=max([now - second for second in started], default=0.0),
+            entries=entries,
+        )
+
+    def _check_uuid(self) -> None:
+        with self.read() as snapshot:
+            found = snapshot.get(Database.META, META_UUID)
+        if found != self.uuid.encode("ascii"):
+            self.close()
+            raise CorruptionError(
+                f"{self.path}: {DATA_NAME} is of database {found!r}, {MANIFEST_NAME} of "
+                f"{self.uuid!r}: files of two databases were mixed; restore both from one backup"
+            )
+
+    def _check_newest(self) -> None:
+        """Notice a data file that went back in time: an old copy, or a damaged head page."""
+        try:
+            recorded = int((self.path / LAST_TRANSACTION_NAME).read_text("ascii"))
+        except (OSError, ValueError):
+            return
+        if self.newest_at_opening < recorded:
+            self.close()
+            raise CorruptionError(
+                f"{self.path}: the newest transaction in {DATA_NAME} is {self.newest_at_opening}, "
+                f"at the last close it was {recorded}: commits are missing; restore a backup, or "
+                f"remove the file {LAST_TRANSACTION_NAME} to accept the older state"
+            )
+
+    def _record_newest(self) -> None:
+        """Write down a lower bound for the next opening; losing it loses only the check."""
+        if self.durability == "full" and not self._options.is_read_only:
+            newest = self._lmdb.info()["last_txnid"]
+            with contextlib.suppress(OSError):
+                write_durably(self.path / LAST_TRANSACTION_NAME, str(newest).encode("ascii"))
+
+
+def _prepare(directory: Path, options: EngineOptions, engine: Engine, clock: Clock) -> None:
+    """Create the database if there is nothing yet."""
+    refuse_unsuitable(directory)
+    if is_database(directory):
+        return
+    if options.is_read_only:
+        raise NotADatabaseError(
+            f"{directory}: there is no database to read; open it without read_only=True to "
+            "create one"
+        )
+    create_database(directory, engine, clock)
+
+
+def _remove(directory: Path, owner: int) -> None:
+    """Remove a throw-away database, unless this is a forked child of the process that has it."""
+    if os.getpid() == owner:
+        shutil.rmtree(directory, ignore_errors=True)

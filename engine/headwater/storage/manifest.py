@@ -1,0 +1,105 @@
+"""The manifest: a small file beside the data that says what the directory is.
+
+LMDB makes a new, empty database of a missing or empty file without a word. The manifest is how
+the difference between "new" and "lost" is known, and where the format version stands before the
+data file is touched.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from headwater.errors import NewerFormatError, NotADatabaseError
+from headwater.storage.format import FORMAT_VERSION, MAGIC, MANIFEST_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What ``headwater.json`` says.
+
+    Attributes:
+        magic: Always "headwater".
+        format: Version of the on-disk format.
+        uuid: Name of this database, given at its creation; the data file holds it as well.
+        created: Moment of creation, ISO 8601, UTC; for people.
+    """
+
+    magic: str
+    format: int
+    uuid: str
+    created: str
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Write the manifest so that it is there whole or not at all, and durable on return."""
+    text = json.dumps(asdict(manifest), indent=2) + "\n"
+    write_durably(directory / MANIFEST_NAME, text.encode("ascii"))
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Read and check the manifest.
+
+    Raises:
+        FileNotFoundError: There is none.
+        NotADatabaseError: It is not one of ours, or damaged.
+        NewerFormatError: A newer library wrote it.
+    """
+    path = directory / MANIFEST_NAME
+    raw = path.read_bytes()
+    try:
+        facts = cast("dict[str, Any]", json.loads(raw))
+        manifest = Manifest(**{name: facts[name] for name in Manifest.__slots__})
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotADatabaseError(
+            f"{path}: expected a manifest of Headwater, found {raw[:80]!r} ({error!r}); if the "
+            f"file was damaged, restore it from a backup: it never changes after creation"
+        ) from error
+    _check(path, manifest)
+    return manifest
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Replace a file: written beside, flushed, renamed, directory flushed.
+
+    Raises:
+        OSError: Of the system; the old file is then still there.
+    """
+    beside = path.with_name(f"{path.name}.{os.getpid()}.new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    beside.replace(path)
+    flush_directory(path.parent)
+
+
+def flush_directory(directory: Path) -> None:
+    """Make creations and renames in a directory durable.
+
+    Raises:
+        OSError: Of the system.
+    """
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _check(path: Path, manifest: Manifest) -> None:
+    if manifest.magic != MAGIC or type(manifest.format) is not int or manifest.format < 1:
+        raise NotADatabaseError(
+            f"{path}: expected magic {MAGIC!r} and a format version, got {manifest.magic!r} and "
+            f"{manifest.format!r}; this directory belongs to another program"
+        )
+    if manifest.format > FORMAT_VERSION:
+        raise NewerFormatError(
+            f"{path.parent}: written in format {manifest.format}, this library reads up to "
+            f"format {FORMAT_VERSION}; nothing was changed; upgrade the package headwater",
+            found=manifest.format,
+            supported=FORMAT_VERSION,
+        )

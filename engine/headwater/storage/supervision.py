@@ -1,0 +1,395 @@
+"""LMDB under supervision: transactions that survive what LMDB does not mend by itself.
+
+A full map, a map that another process grew, and an environment that LMDB gave up after a failed
+write of its head are all mended in one way: no new transaction begins, open snapshots are waited
+for (for a bounded time, then taken away), and the file is opened anew, with a larger map where
+that was the cause. One mechanism, because LMDB's own resizing leaves a process without any map
+when the system refuses the larger one.
+"""
+
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NoReturn, TypeVar, cast
+from weakref import ref
+
+import lmdb
+
+from headwater.clock import Clock
+from headwater.errors import (
+    ClosedError,
+    DatabaseFullError,
+    DiskError,
+    ForkedError,
+    ReadOnlyError,
+    SnapshotTooOldError,
+)
+from headwater.storage.engine import Engine, EngineOptions, open_handles
+from headwater.storage.failures import MapFullError, translate
+from headwater.storage.format import DATA_NAME
+from headwater.storage.precheck import check_data_file
+from headwater.storage.transactions import (
+    Gone,
+    Handles,
+    ReadTransaction,
+    WriteTransaction,
+)
+
+T = TypeVar("T")
+
+Begin = Callable[..., "lmdb.Transaction[bytes]"]
+
+COMMITS_PER_READER_CHECK: Final = 256
+"""A killed process's snapshots keep up to this many commits from reusing space (some megabytes)."""
+
+MENDS_MAX: Final = 32
+"""Mends in a row before an error is raised: the map doubles at each, so 32 exceed any machine."""
+
+DRAIN_SECONDS: Final = 0.5
+"""How long a mend waits for open snapshots."""
+
+FORK_WAIT_SECONDS: Final = 5.0
+"""How long a fork waits for a write transaction of another thread."""
+
+
+def _gone(gone: Gone) -> "lmdb.Transaction[bytes]":
+    return cast("lmdb.Transaction[bytes]", gone)
+
+
+TOO_OLD: Final = _gone(
+    Gone(
+        SnapshotTooOldError,
+        "this snapshot was held for too long and was taken away, because the file cannot reuse "
+        "space that an open snapshot sees; take a new one and read in shorter steps",
+    )
+)
+OUTGROWN: Final = _gone(
+    Gone(
+        SnapshotTooOldError,
+        "this snapshot was taken away because the file had to be opened anew (it outgrew its "
+        "memory map, or a write of its head failed); take a new one",
+    )
+)
+FORKED: Final = _gone(
+    Gone(
+        ForkedError,
+        "this transaction was begun before a fork and belongs to the parent process; open the "
+        "database in the child",
+    )
+)
+
+
+class SupervisedEngine:
+    """One LMDB environment and all transactions of this process on it.
+
+    Attributes:
+        path: The directory.
+        readers: Open snapshots and the monotonic second in which each began.
+        is_draining: Somebody waits for snapshots to end.
+        drained: Set when a snapshot ends while somebody waits.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        options: EngineOptions,
+        engine: Engine,
+        clock: Clock,
+        *,
+        snapshot_seconds: float,
+    ) -> None:
+        self.path = path
+        self.readers: dict[ref[ReadTransaction], float] = {}
+        self.is_draining = False
+        self.drained = threading.Event()
+        self._options = options
+        self._engine = engine
+        self._monotonic = clock.monotonic
+        self._snapshot_seconds = snapshot_seconds
+        self._gate = threading.Lock()
+        self._writer = threading.Lock()
+        self._writer_thread = 0
+        self._writing: WriteTransaction | None = None
+        self._generation = 0
+        self._commits = 0
+        self._rests = False
+        self._begin: Begin = self._begin_disconnected
+        self._connect(options.map_size_bytes)
+
+    def read(self) -> ReadTransaction:
+        """Begin a snapshot; about a microsecond.
+
+        Raises:
+            ClosedError: The environment is closed.
+            ForkedError: It was opened before a fork.
+            StorageError: LMDB failed and could not be mended.
+        """
+        for _ in range(MENDS_MAX):
+            generation = self._generation
+            with self._gate:
+                try:
+                    return ReadTransaction(self, self._begin(), self._handles, self._monotonic())
+                except lmdb.Error as error:
+                    cause = error
+            self._mend(cause, generation)
+        raise self._hopeless("begin a snapshot")
+
+    def write(self) -> WriteTransaction:
+        """Return a write transaction for a ``with`` statement, which waits for LMDB's lock.
+
+        Raises:
+            ReadOnlyError: The environment was opened with read_only=True.
+        """
+        if self._options.is_read_only:
+            raise ReadOnlyError(
+                f"{self.path}: opened with read_only=True; open it without to write"
+            )
+        return WriteTransaction(self)
+
+    def run_write(self, function: Callable[[WriteTransaction], T]) -> T:
+        """Run ``function`` in a write transaction and commit; again after growing a full map.
+
+        Args:
+            function: Must do the same when it is called again: a first run may be thrown away.
+
+        Raises:
+            DatabaseFullError: The disk is full, or a larger map was refused.
+            StorageError: LMDB failed; a DiskError may leave the commit in doubt, see `DiskError`.
+        """
+        for _ in range(MENDS_MAX):
+            generation = self._generation
+            try:
+                with self.write() as transaction:
+                    return function(transaction)
+            except MapFullError:
+                self.grow(generation)
+        raise self._hopeless("write")
+
+    def grow(self, generation: int | None = None) -> None:
+        """Open the file with a map of twice the size, unless that was done since ``generation``.
+
+        Raises:
+            DatabaseFullError: The address space for it was refused; the old map is back.
+        """
+        with self._alone():
+            assert self._writing is None, "the map cannot grow inside a write transaction"
+            if generation in {None, self._generation}:
+                try:
+                    self._grow_alone()
+                except lmdb.Error as error:
+                    raise self.failure(error, "enlarge the map") from error
+
+    def expire_readers(self, older_than_seconds: float | None = None) -> int:
+        """Take away snapshots that are older; their next use raises SnapshotTooOldError.
+
+        Done at each write transaction, with the environment's own bound, which is the default.
+        Returns how many.
+        """
+        bound = self._snapshot_seconds if older_than_seconds is None else older_than_seconds
+        latest = self._monotonic() - bound
+        old = [reader() for reader, started in list(self.readers.items()) if started < latest]
+        return sum(reader.replace_by(TOO_OLD) for reader in old if reader is not None)
+
+    def check_readers(self) -> int:
+        """Free the reader slots of processes that died. Returns how many."""
+        with self._gate:
+            return self._lmdb.reader_check()
+
+    def failure(self, error: lmdb.Error, doing: str) -> Exception:
+        """The error to raise for one of LMDB's."""
+        return translate(error, self.path, doing)
+
+    def begin_write(
+        self, transaction: WriteTransaction
+    ) -> "tuple[lmdb.Transaction[bytes], Handles]":
+        """Wait for the write lock of this process, then for LMDB's, and begin."""
+        thread = threading.get_ident()
+        assert self._writer_thread != thread, "this thread is in a write transaction already"
+        self._writer.acquire()
+        self._writer_thread = thread
+        try:
+            begun = self._begin_write()
+        except BaseException:
+            self._release_writer()
+            raise
+        self._writing = transaction
+        return begun
+
+    def end_write(self, transaction: "lmdb.Transaction[bytes]", *, commit: bool) -> None:
+        """Commit or abort, and release the locks."""
+        try:
+            if commit:
+                transaction.commit()
+                self._commits += 1
+                if self._commits % COMMITS_PER_READER_CHECK == 0:
+                    self._lmdb.reader_check()
+            else:
+                transaction.abort()
+        except lmdb.Error as error:
+            raise self._commit_failure(error) from error
+        finally:
+            self._release_writer()
+
+    def before_fork(self) -> None:
+        """Wait for a write transaction of another thread; the child must not inherit half of it."""
+        is_mine = self._writer_thread == threading.get_ident()
+        self._rests = not is_mine and self._writer.acquire(timeout=FORK_WAIT_SECONDS)
+        self._gate.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        self._gate.release()
+        if self._rests:
+            self._writer.release()
+
+    def after_fork_in_child(self) -> None:
+        """Refuse all further use; let the child open the directory anew where that is safe.
+
+        It is not while a transaction was open: closing LMDB's handles would close it for the
+        parent as well.
+        """
+        self._gate, self._writer = threading.Lock(), threading.Lock()
+        self._begin = self._begin_forked
+        is_quiet = self._rests and not self.readers
+        for reader in list(self.readers):
+            snapshot = reader()
+            if snapshot is not None:
+                snapshot.abandon(FORKED)
+        self.readers.clear()
+        if self._writing is not None:
+            self._writing.abandon(FORKED)
+        if is_quiet:
+            self._lmdb.close()
+
+    def _connect(self, map_size_bytes: int | None) -> None:
+        options = EngineOptions(
+            map_size_bytes, self._options.is_durable, self._options.is_read_only
+        )
+        self.newest_at_opening = check_data_file(self.path / DATA_NAME)
+        self._lmdb = self._engine(self.path, options)
+        try:
+            self._handles = open_handles(self._lmdb)
+        except BaseException:
+            self._lmdb.close()
+            raise
+        self._begin = cast("Begin", self._lmdb.begin)
+        self._map_size = self._lmdb.info()["map_size"]
+        self._generation += 1
+        self._lmdb.reader_check()
+
+    def _begin_write(self) -> "tuple[lmdb.Transaction[bytes], Handles]":
+        self.expire_readers()
+        for _ in range(MENDS_MAX):
+            generation = self._generation
+            try:
+                return self._begin(write=True), self._handles
+            except lmdb.Error as error:
+                cause = error
+            self._mend(cause, generation)
+        raise self._hopeless("begin a write transaction")
+
+    def _release_writer(self) -> None:
+        self._writing = None
+        self._writer_thread = 0
+        self._writer.release()
+
+    def _mend(self, cause: lmdb.Error, generation: int) -> None:
+        """Mend what kept a transaction from beginning, unless another thread has.
+
+        Raises:
+            StorageError: It cannot be mended.
+        """
+        with self._alone():
+            if generation != self._generation:
+                return
+            try:
+                self._mend_alone(cause)
+            except lmdb.Error as error:
+                raise self.failure(error, "begin a transaction") from error
+
+    def _mend_alone(self, cause: lmdb.Error) -> None:
+        if self._writing is None and isinstance(cause, lmdb.MapResizedError):
+            self._grow_alone()
+        elif self._writing is None and isinstance(cause, lmdb.PanicError):
+            self._reconnect(self._map_size)
+        elif not isinstance(cause, lmdb.ReadersFullError) or not self._lmdb.reader_check():
+            raise cause
+
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        """Keep every transaction of this process from beginning, and no writer in the middle."""
+        if self._writer_thread == threading.get_ident():
+            with self._gate:
+                yield
+        else:
+            with self._writer, self._gate:
+                yield
+
+    def _grow_alone(self) -> None:
+        size = self._map_size
+        try:
+            self._reconnect(2 * size)
+        except lmdb.MemoryError as error:
+            self._connect(size)
+            raise DatabaseFullError(
+                f"{self.path}: its map of {size} bytes is full and the system refuses "
+                f"{2 * size} bytes of address space; raise the limit (ulimit -v), or remove data"
+            ) from error
+
+    def _reconnect(self, map_size_bytes: int) -> None:
+        self._drain()
+        self._begin = self._begin_disconnected
+        self._lmdb.close()
+        self._connect(map_size_bytes)
+
+    def _drain(self) -> None:
+        """Wait for open snapshots, within bounds, then take away what is left."""
+        deadline = self._monotonic() + DRAIN_SECONDS
+        self.is_draining = True
+        while self.readers:
+            self.drained.clear()
+            remaining = deadline - self._monotonic()
+            if not self.readers or remaining <= 0 or not self.drained.wait(remaining):
+                break
+        self.is_draining = False
+        self._take_all(OUTGROWN)
+
+    def _take_all(self, gone: "lmdb.Transaction[bytes]") -> None:
+        for reader in list(self.readers):
+            snapshot = reader()
+            if snapshot is not None:
+                snapshot.replace_by(gone)
+
+    def _commit_failure(self, error: lmdb.Error) -> Exception:
+        """Tell a commit that did not happen from one that may have."""
+        try:
+            self._lmdb.begin().abort()
+        except lmdb.PanicError:
+            # The pages were flushed and the write of the head failed: LMDB tried to put the old
+            # head back and refuses everything since. The next transaction opens the file anew.
+            return DiskError(
+                f"{self.path}: the commit may or may not have happened: {error}; read the log to "
+                "see whether it is there before doing it again"
+            )
+        except lmdb.Error:
+            pass
+        return self.failure(error, "commit")
+
+    def _hopeless(self, doing: str) -> DatabaseFullError:
+        return DatabaseFullError(
+            f"{self.path}: cannot {doing}: tried {MENDS_MAX} times to mend the memory map; "
+            "another process keeps enlarging the file, or it cannot hold what is written"
+        )
+
+    def _begin_closed(self, **_options: bool) -> NoReturn:
+        raise ClosedError(f"{self.path}: the database is closed")
+
+    def _begin_disconnected(self, **_options: bool) -> NoReturn:
+        raise lmdb.PanicError("the file could not be opened again")
+
+    def _begin_forked(self, **_options: bool) -> NoReturn:
+        raise ForkedError(
+            f"{self.path}: opened before a fork; open it again in the child process (close "
+            "snapshots before forking, or it cannot be)"
+        )
