@@ -6,11 +6,9 @@ contract for one database, which numbers its tables in its own way.
 
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, cast
-
-from headwater_indexes.values import NESTING_DEFAULT
+from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
 
 from headwater.errors import ArgumentError, DeclarationError, ReturnValueError
 from headwater.functions.declaration import Arguments, Function
@@ -25,7 +23,16 @@ from headwater.schema.explain import (
     name_problem,
 )
 from headwater.schema.v import Optional
-from headwater.schema.validators import AnyValidator, Field, IdValidator, ObjectValidator, Validator
+from headwater.schema.validators import (
+    AnyValidator,
+    Field,
+    IdValidator,
+    ObjectValidator,
+    UnionValidator,
+    Validator,
+)
+from headwater.transactions.pagination import PaginationOptions
+from headwater_indexes.values import NESTING_DEFAULT
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -282,16 +289,19 @@ def _check_default(parameter: Parameter, validator: Validator, where: str) -> No
 def _without_ids(validator: Validator) -> Validator:
     if isinstance(validator, IdValidator):
         return AnyValidator()
-    members = getattr(validator, "members", None)
-    if members is None:
-        return validator
-    return replace(cast("Any", validator), members=tuple(map(_without_ids, members)))
+    if isinstance(validator, UnionValidator):
+        return UnionValidator(tuple(map(_without_ids, validator.members)))
+    return validator
+
+
+def _wire_name(annotation: Any) -> str | None:
+    return "paginationOpts" if annotation is PaginationOptions else wire_name_of(annotation)
 
 
 def _wire_names(signature: Signature, hints: Mapping[str, Any], path: str) -> dict[str, str]:
     names: dict[str, str] = {}
     for parameter in signature.parameters:
-        chosen = wire_name_of(hints.get(parameter.name)) or parameter.name
+        chosen = _wire_name(hints.get(parameter.name)) or parameter.name
         if chosen in names.values():
             raise DeclarationError(f"{path}: two arguments are called {chosen!r} from outside")
         names[parameter.name] = chosen

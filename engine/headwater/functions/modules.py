@@ -1,6 +1,7 @@
 """The functions and tables of an application, collected from its modules."""
 
 import importlib
+import inspect
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from headwater.functions.declaration import Function
 from headwater.functions.paths import PathTable, function_path, module_path
 from headwater.schema.annotations import document_validator
 from headwater.schema.explain import TableNumbers, name_problem
-from headwater.schema.tables import Table, TableIndex, table_of
+from headwater.schema.tables import Table, TableIndex, is_table, table_of
 from headwater.schema.validators import ObjectValidator, RefinedValidator, Validator
 
 AnyFunction: TypeAlias = Function[..., Any]
@@ -131,10 +132,8 @@ class _Collector:
         for name, found in list(vars(module).items()):
             if isinstance(found, Function):
                 self.add_function(module, path, name, cast("AnyFunction", found))
-            elif (
-                isinstance(found, type) and issubclass(found, Table) and "table_name" in vars(found)
-            ):
-                self.add_table(cast("AnyTable", found))
+            elif is_table(found):
+                self.add_table(found)
 
     def add_function(self, module: ModuleType, path: str, name: str, function: AnyFunction) -> None:
         # A module that was put together by hand defines nothing itself: all it has is its own.
@@ -165,12 +164,11 @@ class _Collector:
 
     def table_name(self, owner: Any) -> str | None:
         """Finds the table of an annotation, and takes it in if no module has shown it yet."""
-        table = owner if hasattr(owner, "table_name") else self.by_document.get(id(owner))
-        table = table or table_of(owner)
+        table = owner if is_table(owner) else self.by_document.get(id(owner)) or table_of(owner)
         if table is None:
             return None
         self.add_table(table)
-        return cast("str", table.table_name)
+        return table.table_name
 
     def finish(self) -> Application:
         paths = PathTable(self.declared)
@@ -227,14 +225,14 @@ def _check_index(table: str, index: TableIndex[Any], document: ObjectValidator) 
 def _modules(modules: Iterable[ModuleType | str]) -> Iterator[tuple[ModuleType, str]]:
     for given in modules:
         module = importlib.import_module(given) if isinstance(given, str) else given
-        if not isinstance(cast("object", module), ModuleType):
+        if not inspect.ismodule(module):
             raise DeclarationError(
                 f"modules: expected modules or their dotted names, got {module!r}"
             )
         yield module, module_path(module.__name__)
         if hasattr(module, "__path__"):
             for name, inner in sorted(sys.modules.items()):
-                if name.startswith(f"{module.__name__}.") and isinstance(inner, ModuleType):
+                if name.startswith(f"{module.__name__}.") and inspect.ismodule(inner):
                     yield inner, module_path(name, module.__name__)
 
 

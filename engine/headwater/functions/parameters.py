@@ -117,8 +117,8 @@ def read_signature(handler: Callable[..., Any], path: str) -> Signature:
         DeclarationError: It has no context, or a parameter that cannot be given by name.
     """
     signature = inspect.signature(handler)
-    context, *declared = signature.parameters.values() or [None]
-    if context is None or context.kind not in _CONTEXT_KINDS:
+    declared = list(signature.parameters.values())
+    if not declared or declared.pop(0).kind not in _CONTEXT_KINDS:
         raise DeclarationError(
             f"{path}: expected the context as its first parameter, as in "
             f"'def {handler.__name__}(ctx: QueryCtx, ...)'"
