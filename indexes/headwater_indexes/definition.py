@@ -90,8 +90,7 @@ class IndexDefinition:
                 f"{self}: {len(values)} values to compare with, and {len(self.fields)} fields; "
                 f"{values[len(self.fields)]!r} has no field"
             )
-        pairs = zip(self.fields, values, strict=False)
-        return b"".join([_encode_bound(name, value) for name, value in pairs])
+        return b"".join(map(_encode_bound, self.fields, values))
 
     def __str__(self) -> str:
         return f"index {self.name!r} on {', '.join(map(repr, self.fields))}"
@@ -124,37 +123,36 @@ def range_bounds(
         RangeError: There are more values than fields, or two bounds on one side.
         NotStorableError: One of the values is no value.
     """
-    lower = _only_bound(definition, ("gt", gt), ("gte", gte))
-    upper = _only_bound(definition, ("lt", lt), ("lte", lte))
     prefix = definition.encode_prefix(equal)
     low, high = prefix, prefix_end(prefix)
-    if lower is not None:
-        low = prefix + _encode_next(definition, len(equal), lower)
-        low = prefix_end(low) if lower[0] == "gt" else low
-    if upper is not None:
-        high = prefix + _encode_next(definition, len(equal), upper)
-        high = prefix_end(high) if upper[0] == "lte" else high
+    if gte is not UNBOUNDED:
+        low = prefix + _encode_next(definition, len(equal), "gte", gte)
+    if gt is not UNBOUNDED:
+        _refuse_second(definition, ("gt", gt), ("gte", gte))
+        low = prefix_end(prefix + _encode_next(definition, len(equal), "gt", gt))
+    if lt is not UNBOUNDED:
+        high = prefix + _encode_next(definition, len(equal), "lt", lt)
+    if lte is not UNBOUNDED:
+        _refuse_second(definition, ("lt", lt), ("lte", lte))
+        high = prefix_end(prefix + _encode_next(definition, len(equal), "lte", lte))
     return low, max(low, high), len(prefix)
 
 
 assert prefix_end(b"") == KEYS_END, "a range without bounds is the whole space"
 
-_Bound = tuple[str, Value | Missing | Unbounded]
 
-
-def _only_bound(definition: IndexDefinition, strict: _Bound, inclusive: _Bound) -> _Bound | None:
-    given = [bound for bound in (strict, inclusive) if bound[1] is not UNBOUNDED]
-    if len(given) > 1:
-        side = "lower" if strict[0] == "gt" else "upper"
+def _refuse_second(
+    definition: IndexDefinition, first: tuple[str, Value], second: tuple[str, Value]
+) -> None:
+    if first[1] is not UNBOUNDED and second[1] is not UNBOUNDED:
+        side = "lower" if first[0] == "gt" else "upper"
         raise RangeError(
-            f"{definition}: two {side} bounds, {strict[0]}={strict[1]!r} and "
-            f"{inclusive[0]}={inclusive[1]!r}; give one of them"
+            f"{definition}: two {side} bounds, {first[0]}={first[1]!r} and "
+            f"{second[0]}={second[1]!r}; give one of them"
         )
-    return given[0] if given else None
 
 
-def _encode_next(definition: IndexDefinition, position: int, bound: _Bound) -> bytes:
-    name, value = bound
+def _encode_next(definition: IndexDefinition, position: int, name: str, value: Value) -> bytes:
     if position == len(definition.fields):
         raise RangeError(
             f"{definition}: {name}={value!r} has no field left to compare with, as all "
@@ -163,7 +161,7 @@ def _encode_next(definition: IndexDefinition, position: int, bound: _Bound) -> b
     return _encode_bound(definition.fields[position], value)
 
 
-def _encode_bound(name: str, value: Value | Missing | Unbounded) -> bytes:
+def _encode_bound(name: str, value: Value | Missing) -> bytes:
     if value is not MISSING:
         # The encoder recurses; this refuses what is nested too deeply for it, and names the field.
         check_value(value, path=name)

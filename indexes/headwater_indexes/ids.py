@@ -32,7 +32,6 @@ TICKS_PER_MS: Final = 4096
 
 _FOOTER_BYTES: Final = 2
 _RANDOM_BITS: Final = 68
-_TICKS_END: Final = 2**60
 _RANDOM_MASK: Final = 2**_RANDOM_BITS - 1
 
 # Characters by length of the VInt: each has five bits, the last one is filled up with zeros.
@@ -100,17 +99,17 @@ def table_number_of(text: str) -> int:
 
 @lru_cache(maxsize=4096)
 def _leading(leading: str) -> tuple[int, int]:
-    """Table number and length of the ids that begin so; length 0: five characters do not tell."""
+    """Table number and length of the ids that begin so; length -1: five characters do not tell."""
     digits = leading.encode("ascii", "replace").translate(_DIGITS)
     try:
         data = (int(digits, 32) >> 1).to_bytes(3, "big")
     except (ValueError, OverflowError):
-        return 0, 0
+        return 0, -1
     for size in range(1, 4):
         number = _decode_vint(data[:size])
         if number is not None and _table_bytes(number) == data[:size]:
             return number, _LENGTHS[size]
-    return 0, 0
+    return 0, -1
 
 
 def creation_bits(creation_time_ms: float) -> int:
@@ -157,8 +156,13 @@ def mint(table_number: int, creation_time_ms: float, random_bits: int) -> str:
         RangeError: The table number or the time is out of bounds.
     """
     internal = creation_bits(creation_time_ms) << _RANDOM_BITS | random_bits & _RANDOM_MASK
-    body = _table_bytes(table_number) + internal.to_bytes(INTERNAL_BYTES, "big")
-    return _to_base32(body + _footer(body))
+    prefix = _short_table_bits(table_number)
+    if prefix is None:
+        return encode_id(table_number, internal.to_bytes(INTERNAL_BYTES, "big"))
+    # The same as above for 20 bytes, without leaving ints for bytes more often than need be.
+    body = prefix | internal
+    sums = adler32(body.to_bytes(18, "big"), 0)
+    return _spread(body << 16 | (sums & 0xFF) << 8 | sums >> 16 & 0xFF).decode()
 
 
 def table_bounds(table_number: int) -> tuple[bytes, bytes]:
@@ -183,6 +187,13 @@ def _table_bytes(table_number: int) -> bytes:
     while table_number := table_number >> 7:
         groups.append(table_number & 0x7F)
     return bytes([group | 0x80 for group in groups[:-1]] + groups[-1:])
+
+
+@lru_cache(maxsize=1024)
+def _short_table_bits(table_number: int) -> int | None:
+    """The table number as the first 16 of 144 bits, if its VInt is of two bytes."""
+    data = _table_bytes(table_number)
+    return int.from_bytes(data, "big") << 8 * INTERNAL_BYTES if len(data) == 2 else None
 
 
 def _decode_vint(data: bytes) -> int | None:

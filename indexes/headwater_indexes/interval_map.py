@@ -24,7 +24,7 @@ from headwater_indexes.interval_groups import (
     leave,
 )
 from headwater_indexes.intervals import Interval
-from headwater_indexes.keys import component_ends
+from headwater_indexes.keys import component_count, component_ends
 
 S = TypeVar("S")
 
@@ -180,11 +180,7 @@ def _is_point(interval: Interval) -> bool:
 def _prefix_of(interval: Interval) -> tuple[int, bytes]:
     """The equal components of an interval: how many, and their bytes."""
     prefix = interval.low[: interval.prefix_length]
-    count, position = 0, 0
-    while position < len(prefix):
-        position += component_ends(prefix[position:], 1)[0]
-        count += 1
-    return count, prefix
+    return component_count(prefix), prefix
 
 
 def _share(low: bytes, prefix: bytes) -> bytes:

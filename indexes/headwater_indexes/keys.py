@@ -80,7 +80,8 @@ def encode_value(value: Value | Missing) -> bytes:
     Raises:
         NotStorableError: It is no value.
     """
-    encoder = _ENCODERS.get(type(value))
+    kind: type[object] = type(value)  # pyright: ignore[reportUnknownVariableType] - a Value is Any
+    encoder = _ENCODERS.get(kind)
     return encoder(value) if encoder is not None else _encode_subclass(value)
 
 
@@ -210,7 +211,10 @@ def component_ends(key: bytes, count: int) -> list[int]:
     position = 0
     try:
         for _ in range(count):
-            position = _component_end(key, position)
+            if key[position] == _STRING:
+                position = key.index(_END, position) + 1
+            else:
+                position = _component_end(key, position)
             ends.append(position)
     except (IndexError, ValueError) as error:
         raise MalformedKeyError(
@@ -218,6 +222,24 @@ def component_ends(key: bytes, count: int) -> list[int]:
             f"expected {count} components"
         ) from None
     return ends
+
+
+def component_count(prefix: bytes) -> int:
+    """The number of whole components that these bytes are. O(len(prefix)).
+
+    Raises:
+        MalformedKeyError: They are not whole components.
+    """
+    count, position = 0, 0
+    try:
+        while position < len(prefix):
+            position = _component_end(prefix, position)
+            count += 1
+    except (IndexError, ValueError) as error:
+        raise MalformedKeyError(
+            f"{prefix.hex()} has no whole component at byte {position} ({error})"
+        ) from None
+    return count
 
 
 def _component_end(key: bytes, position: int) -> int:

@@ -15,7 +15,7 @@ import functools
 import reprlib
 from collections.abc import Callable, Mapping
 from math import isnan
-from typing import Any, Final, TypeAlias, cast, final
+from typing import Any, Final, TypeAlias, final
 
 from headwater_indexes import refusals
 from headwater_indexes.errors import NotStorableError
@@ -133,37 +133,40 @@ class _RefusalError(Exception):
 
 
 def _check(value: Any, nesting: int) -> None:
-    if value is None or value is True or value is False or isinstance(value, (float, bytes)):
-        return
     if isinstance(value, str):
         if not value.isascii():
             _check_text(value)
     elif isinstance(value, int):
         if not INT_MIN <= value <= INT_MAX:
             raise _RefusalError(refusals.int_out_of_range(value, INT_MIN, INT_MAX))
+    elif value is None or isinstance(value, (float, bytes)):
+        pass
     elif isinstance(value, dict):
-        _check_members(value, _one_level_less(nesting))
+        # Narrowing Any by a class leaves its parameters unknown to pyright; here they are Any.
+        _check_members(value, _one_level_less(nesting))  # pyright: ignore[reportUnknownArgumentType]
     elif isinstance(value, list):
-        _check_items(value, _one_level_less(nesting))
+        # As above.
+        _check_items(value, _one_level_less(nesting))  # pyright: ignore[reportUnknownArgumentType]
     else:
         raise _RefusalError(refusals.not_a_value(value))
 
 
-def _check_items(items: object, nesting: int) -> None:
+def _check_items(items: list[Any], nesting: int) -> None:
     position = 0
     try:
-        for position, item in enumerate(cast("list[Any]", items)):  # noqa: B007 - the handler needs the position
+        for position, item in enumerate(items):  # noqa: B007 - the handler needs the position
             _check(item, nesting)
     except _RefusalError as refusal:
         refusal.steps.append(f"[{position}]")
         raise
 
 
-def _check_members(members: object, nesting: int) -> None:
+def _check_members(members: Mapping[Any, Any], nesting: int) -> None:
     key: Any = ""
     try:
-        for key, member in cast("Mapping[Any, Any]", members).items():
-            _check_key(key)
+        for key, member in members.items():
+            if type(key) is not str or not key or key[0] == "$" or not key.isascii():
+                _check_key(key)
             _check(member, nesting)
     except _RefusalError as refusal:
         refusal.steps.append(_step(key))
