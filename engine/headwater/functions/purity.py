@@ -84,6 +84,11 @@ class Pure:
         _running.name, _running.kind = self._before
 
 
+def running() -> str:
+    """The query or mutation that runs on this thread; empty outside of one."""
+    return _running.name
+
+
 def suspended() -> Pure:
     """A ``with`` block in which this thread may do I/O again."""
     return Pure("", "")
@@ -120,7 +125,7 @@ def _is_allowed(frame: FrameType | None) -> bool:
         name = str(frame.f_globals.get("__name__", ""))
         if name.startswith(_ALLOWED_CALLERS) or "importlib._bootstrap" in frame.f_code.co_filename:
             return True
-        if name.startswith("headwater.functions.runner"):
+        if name == "headwater.functions.execution":
             return False
         frame = frame.f_back
     return False

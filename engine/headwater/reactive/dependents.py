@@ -3,12 +3,11 @@
 from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
-from headwater_indexes.interval_map import IntervalMap
-from headwater_indexes.intervals import Interval
-
 from headwater.tables.snapshot import Snapshot
 from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.recent_commits import RecentCommits
+from headwater_indexes.interval_map import IntervalMap
+from headwater_indexes.intervals import Interval
 
 S = TypeVar("S", bound=Hashable)
 

@@ -1,11 +1,10 @@
 """What a query gave on one snapshot, and how live queries run one."""
 
 from collections.abc import Callable
-from typing import NamedTuple
-
-from headwater_indexes.intervals import Interval
+from typing import NamedTuple, TypeAlias
 
 from headwater.tables.snapshot import Snapshot
+from headwater_indexes.intervals import Interval
 
 
 class Evaluation(NamedTuple):
@@ -30,5 +29,5 @@ class Evaluation(NamedTuple):
         return type(self.error) is type(other.error) and str(self.error) == str(other.error)
 
 
-type Evaluate = Callable[[Snapshot, str | None], Evaluation]
+Evaluate: TypeAlias = Callable[[Snapshot, str | None], Evaluation]
 """Runs a query on a snapshot, with the journal of its run before."""

@@ -8,6 +8,7 @@ it gave.
 
 import threading
 from collections.abc import Callable, Hashable, Sequence
+from typing import TypeAlias
 
 from headwater.reactive.dependents import Dependents
 from headwater.reactive.evaluation import Evaluate, Evaluation
@@ -16,7 +17,7 @@ from headwater.tables.snapshot import Snapshot
 from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.store import Store
 
-type Wanted = tuple[Hashable, Evaluate]
+Wanted: TypeAlias = tuple[Hashable, Evaluate]
 """A query by what makes it distinct, and how to run it."""
 
 

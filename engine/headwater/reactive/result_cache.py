@@ -4,11 +4,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from headwater_indexes.intervals import Interval
-
 from headwater.reactive.dependents import Dependents
 from headwater.tables.snapshot import Snapshot
 from headwater.transactions.recent_commits import RecentCommits
+from headwater_indexes.intervals import Interval
 
 _SEEN_MAX = 4096
 _OVERHEAD_BYTES = 512

@@ -7,21 +7,20 @@ an immutable picture of both at one timestamp.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
+from headwater.storage.format import Database
+from headwater.storage.transactions import ReadTransaction
+from headwater.tables.records import decode_document
 from headwater_indexes.definition import IndexDefinition
 from headwater_indexes.ids import encode_id, table_bounds, table_number_of
-
-from headwater.storage.environment import ReadTransaction
-from headwater.storage.format import Database
-from headwater.tables.records import decode_document
 
 TABLES_NUMBER: Final = 513
 INDEXES_NUMBER: Final = 514
 USER_TABLES_FROM: Final = 10_001
 SYSTEM_NAMES: Final = {TABLES_NUMBER: "_tables", INDEXES_NUMBER: "_indexes"}
 
-type IndexState = Literal["building", "ready"]
+IndexState: TypeAlias = Literal["building", "ready"]
 
 
 @dataclass(frozen=True, slots=True)

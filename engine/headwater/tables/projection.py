@@ -4,11 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from headwater_indexes.scan import physical_entry
-
 from headwater.storage.commit_log import Commit, encode_commit
-from headwater.storage.environment import WriteTransaction
 from headwater.storage.format import TIMESTAMP, Database
+from headwater.storage.transactions import WriteTransaction
+from headwater_indexes.scan import physical_entry
 
 META_CATALOG: Final = b"catalog"
 

@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from headwater_indexes.scan import scan_entries
-
 from headwater.errors import CorruptionError
 from headwater.storage.commit_log import head
-from headwater.storage.environment import ReadTransaction
 from headwater.storage.format import Database
+from headwater.storage.transactions import ReadTransaction
 from headwater.tables.catalog import Catalog, IndexInfo
 from headwater.tables.records import decode_document
+from headwater_indexes.scan import scan_entries
 
 DOCUMENTS_SPACE = 0
 

@@ -1,12 +1,11 @@
 """A batch: transactions that go into the log together, one after the other, with one flush."""
 
-from headwater_indexes.ids import creation_time_of
-
 from headwater.storage.commit_log import Commit, Event, Origin
 from headwater.storage.format import seal_document
 from headwater.tables.projection import Changes, physical_entries
 from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.overlay import Overlay, Write
+from headwater_indexes.ids import creation_time_of
 
 
 class Batch:

@@ -12,13 +12,14 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 from headwater.clock import Clock
 from headwater.errors import ClosedError, ConflictError, HeadwaterError
 from headwater.limits import Limits
 from headwater.storage.commit_log import head
-from headwater.storage.environment import Environment, WriteTransaction
+from headwater.storage.environment import Environment
+from headwater.storage.transactions import WriteTransaction
 from headwater.tables.catalog import Catalog
 from headwater.tables.projection import apply
 from headwater.tables.snapshot import Snapshot
@@ -32,7 +33,7 @@ from headwater.transactions.watchdog import Watchdog
 _FOREIGN_LOSSES: Final = 4
 """Batches made outside the write lock before one is made under it."""
 
-type Job = Callable[[], None]
+Job: TypeAlias = Callable[[], None]
 
 
 class CommitterHost(Protocol):

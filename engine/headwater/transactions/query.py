@@ -4,12 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass
 from itertools import chain, repeat
-from typing import Any, Final, Generic, Literal, TypeVar, cast, overload
-
-from headwater_indexes.definition import range_bounds
-from headwater_indexes.errors import RangeError
-from headwater_indexes.ids import creation_bits, encode_id
-from headwater_indexes.values import MISSING
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, cast, overload
 
 from headwater.errors import (
     IndexBuildingError,
@@ -18,6 +13,7 @@ from headwater.errors import (
     LimitExceededError,
     NotUniqueError,
     UsageError,
+    ValueNotStorableError,
 )
 from headwater.schema.tables import TableIndex
 from headwater.tables.catalog import IndexInfo, TableInfo
@@ -31,6 +27,9 @@ from headwater.transactions.pagination import (
 )
 from headwater.transactions.read_set import RangeRead
 from headwater.transactions.transaction import Row, Transaction
+from headwater_indexes.definition import UNBOUNDED, range_bounds
+from headwater_indexes.errors import NotStorableError, RangeError
+from headwater_indexes.ids import creation_bits, encode_id
 
 D = TypeVar("D")
 Order = Literal["asc", "desc"]
@@ -99,10 +98,10 @@ class TableQuery(Generic[D]):
         self,
         index: Any,
         *equal: object,
-        gt: object = MISSING,
-        gte: object = MISSING,
-        lt: object = MISSING,
-        lte: object = MISSING,
+        gt: object = UNBOUNDED,
+        gte: object = UNBOUNDED,
+        lt: object = UNBOUNDED,
+        lte: object = UNBOUNDED,
     ) -> Any:
         """Read a range of an index.
 
@@ -404,6 +403,8 @@ def _key_range(
         low, high, prefix_length = range_bounds(index.definition, equal, **bounds)
     except RangeError as error:
         raise IndexRangeError(f"{table.name}.{name}: {error}") from None
+    except NotStorableError as error:
+        raise ValueNotStorableError(f"{table.name}.{name}: {error}", path=error.path) from None
     return KeyRange(index, low, high, prefix_length)
 
 
@@ -446,13 +447,13 @@ def _id_key(table: TableInfo, bound: object) -> bytes:
     return bound.encode("utf-8", "surrogatepass")
 
 
-type _Bound = tuple[object, bool]  # value, inclusive
+_Bound: TypeAlias = tuple[object, bool]  # value, inclusive
 
 
 def _one_field(
     table: TableInfo, name: str, equal: tuple[object, ...], bounds: dict[str, object]
 ) -> tuple[_Bound | None, _Bound | None]:
-    given = {key: value for key, value in bounds.items() if value is not MISSING}
+    given = {key: value for key, value in bounds.items() if value is not UNBOUNDED}
     if len(equal) > 1 or (equal and given) or given.keys() >= {"gt", "gte"}:
         raise IndexRangeError(f"{table.name}.{name} has one field: one value, or one range of it")
     if given.keys() >= {"lt", "lte"}:

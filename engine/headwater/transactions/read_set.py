@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from headwater_indexes.intervals import Interval, point
-
 from headwater.tables.snapshot import DOCUMENTS_SPACE
 from headwater.transactions.commit_keys import CommitKeys
+from headwater_indexes.intervals import Interval, point
 
 
 class RangeRead:

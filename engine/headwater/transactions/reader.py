@@ -2,14 +2,13 @@
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
-from headwater_indexes.errors import MalformedIdError
-from headwater_indexes.ids import decode_id
-
 from headwater.errors import InvalidIdError, WriteInQueryError
 from headwater.schema.tables import Id, Table
 from headwater.tables.catalog import TableInfo
 from headwater.transactions.query import TableQuery
 from headwater.transactions.transaction import Transaction
+from headwater_indexes.errors import MalformedIdError
+from headwater_indexes.ids import decode_id
 
 D = TypeVar("D")
 

@@ -4,8 +4,6 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
-from headwater_indexes.keys import decode
-
 from headwater.errors import ConflictError
 from headwater.storage import commit_log
 from headwater.storage.codec import unpack
@@ -14,6 +12,7 @@ from headwater.tables.catalog import Catalog
 from headwater.tables.snapshot import DOCUMENTS_SPACE, Snapshot
 from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.read_set import ReadSet
+from headwater_indexes.keys import decode
 
 
 class RecentCommits:

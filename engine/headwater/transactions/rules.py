@@ -1,6 +1,6 @@
 """The checks that documents of declared tables have to pass, by table name."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
-type TableRules = Mapping[str, Callable[[Mapping[str, Any]], None]]
+TableRules: TypeAlias = Mapping[str, Callable[[Mapping[str, Any]], None]]

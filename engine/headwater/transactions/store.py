@@ -1,14 +1,16 @@
 """The open database beneath functions: snapshots, transactions, and the way into the log."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from headwater.clock import Clock
 from headwater.errors import ConflictError
 from headwater.limits import Limits
 from headwater.storage.commit_log import Origin, head
-from headwater.storage.environment import Environment, ReadTransaction, WriteTransaction
+from headwater.storage.environment import Environment
 from headwater.storage.format import TIMESTAMP, Database
+from headwater.storage.transactions import ReadTransaction
 from headwater.tables.catalog import Catalog, TableInfo, load_catalog
 from headwater.tables.projection import META_CATALOG
 from headwater.tables.snapshot import Snapshot
@@ -18,7 +20,6 @@ from headwater.transactions.commit_request import CommitRequest
 from headwater.transactions.committer import Committer
 from headwater.transactions.overlay import Overlay
 from headwater.transactions.recent_commits import RecentCommits
-from headwater.transactions.rules import TableRules
 from headwater.transactions.system_tables import insert_table
 from headwater.transactions.transaction import Transaction
 from headwater.transactions.usage import Usage
@@ -41,7 +42,7 @@ class Store:
         self.environment = environment
         self.limits = limits
         self.clock = clock
-        self.rules: TableRules = {}
+        self.rules: dict[str, Callable[[Mapping[str, Any]], None]] = {}
         self.on_commit: Callable[[list[CommitKeys]], None] | None = None
         self._catalog_lock = threading.Lock()
         self._now_lock = threading.Lock()

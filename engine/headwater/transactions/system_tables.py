@@ -3,8 +3,6 @@
 import re
 from typing import Any, Final
 
-from headwater_indexes.definition import IndexDefinition
-
 from headwater.errors import DeclarationError
 from headwater.storage.codec import pack
 from headwater.tables.catalog import (
@@ -17,6 +15,7 @@ from headwater.tables.catalog import (
 )
 from headwater.tables.snapshot import DOCUMENTS_SPACE
 from headwater.transactions.transaction import Transaction
+from headwater_indexes.definition import IndexDefinition
 
 _TABLE_NAME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,63}")
 

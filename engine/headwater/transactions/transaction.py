@@ -5,10 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from itertools import islice
-from typing import Any, Final
-
-from headwater_indexes.ids import creation_bits, mint
-from headwater_indexes.scan import merge
+from typing import Any, Final, TypeAlias
 
 from headwater.errors import ClosedError
 from headwater.storage.format import Database, open_document
@@ -18,12 +15,14 @@ from headwater.tables.snapshot import DOCUMENTS_SPACE, Snapshot
 from headwater.transactions.overlay import KeyOverlay, Overlay, Write
 from headwater.transactions.read_set import RangeRead, ReadSet
 from headwater.transactions.usage import Usage
+from headwater_indexes.ids import creation_bits, mint
+from headwater_indexes.scan import merge
 
 RANDOM_BITS: Final = 68
 _RANDOM_BYTES: Final = 9
 _BLOCK_BYTES: Final = 63
 
-type Row = tuple[bytes, dict[str, Any]]
+Row: TypeAlias = tuple[bytes, dict[str, Any]]
 
 
 class TableMissing(BaseException):  # noqa: N818 - a signal to the runner, not an error

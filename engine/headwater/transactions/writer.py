@@ -3,10 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, overload
 
-from headwater_indexes.errors import NotStorableError
-from headwater_indexes.keys import decode, prefix_end
-from headwater_indexes.values import MISSING, check_document
-
 from headwater.errors import (
     DocumentInvalidError,
     DocumentNotFoundError,
@@ -14,13 +10,16 @@ from headwater.errors import (
     UniqueViolationError,
     ValueNotStorableError,
 )
-from headwater.schema.compile import ValidationError
+from headwater.schema.explain import ValidationError
 from headwater.schema.tables import Id, Table
 from headwater.storage.codec import pack
 from headwater.tables.catalog import IndexInfo, TableInfo
 from headwater.transactions.reader import Reader, name_of, not_an_id, table_of
 from headwater.transactions.rules import TableRules
 from headwater.transactions.transaction import Transaction
+from headwater_indexes.errors import NotStorableError
+from headwater_indexes.keys import decode, prefix_end
+from headwater_indexes.values import MISSING, check_document
 
 D = TypeVar("D")
 

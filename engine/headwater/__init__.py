@@ -1,0 +1,66 @@
+"""Headwater: an embedded, event-sourced, reactive document database.
+
+``import headwater as hw``, declare tables and functions, `open` a directory, and call them::
+
+    db = hw.open("chat.hw", modules=[chat])
+    db.mutate(chat.send, channel=general, author="Ada", body="hi")
+    for messages in db.watch(chat.latest, channel=general):
+        ...
+"""
+
+from headwater_indexes.values import MISSING, Int64
+
+from headwater._version import __version__
+from headwater.clock import Clock, SystemClock
+from headwater.database import Database, open  # noqa: A004 - hw.open() is what one expects
+from headwater.errors import (
+    AlreadyOpenError,
+    ApplicationError,
+    ArgumentError,
+    ClosedError,
+    ConflictError,
+    CorruptionError,
+    DatabaseFullError,
+    DeclarationError,
+    DiskError,
+    DocumentInvalidError,
+    DocumentNotFoundError,
+    ForkedError,
+    FunctionInternalError,
+    FunctionKindError,
+    FunctionNotFoundError,
+    HeadwaterError,
+    ImpureFunctionError,
+    IndexBuildingError,
+    IndexNotFoundError,
+    IndexRangeError,
+    InvalidCursorError,
+    InvalidIdError,
+    LimitExceededError,
+    NewerFormatError,
+    NotADatabaseError,
+    NotUniqueError,
+    ReadOnlyError,
+    ReturnValueError,
+    SchemaMismatchError,
+    SnapshotTooOldError,
+    StorageError,
+    TimeLimitError,
+    UniqueViolationError,
+    UsageError,
+    ValueNotStorableError,
+    WriteInQueryError,
+)
+from headwater.functions.contexts import MutationCtx, QueryCtx
+from headwater.functions.declaration import BoundQuery, Mutation, Query, mutation, query
+from headwater.limits import Limits
+from headwater.reactive.live import Live
+from headwater.schema import v
+from headwater.schema.annotations import Wire
+from headwater.schema.tables import Document, Id, Index, Table, TableIndex
+from headwater.schema.validators import Check, Length, Pattern, Range
+from headwater.transactions.explicit import OpenSnapshot, OpenTransaction
+from headwater.transactions.pagination import PaginationOptions, PaginationResult
+from headwater.transactions.query import TableQuery
+from headwater.transactions.reader import Reader
+from headwater.transactions.writer import Writer

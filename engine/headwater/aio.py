@@ -1,0 +1,119 @@
+"""The verbs of the database for asyncio."""
+
+import asyncio
+import contextvars
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, ParamSpec, TypeVar
+
+from headwater.functions.declaration import Mutation, Query
+from headwater.functions.runner import Call, Runner
+from headwater.reactive.live import Live
+from headwater.reactive.reactor import Reactor
+from headwater.transactions.transaction import TableMissing
+from headwater.transactions.writer import Writer
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+_QUICK_SECONDS: Final = 0.001
+"""A query up to here runs on the event loop's own thread; handing it over would take longer."""
+
+
+class _Completions:
+    """Outcomes on their way to one event loop; many share one wake-up of it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._done: deque[asyncio.Future[None]] = deque()
+        self._is_scheduled = False
+
+    def add(self, future: "asyncio.Future[None]") -> None:
+        """Note that somebody's outcome is there; called by the committer."""
+        self._done.append(future)
+        if not self._is_scheduled and not self._loop.is_closed():
+            self._is_scheduled = True
+            self._loop.call_soon_threadsafe(self._flush)
+
+    def _flush(self) -> None:
+        # Before the first look: what comes after the last one schedules anew.
+        self._is_scheduled = False
+        while self._done:
+            future = self._done.popleft()
+            if not future.done():
+                future.set_result(None)
+
+
+class AsyncVerbs:
+    """The same verbs as the database's own. None of them blocks the event loop.
+
+    Many mutations in flight share one flush: start them together, with ``asyncio.gather`` or in
+    tasks. One whose task is cancelled is committed or not, as if its caller had stopped listening.
+    """
+
+    def __init__(self, runner: Runner, reactor: Reactor) -> None:
+        self._runner = runner
+        self._reactor = reactor
+        self._completions: dict[asyncio.AbstractEventLoop, _Completions] = {}
+
+    async def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a query on a snapshot of the newest commit. Raises what it raises."""
+        call = self._runner.call("query", function, args, kwargs)
+        result: R = await self._query(call)
+        return result
+
+    async def mutate(self, function: Mutation[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a mutation; what it wrote is durable when this returns. Raises what it raises."""
+        call = self._runner.call("mutation", function, args, kwargs)
+        result: R = await self._mutate(call)
+        return result
+
+    async def call(self, path: str, arguments: dict[str, Any] | None = None) -> Any:
+        """Call a public query or mutation by its path, such as ``chat:send``."""
+        call = self._runner.call_by_path(path, arguments or {})
+        if call.compiled.function.kind == "query":
+            return await self._query(call)
+        return await self._mutate(call)
+
+    async def transact(self, function: Callable[[Writer], T]) -> T:
+        """Run a plain function as one transaction, again if it lost a conflict."""
+        return await _in_thread(lambda: self._runner.transact(function))
+
+    def watch(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> Live[R]:
+        """The result now and after every change: ``async for result in db.aio.watch(...)``."""
+        call = self._runner.call("query", function, args, kwargs)
+        return Live(self._reactor, [self._runner.wanted(call)], is_single=True)
+
+    async def _query(self, call: Call) -> Any:
+        statistics = call.statistics
+        if statistics.runs and statistics.mean_seconds < _QUICK_SECONDS:
+            return self._runner.query(call)
+        return await _in_thread(lambda: self._runner.query(call))
+
+    async def _mutate(self, call: Call) -> Any:
+        if not call.statistics.is_short:
+            return await _in_thread(lambda: self._runner.mutate(call))
+        loop = asyncio.get_running_loop()
+        completions = self._completions_of(loop)
+        future: asyncio.Future[None] = loop.create_future()
+        request = self._runner.request(call, lambda _: completions.add(future))
+        await future
+        try:
+            return request.outcome()
+        except TableMissing:
+            return await _in_thread(lambda: self._runner.mutate(call))
+
+    def _completions_of(self, loop: asyncio.AbstractEventLoop) -> _Completions:
+        completions = self._completions.get(loop)
+        if completions is None:
+            for other in [other for other in self._completions if other.is_closed()]:
+                del self._completions[other]
+            completions = self._completions[loop] = _Completions(loop)
+        return completions
+
+
+async def _in_thread(function: Callable[[], T]) -> T:
+    context = contextvars.copy_context()
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(None, lambda: context.run(function))

@@ -1,0 +1,368 @@
+"""The open database: the one place that wires the floors together."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
+
+from headwater.clock import Clock, SystemClock
+from headwater.errors import ClosedError
+from headwater.functions.declaration import BoundQuery, Mutation, Query
+from headwater.functions.modules import Application, collect
+from headwater.functions.runner import Runner
+from headwater.functions.statistics import ConflictPlace
+from headwater.limits import DEFAULT_LIMITS, Limits
+from headwater.reactive.live import Live
+from headwater.reactive.reactor import Reactor
+from headwater.schema.compile import compile_checker
+from headwater.schema.json_form import to_json
+from headwater.schema.tables import Id
+from headwater.storage.environment import Environment
+from headwater.storage.wake import Beacon
+from headwater.tables.history import Revision, history
+from headwater.tables.progress import Progress
+from headwater.tables.rebuild import RebuildReport, rebuild
+from headwater.tables.verify import Problem, verify
+from headwater.transactions.deployment import DeclaredTable, deploy
+from headwater.transactions.explicit import OpenSnapshot, OpenTransaction
+from headwater.transactions.index_building import build_indexes
+from headwater.transactions.store import Store
+from headwater.transactions.writer import Writer
+
+from headwater.sharing import release, share
+
+if TYPE_CHECKING:
+    from headwater.aio import AsyncVerbs
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+E = TypeVar("E")
+
+
+class Database:
+    """An open database. Made by `open`; safe to use from any thread.
+
+    Attributes:
+        path: The directory.
+    """
+
+    def __init__(
+        self, environment: Environment, application: Application, limits: Limits, clock: Clock
+    ) -> None:
+        self.path: Path = environment.path
+        self._store = Store(environment, limits=limits, clock=clock)
+        self._runner = Runner(self._store, application)
+        self._reactor = Reactor(self._store)
+        self._beacon: Beacon | None = None
+        self._aio: AsyncVerbs | None = None
+        self._builder: threading.Thread | None = None
+        self._is_closed = False
+
+    # -- functions ------------------------------------------------------------------------------
+
+    def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a query on a snapshot of the newest commit and return its result.
+
+        Raises:
+            ArgumentError: The arguments do not fit.
+            ReturnValueError: The result does not fit.
+        """
+        result: R = self._runner.query(self._runner.call("query", function, args, kwargs))
+        return result
+
+    def mutate(self, function: Mutation[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a mutation as one serializable transaction and return its result.
+
+        What it wrote is durable on return (with ``durability="full"``). It is run again when it
+        lost a conflict; if it raises, nothing was written.
+
+        Raises:
+            ArgumentError: The arguments do not fit.
+            ReturnValueError: The result does not fit.
+        """
+        result: R = self._runner.mutate(self._runner.call("mutation", function, args, kwargs))
+        return result
+
+    def call(self, path: str, arguments: dict[str, Any] | None = None) -> Any:
+        """Call a public query or mutation by its path: ``db.call("chat:send", {...})``.
+
+        Raises:
+            FunctionNotFoundError: There is none; the nearest path is named.
+            FunctionInternalError: It is internal.
+            ArgumentError: The arguments do not fit.
+        """
+        call = self._runner.call_by_path(path, arguments or {})
+        if call.compiled.function.kind == "query":
+            return self._runner.query(call)
+        return self._runner.mutate(call)
+
+    @property
+    def aio(self) -> "AsyncVerbs":
+        """The same verbs for asyncio."""
+        if self._aio is None:
+            from headwater.aio import AsyncVerbs  # noqa: PLC0415 - asyncio takes long to import
+
+            self._aio = AsyncVerbs(self._runner, self._watching())
+        return self._aio
+
+    # -- live queries ---------------------------------------------------------------------------
+
+    def watch(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> Live[R]:
+        """The result of a query now and after every commit that changes it.
+
+        Raises:
+            ArgumentError: The arguments do not fit.
+        """
+        wanted = self._runner.wanted(self._runner.call("query", function, args, kwargs))
+        return Live(self._watching(), [wanted], is_single=True)
+
+    @overload
+    def watch_all(self, a: BoundQuery[A], /) -> Live[tuple[A]]: ...
+    @overload
+    def watch_all(self, a: BoundQuery[A], b: BoundQuery[B], /) -> Live[tuple[A, B]]: ...
+    @overload
+    def watch_all(
+        self, a: BoundQuery[A], b: BoundQuery[B], c: BoundQuery[C], /
+    ) -> Live[tuple[A, B, C]]: ...
+    @overload
+    def watch_all(
+        self, a: BoundQuery[A], b: BoundQuery[B], c: BoundQuery[C], d: BoundQuery[E], /
+    ) -> Live[tuple[A, B, C, E]]: ...
+    @overload
+    def watch_all(self, *queries: BoundQuery[Any]) -> Live[tuple[Any, ...]]: ...
+
+    def watch_all(self, *queries: BoundQuery[Any]) -> Live[Any]:
+        """Several queries as one: a tuple of results, always all of one moment.
+
+        ``db.watch_all(chat.latest.bind(channel=general), chat.channels.bind())``
+        """
+        wanted = [self._runner.wanted(self._runner.bound(query)) for query in queries]
+        return Live(self._watching(), wanted, is_single=False)
+
+    def _watching(self) -> Reactor:
+        """The reactor, which hears of the commits of other processes from now on."""
+        if self._beacon is None:
+            self._beacon = Beacon(self.path)
+            self._beacon.listen(self._reactor.wake)
+        return self._reactor
+
+    # -- by hand --------------------------------------------------------------------------------
+
+    def snapshot(self) -> OpenSnapshot:
+        """Reads of one moment: ``with db.snapshot() as s: s.get(id)``.
+
+        An open snapshot keeps the file from reusing space; it ends by itself after
+        ``limits.snapshot_seconds``.
+        """
+        return OpenSnapshot(self._store)
+
+    def transaction(self) -> OpenTransaction:
+        """An explicit transaction, committed at the end of its ``with`` block.
+
+        It is not run again: `ConflictError` says that it lost. `transact` runs again.
+        """
+        return OpenTransaction(self._store)
+
+    def transact(self, function: Callable[[Writer], T]) -> T:
+        """Run ``function(tx)`` as one transaction, again if it lost a conflict.
+
+        The function must do nothing but read and write documents: it may run several times, on
+        another thread.
+        """
+        return self._runner.transact(function)
+
+    def history(self, id: Id[Any]) -> list[Revision]:  # noqa: A002 - the field's own name
+        """Every version of a document, newest first, also of one that was deleted.
+
+        O(number of versions).
+        """
+        snapshot = self._store.snapshot()
+        try:
+            return history(snapshot, id)
+        finally:
+            snapshot.close()
+
+    # -- care -----------------------------------------------------------------------------------
+
+    @property
+    def ts(self) -> int:
+        """Timestamp of the newest commit, 0 if there is none."""
+        snapshot = self._store.snapshot()
+        snapshot.close()
+        return snapshot.ts
+
+    def tables(self) -> list[str]:
+        """Names of the tables, in order."""
+        return [table.name for table in self._store.catalog.user_tables()]
+
+    def conflicts(self) -> dict[str, dict[ConflictPlace, int]]:
+        """Conflicts that functions of this process have lost since it was opened, by function."""
+        return {
+            path: dict(statistics.conflicts)
+            for path, statistics in self._runner.statistics.items()
+            if statistics.conflicts
+        }
+
+    def wait_for_indexes(self, *, progress: Callable[[Progress], object] | None = None) -> None:
+        """Fill the indexes that are still being filled, in batches, while others write.
+
+        Raises:
+            SchemaMismatchError: Documents share a key of a unique index; it is given up.
+        """
+        build_indexes(self._store, progress=progress)
+
+    def verify(self, *, progress: Callable[[Progress], object] | None = None) -> list[Problem]:
+        """Check the log, the documents against the log, and the indexes against the documents.
+
+        Reads everything. An empty list means that nothing is wrong.
+        """
+        snapshot = self._store.snapshot()
+        try:
+            return verify(snapshot, progress=progress)
+        finally:
+            snapshot.close()
+
+    def rebuild(self, *, progress: Callable[[Progress], object] | None = None) -> RebuildReport:
+        """Make all tables and indexes anew from the log, in one step; writers wait."""
+        reports: list[RebuildReport] = []
+
+        def job() -> None:
+            reports.append(rebuild(self._store.environment, progress=progress))
+
+        self._store.committer.call(job)
+        return reports[0]
+
+    # -- the beginning and the end --------------------------------------------------------------
+
+    @property
+    def application(self) -> Application:
+        """The functions and tables that it was opened with."""
+        return self._runner.application
+
+    def _deploy(
+        self, build: Literal["wait", "later"], progress: Callable[[Progress], object] | None
+    ) -> None:
+        """Bring the stored tables in line with the declared ones."""
+        declared: list[DeclaredTable] = []
+        nesting = self._store.limits.nesting
+        for name, validator in self.application.documents.items():
+            check = compile_checker(validator, self._runner.tables, nesting=nesting)
+            indexes = self.application.tables[name].indexes.values()
+            definitions = [index.definition for index in indexes]
+            declared.append(DeclaredTable(name, to_json(validator), definitions, check))
+            self._store.rules[name] = check
+        deploy(self._store, declared, progress=progress)
+        if build == "wait":
+            build_indexes(self._store, progress=progress)
+        else:
+            self._builder = threading.Thread(
+                target=self._build_later, name="headwater-indexes", daemon=True
+            )
+            self._builder.start()
+
+    def _build_later(self) -> None:
+        try:
+            build_indexes(self._store, progress=None)
+        except ClosedError:
+            pass  # it goes on at the next opening
+        except Exception:
+            logging.getLogger("headwater").exception("an index could not be filled")
+
+    def close(self) -> None:
+        """Finish what is queued, end live queries, and close.
+
+        A database that was opened several times is closed with the last one. Does nothing again.
+        """
+        if release(self):
+            self._end()
+
+    def _end(self) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._reactor.close()
+        if self._beacon is not None:
+            self._beacon.close()
+        if self._builder is not None:
+            self._builder.join()
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<headwater.Database {str(self.path)!r}>"
+
+
+def open(  # noqa: A001, PLR0913 - hw.open() is what one expects; every option is by keyword
+    path: str | Path | None = None,
+    *,
+    modules: Iterable[ModuleType | str] = (),
+    durability: Literal["full", "none"] = "full",
+    limits: Limits = DEFAULT_LIMITS,
+    clock: Clock | None = None,
+    build: Literal["wait", "later"] = "wait",
+    progress: Callable[[Progress], object] | None = None,
+) -> Database:
+    """Open a database, and create it if there is nothing yet.
+
+    The tables that the modules declare are brought in line with what is stored: new tables and
+    indexes are made, indexes that are no longer declared are dropped, and a changed document type
+    is checked against the stored documents. Tables that no module declares are left alone.
+
+    Opening a directory again in the same process gives the same database; each one is closed.
+
+    Args:
+        path: A directory; None for a throw-away database that is removed when closed.
+        modules: Modules with functions and tables, or their dotted names.
+        durability: "full": what a mutation wrote survives a power loss when it returns. "none":
+            nothing is flushed; for data that can be made again.
+        limits: Bounds on documents, functions and transactions.
+        clock: Time and randomness; tests put their own here.
+        build: Whether to fill new indexes before returning, or on a thread of their own.
+        progress: Told about the steps that take long.
+
+    Raises:
+        NotADatabaseError: Something else is at ``path``.
+        NewerFormatError: It was written by a newer version of Headwater.
+        CorruptionError: Its files are damaged.
+        AlreadyOpenError: It is open in this process with other modules.
+        SchemaMismatchError: Stored documents do not fit a declared type; nothing was changed.
+        DeclarationError: The modules declare something that cannot work.
+    """
+    application = collect(modules)
+
+    def make() -> Database:
+        system = clock or SystemClock()
+        where = None if path is None else Path(path).expanduser()
+        environment = Environment.open(
+            where,
+            durability=durability,
+            snapshot_seconds=limits.snapshot_seconds,
+            clock=system,
+        )
+        try:
+            database = Database(environment, application, limits, system)
+            database._deploy(build, progress)  # noqa: SLF001 - the other half of opening
+        except BaseException:
+            environment.close()
+            raise
+        return database
+
+    if path is None:
+        return make()
+    return share(Path(path).expanduser(), application.modules, make)

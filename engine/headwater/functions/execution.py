@@ -1,0 +1,137 @@
+"""One run of one function on one transaction."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from headwater.clock import Clock
+from headwater.errors import (
+    ArgumentError,
+    FunctionKindError,
+    ImpureFunctionError,
+    LimitExceededError,
+)
+from headwater.functions.arguments import CompiledFunction
+from headwater.functions.contexts import MutationCtx, QueryCtx
+from headwater.functions.declaration import Function, Mutation
+from headwater.functions.purity import Pure
+from headwater.functions.statistics import FunctionStatistics
+from headwater.transactions.reader import Reader
+from headwater.transactions.rules import TableRules
+from headwater.transactions.transaction import Transaction
+from headwater.transactions.writer import Writer
+
+_CONTAINERS: Final = (list, dict)
+
+
+class Execution:
+    """Runs functions, and the functions that they call."""
+
+    def __init__(
+        self,
+        find: Callable[[Function[..., Any]], CompiledFunction[..., Any]],
+        clock: Clock,
+        rules: TableRules,
+    ) -> None:
+        self._find = find
+        self._clock = clock
+        self._rules = rules
+
+    def run(
+        self,
+        compiled: CompiledFunction[..., Any],
+        transaction: Transaction,
+        arguments: Mapping[str, Any],
+        statistics: FunctionStatistics,
+    ) -> Any:
+        """Run a function on a transaction and return its checked result.
+
+        The arguments are copied: they stay the caller's, and a second run sees what the first saw.
+        """
+        started = self._clock.monotonic()
+        try:
+            if isinstance(compiled.function, Mutation):
+                writer = Writer(transaction, self._rules)
+                ctx: QueryCtx = MutationCtx(transaction, writer, self)
+            else:
+                ctx = QueryCtx(transaction, Reader(transaction), self)
+            return _call(compiled, ctx, _own(arguments))
+        finally:
+            statistics.took(self._clock.monotonic() - started)
+
+    def run_nested(
+        self, ctx: QueryCtx, function: Function[..., Any], arguments: Mapping[str, Any]
+    ) -> Any:
+        """Run a function inside the transaction of another; a mutation as a sub-transaction."""
+        compiled = self._find(function)
+        compiled.check_arguments(arguments)
+        transaction = ctx.transaction
+        depth = ctx.depth + 1
+        _check_depth(transaction, compiled.path, depth)
+        transaction.usage.check_time()
+        if not isinstance(function, Mutation):
+            reader = Reader(transaction)
+            return _call(compiled, QueryCtx(transaction, reader, self, depth), _own(arguments))
+        if not isinstance(ctx, MutationCtx):
+            raise FunctionKindError(
+                f"{transaction.usage.who} is a query, it cannot call the mutation {compiled.path}. "
+                "Make it a mutation, or call both from one"
+            )
+        with transaction.nested():
+            inner = MutationCtx(transaction, Writer(transaction, self._rules), self, depth)
+            return _call(compiled, inner, _own(arguments))
+
+
+def _call(compiled: CompiledFunction[..., Any], ctx: QueryCtx, arguments: Mapping[str, Any]) -> Any:
+    function = compiled.function
+    with Pure(compiled.path, function.kind):
+        value = compiled.handler(ctx, **arguments)
+        if function.is_async:
+            value = _finish(value, compiled.path)
+    compiled.check_result(value)
+    return value
+
+
+def _finish(coroutine: Any, path: str) -> Any:
+    """Drive a coroutine that never really waits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    coroutine.close()
+    raise ImpureFunctionError(
+        f"{path} awaited something that is not ready. A query or mutation may run several times "
+        "and must not wait: do that in an action, or before calling, and pass the result in"
+    )
+
+
+def _check_depth(transaction: Transaction, path: str, depth: int) -> None:
+    maximum = transaction.usage.limits.call_depth
+    if depth > maximum:
+        raise LimitExceededError(
+            f"{path}: call_depth reached {depth}, the limit is {maximum}; look for functions that "
+            "call each other without end, or raise it: hw.open(..., limits=hw.Limits(call_depth="
+            "...))",
+            limit="call_depth",
+            value=depth,
+            maximum=maximum,
+        )
+
+
+def _own(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of the arguments, containers included."""
+    try:
+        return _copy_dict(arguments)
+    except RecursionError:
+        raise ArgumentError("the arguments contain themselves") from None
+
+
+def _copy_dict(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _copy(item) if isinstance(item, _CONTAINERS) else item for name, item in value.items()
+    }
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _copy_dict(value)
+    return [_copy(item) if isinstance(item, _CONTAINERS) else item for item in value]

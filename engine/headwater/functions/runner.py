@@ -1,0 +1,287 @@
+"""How functions reach the database: which way to the committer, runs after a loss, live queries."""
+
+import contextvars
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from headwater.errors import (
+    ConflictError,
+    FunctionInternalError,
+    FunctionKindError,
+    UsageError,
+)
+from headwater.functions.arguments import CompiledFunction
+from headwater.functions.declaration import BoundQuery, Function, Kind
+from headwater.functions.execution import Execution
+from headwater.functions.modules import Application
+from headwater.functions.purity import Pure, running
+from headwater.functions.statistics import FunctionStatistics
+from headwater.reactive.evaluation import Evaluation
+from headwater.reactive.live_queries import Wanted
+from headwater.reactive.result_cache import ResultCache
+from headwater.schema.explain import TableNumbers
+from headwater.storage.codec import pack, unpack
+from headwater.storage.commit_log import Origin
+from headwater.tables.snapshot import Snapshot
+from headwater.transactions.commit_request import CommitRequest, Run
+from headwater.transactions.store import Store
+from headwater.transactions.transaction import TableMissing, Transaction
+from headwater.transactions.writer import Writer
+
+T = TypeVar("T")
+
+_WORTH_CACHING_SECONDS: Final = 0.0002
+"""A query that is faster than this runs again sooner than its result is looked up and copied."""
+_INTERVALS_MAX: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a function, with checked arguments."""
+
+    compiled: CompiledFunction[..., Any]
+    arguments: dict[str, Any]
+    statistics: FunctionStatistics
+
+    @property
+    def path(self) -> str:
+        """Published path of the function."""
+        return self.compiled.path
+
+
+class Runner:
+    """Runs the functions of one application in one database."""
+
+    def __init__(self, store: Store, application: Application) -> None:
+        self.store = store
+        self.application = application
+        self.cache = ResultCache(store.recent, store.limits.cache_bytes)
+        self.statistics: dict[str, FunctionStatistics] = {}
+        self._tables = TableNumbers(self._number_of, self._name_of)
+        self._compiled: dict[Function[..., Any], CompiledFunction[..., Any]] = {}
+        self._execution = Execution(self.find, store.clock, store.rules)
+
+    # -- calls ----------------------------------------------------------------------------------
+
+    def call(
+        self, kind: Kind, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Call:
+        """Check a call of a function object.
+
+        Raises:
+            FunctionKindError: The function is of another kind, or none.
+            ArgumentError: The arguments do not fit.
+        """
+        _refuse_inside()
+        if not isinstance(function, Function):
+            raise FunctionKindError(
+                f"expected a function declared with @hw.{kind}, got {function!r}; a path is called "
+                "with db.call()"
+            )
+        if function.kind != kind:
+            verb = {"query": "db.query", "mutation": "db.mutate"}
+            raise FunctionKindError(
+                f"{function.path} is a {function.kind}, expected a {kind}; use "
+                f"{verb[function.kind]}({function.name}, ...)"
+            )
+        compiled = self.find(function)
+        return self._call(compiled, compiled.bind(args, kwargs))
+
+    def call_by_path(self, path: str, arguments: Mapping[str, Any]) -> Call:
+        """Check a call from outside.
+
+        Raises:
+            FunctionNotFoundError: There is no such function.
+            FunctionInternalError: It is not for callers from outside.
+            ArgumentError: The arguments do not fit.
+        """
+        _refuse_inside()
+        function = self.application.function(path)
+        if function.is_internal:
+            raise FunctionInternalError(
+                f"{path} is internal: it is called by other functions, not from outside"
+            )
+        compiled = self.find(function)
+        return self._call(compiled, compiled.bind_wire(arguments))
+
+    def bound(self, query: BoundQuery[Any]) -> Call:
+        """Check a query that was bound to its arguments."""
+        _refuse_inside()
+        compiled = self.find(query.query)
+        arguments = dict(query.arguments)
+        compiled.check_arguments(arguments)
+        return self._call(compiled, arguments)
+
+    def find(self, function: Function[..., Any]) -> CompiledFunction[..., Any]:
+        """A function ready to be called; one of no opened module is compiled at its first call."""
+        compiled = self._compiled.get(function)
+        if compiled is None:
+            compiled = self._compiled[function] = self.application.compile_function(
+                function, self._tables, nesting=self.store.limits.nesting
+            )
+        return compiled
+
+    def _call(self, compiled: CompiledFunction[..., Any], arguments: dict[str, Any]) -> Call:
+        statistics = self.statistics.get(compiled.path)
+        if statistics is None:
+            statistics = self.statistics.setdefault(compiled.path, FunctionStatistics())
+        return Call(compiled, arguments, statistics)
+
+    @property
+    def tables(self) -> TableNumbers:
+        """How this database numbers its tables, for the checks of ids."""
+        return self._tables
+
+    def _number_of(self, name: str) -> int | None:
+        table = self.store.catalog.by_name.get(name)
+        return table.number if table else None
+
+    def _name_of(self, number: int) -> str | None:
+        table = self.store.catalog.by_number.get(number)
+        return table.name if table else None
+
+    # -- mutations ------------------------------------------------------------------------------
+
+    def mutate(self, call: Call) -> Any:
+        """Run a mutation and return its result, once what it wrote is durable."""
+
+        def run(transaction: Transaction) -> Any:
+            return self._execution.run(call.compiled, transaction, call.arguments, call.statistics)
+
+        return self._until_committed(run, Origin(function=call.path), call.statistics)
+
+    def transact(self, function: Callable[[Writer], T]) -> T:
+        """Run a plain function as a mutation."""
+        _refuse_inside()
+        name = getattr(function, "__qualname__", repr(function))
+        statistics = self.statistics.setdefault(name, FunctionStatistics())
+
+        def run(transaction: Transaction) -> T:
+            started = self.store.clock.monotonic()
+            try:
+                with Pure(name, "transaction"):
+                    return function(self.store.writer(transaction))
+            finally:
+                statistics.took(self.store.clock.monotonic() - started)
+
+        result: T = self._until_committed(run, Origin(function=name), statistics)
+        return result
+
+    def _until_committed(self, run: Run, origin: Origin, statistics: FunctionStatistics) -> Any:
+        losses = 0
+        while True:
+            try:
+                if statistics.is_short or losses >= self.store.limits.optimistic_attempts:
+                    return self._in_turn(run, origin)
+                try:
+                    return self._optimistically(run, origin)
+                except ConflictError as conflict:
+                    statistics.lost(conflict)
+                    losses += 1
+            except TableMissing as missing:
+                self.store.create_table(missing.name)
+
+    def _optimistically(self, run: Run, origin: Origin) -> Any:
+        """Run on a snapshot, on this thread, then be validated."""
+        snapshot = self.store.snapshot()
+        try:
+            transaction = self.store.begin(snapshot, function=origin.function)
+            value = run(transaction)
+            self.store.commit(transaction, origin)
+            return value
+        finally:
+            snapshot.close()
+
+    def _in_turn(self, run: Run, origin: Origin) -> Any:
+        """Have the committer run it, on the head."""
+        request = CommitRequest(origin, run=run, context=contextvars.copy_context())
+        self.store.committer.submit(request)
+        return request.wait()
+
+    def request(self, call: Call, when_done: Callable[[CommitRequest], None]) -> CommitRequest:
+        """Have the committer run a short mutation, without waiting for it."""
+
+        def run(transaction: Transaction) -> Any:
+            return self._execution.run(call.compiled, transaction, call.arguments, call.statistics)
+
+        request = CommitRequest(
+            Origin(function=call.path),
+            run=run,
+            context=contextvars.copy_context(),
+            when_done=when_done,
+        )
+        self.store.committer.submit(request)
+        return request
+
+    # -- queries --------------------------------------------------------------------------------
+
+    def query(self, call: Call) -> Any:
+        """Run a query on a snapshot of the newest commit."""
+        snapshot = self.store.snapshot()
+        try:
+            if call.statistics.mean_seconds < _WORTH_CACHING_SECONDS:
+                return self._run_query(call, snapshot, None)[0]
+            return self._cached(call, snapshot)
+        finally:
+            snapshot.close()
+
+    def _cached(self, call: Call, snapshot: Snapshot) -> Any:
+        key = _key_of(call)
+        known = self.cache.find(key, snapshot)
+        if known is not None:
+            return unpack(known)
+        value, transaction = self._run_query(call, snapshot, None)
+        if not transaction.observed_time and self.cache.wants(key):
+            intervals = frozenset(transaction.reads.intervals())
+            if len(intervals) <= _INTERVALS_MAX:
+                self.cache.put(key, pack(value), intervals, snapshot)
+        return value
+
+    def _run_query(
+        self, call: Call, snapshot: Snapshot, journal: str | None
+    ) -> tuple[Any, Transaction]:
+        transaction = self._begin_query(call, snapshot, journal)
+        run = self._execution.run
+        return run(call.compiled, transaction, call.arguments, call.statistics), transaction
+
+    def _begin_query(self, call: Call, snapshot: Snapshot, journal: str | None) -> Transaction:
+        transaction = self.store.begin(
+            snapshot, function=call.path, seconds_limit="query_seconds", is_read_only=True
+        )
+        transaction.journal = journal
+        return transaction
+
+    def wanted(self, call: Call) -> Wanted:
+        """A query as live queries run it."""
+
+        def evaluate(snapshot: Snapshot, journal: str | None) -> Evaluation:
+            transaction = self._begin_query(call, snapshot, journal)
+            result: bytes | None = None
+            error: Exception | None = None
+            try:
+                result = pack(
+                    self._execution.run(call.compiled, transaction, call.arguments, call.statistics)
+                )
+            except Exception as raised:  # noqa: BLE001 - it is the outcome, and may be mended
+                error = raised
+            intervals = frozenset(transaction.reads.intervals())
+            return Evaluation(result, error, intervals, transaction.journal)
+
+        return _key_of(call), evaluate
+
+
+def _key_of(call: Call) -> Hashable:
+    """What makes a query distinct: the function itself and its arguments."""
+    return (call.compiled.function, pack(call.arguments))
+
+
+def _refuse_inside() -> None:
+    """The database is no way from inside a function into another transaction."""
+    name = running()
+    if name:
+        raise UsageError(
+            f"{name} used the database itself instead of its context: inside a query or mutation, "
+            "read and write with ctx.db, and call other functions as function(ctx, ...), so that "
+            "all of it is one transaction"
+        )

@@ -1,0 +1,130 @@
+"""The versions of one document, found by following its previous timestamps through the log."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from headwater.errors import InvalidIdError
+from headwater.storage import commit_log
+from headwater.storage.codec import pack, unpack
+from headwater.storage.commit_log import NO_ORIGIN, Event, Origin
+from headwater.storage.format import TIMESTAMP, Database, open_document
+from headwater.tables.records import decode_body
+from headwater.tables.snapshot import Snapshot
+from headwater_indexes.errors import MalformedIdError
+from headwater_indexes.ids import creation_time_of
+from headwater_indexes.values import MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One version of a document.
+
+    Attributes:
+        ts: Timestamp of the commit that made it.
+        origin: Where that commit came from.
+        document: The document as it was from then on, None if the commit deleted it.
+        changed: Fields that differ from the version before, by name: their old and their new
+            value, MISSING for a field that was absent. A field differs if its stored bytes do, so
+            a change from 1 to 1.0 is one. Empty if the version before is not known.
+        is_cut: Whether there was a version before this one that the log does not have any more.
+            Only the last of a history can be; what is older is lost.
+    """
+
+    ts: int
+    origin: Origin
+    document: dict[str, Any] | None
+    changed: dict[str, tuple[Any, Any]]
+    is_cut: bool = False
+
+
+class _Version(NamedTuple):
+    ts: int
+    origin: Origin
+    creation_time: float
+    body: bytes | None
+    previous_ts: int
+    is_known: bool
+    """Whether its commit is in the log, and with it the timestamp of the version before."""
+
+
+def history(snapshot: Snapshot, id: str) -> list[Revision]:  # noqa: A002 - the field's own name
+    """Every version of a document that the log has, newest first. O(number of versions).
+
+    A commit that is not in the log ends it: the last revision then has ``is_cut`` set. A document
+    that never existed has no history.
+
+    Raises:
+        InvalidIdError: The string is no id.
+        CorruptionError: One of the commits is damaged.
+    """
+    versions = list(_versions(snapshot, id))
+    older = [*versions[1:], None]
+    return [_revision(id, version, before) for version, before in zip(versions, older, strict=True)]
+
+
+def _versions(snapshot: Snapshot, id: str) -> Iterator[_Version]:  # noqa: A002
+    """Versions from the newest to the oldest that is in the log."""
+    try:
+        created = creation_time_of(id)
+    except MalformedIdError as error:
+        raise InvalidIdError(f"{error}; expected the _id of a document") from None
+    newest = _newest(snapshot, id.encode("ascii"), created)
+    if newest is None:
+        return
+    ts = newest.ts
+    while ts:
+        commit = commit_log.read(snapshot.reader, ts)
+        event = None if commit is None else event_of(commit.events, id)
+        if commit is None or event is None:
+            if ts == newest.ts:
+                yield newest
+            return
+        time = created if event.creation_time is None else event.creation_time
+        yield _Version(ts, commit.origin, time, event.body, event.previous_ts, is_known=True)
+        ts = event.previous_ts
+
+
+def _newest(snapshot: Snapshot, key: bytes, created: float) -> _Version | None:
+    """The newest version as the tables have it."""
+    record = snapshot.record(key)
+    if record is not None:
+        ts, creation_time, body = open_document(key, record)
+        return _Version(ts, NO_ORIGIN, creation_time, body, 0, is_known=False)
+    tombstone = snapshot.reader.get(Database.DELETED, key)
+    if tombstone is None:
+        return None
+    return _Version(TIMESTAMP.unpack(tombstone)[0], NO_ORIGIN, created, None, 0, is_known=False)
+
+
+def event_of(events: Iterable[Event], id: str) -> Event | None:  # noqa: A002
+    """What a commit did to one document."""
+    return next((event for event in events if event.id == id), None)
+
+
+def _revision(id: str, version: _Version, before: _Version | None) -> Revision:  # noqa: A002
+    key = id.encode("ascii")
+    is_cut = before is None and (version.previous_ts > 0 or not version.is_known)
+    document = None
+    if version.body is not None:
+        document = decode_body(key, version.creation_time, version.body)
+    old = None if before is None else before.body
+    changed = {} if is_cut else changed_fields(_fields(old), _fields(version.body))
+    return Revision(version.ts, version.origin, document, changed, is_cut)
+
+
+def _fields(body: bytes | None) -> dict[str, Any]:
+    return {} if body is None else unpack(body)
+
+
+def changed_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Fields whose stored bytes differ, with their old and new values."""
+    names = [*old, *(name for name in new if name not in old)]
+    pairs = {name: (old.get(name, MISSING), new.get(name, MISSING)) for name in names}
+    return {name: pair for name, pair in pairs.items() if not _is_same(*pair)}
+
+
+def _is_same(old: Any, new: Any) -> bool:
+    if old is MISSING or new is MISSING:
+        return False
+    return pack(old) == pack(new)

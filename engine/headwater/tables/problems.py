@@ -1,0 +1,46 @@
+"""What a verification can find."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+ProblemKind: TypeAlias = Literal[
+    "storage_damaged",  # LMDB could not go on reading
+    "commit_damaged",  # checksum or form of a commit
+    "commit_missing",  # a commit does not follow the one before it in the log
+    "history_broken",  # an event does not follow the one before it of its document
+    "id_malformed",  # an event of something that is no id
+    "document_damaged",  # checksum of a document
+    "document_missing",  # in the log, not in the table
+    "document_extra",  # in the table, not in the log, or deleted there
+    "document_differs",  # another version or other fields than in the log
+    "creation_time_differs",  # another creation time than in its id, or in the log
+    "tombstone_damaged",
+    "tombstone_missing",
+    "tombstone_extra",
+    "tombstone_differs",
+    "table_missing",  # a document of a table that the catalog does not have
+    "catalog_damaged",  # the tables and indexes cannot be read
+    "catalog_differs",  # the timestamp of its last change is not that of the log
+    "entry_missing",  # of an index
+    "entry_extra",
+    "entry_differs",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is not as it should be.
+
+    Attributes:
+        kind: What it is; stable.
+        table: Name of the table it belongs to, empty if it belongs to none.
+        id: The document, empty if it is about none.
+        ts: The commit, 0 if it is about none.
+        message: All of it in one line.
+    """
+
+    kind: ProblemKind
+    table: str
+    id: str
+    ts: int
+    message: str

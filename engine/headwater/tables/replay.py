@@ -1,0 +1,99 @@
+"""The log read as a whole: what it makes of every document, and where it is broken."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from headwater.errors import CorruptionError
+from headwater.storage.commit_log import Commit, Event, decode_commit
+from headwater.storage.format import CHECKSUM, Database, seal_document, timestamp_of
+from headwater.storage.transactions import ReadTransaction
+from headwater.tables.catalog import USER_TABLES_FROM, Catalog
+from headwater.tables.problems import Problem
+from headwater.tables.progress import Report, reported
+from headwater.tables.records import creation_time
+from headwater_indexes.errors import MalformedIdError
+from headwater_indexes.ids import table_number_of
+
+
+class Expected(NamedTuple):
+    """What the log says of the record of a document that exists."""
+
+    ts: int
+    checksum: int
+    creation_time: float
+
+
+class Replay:
+    """What documents and tombstones there should be; filled while `read_log` is consumed.
+
+    Some hundred bytes for every document that ever was.
+
+    Attributes:
+        alive: The newest version of each document that exists, by id.
+        deleted: Timestamps of the commits that deleted the others, by id.
+        lost: Timestamps of commits that cannot be read or are missing. What they did is unknown,
+            so nothing that claims to be theirs can be told wrong.
+        catalog_ts: Timestamp of the last commit that changed the catalog.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.alive: dict[str, Expected] = {}
+        self.deleted: dict[str, int] = {}
+        self.lost: set[int] = set()
+        self.catalog_ts = 0
+        self._head_ts = 0
+
+    def read_log(self, reader: ReadTransaction, report: Report | None) -> Iterator[Problem]:
+        """Walk over the log once; yields what is wrong with it."""
+        total = reader.count(Database.LOG)
+        entries = reader.scan(Database.LOG, b"", None)
+        for key, value in reported(entries, "reading the log", total, report):
+            try:
+                commit = decode_commit(key, value)
+            except CorruptionError as error:
+                yield self._damaged(key, error)
+            else:
+                yield from self._apply(commit)
+
+    def _damaged(self, key: bytes, error: CorruptionError) -> Problem:
+        try:
+            self._head_ts = timestamp_of(key)
+        except CorruptionError:
+            return Problem("commit_damaged", "", "", 0, str(error))
+        self.lost.add(self._head_ts)
+        return Problem("commit_damaged", "", "", self._head_ts, str(error))
+
+    def _apply(self, commit: Commit) -> Iterator[Problem]:
+        if commit.previous_ts != self._head_ts:
+            self.lost.add(commit.previous_ts)
+            yield Problem(
+                "commit_missing",
+                "",
+                "",
+                commit.ts,
+                f"commit {commit.ts} follows commit {commit.previous_ts}, and the log has "
+                f"{self._head_ts or 'nothing'} before it: commits are missing; restore a backup",
+            )
+        self._head_ts = commit.ts
+        for event in commit.events:
+            try:
+                self._set(event, commit.ts)
+            except MalformedIdError as error:
+                message = f"commit {commit.ts} has an event of {event.id!r}: {error}"
+                yield Problem("id_malformed", "", event.id, commit.ts, message)
+                continue
+            yield from self._check_chain(event, commit.ts)
+
+    def _check_chain(self, event: Event, ts: int) -> Iterator[Problem]:
+        """Compare with the version before. Must be called once after each `_set`."""
+        known, self._known = self._known, 0
+        if event.previous_ts != known and event.previous_ts not in self.lost:
+            yield Problem(
+                "history_broken",
+                self.catalog.name_of(table_number_of(event.id)),
+                event.id,
+                ts,
+                f"{event.id}: its change by commit {ts} follows commit {event.previous_ts or None},"
+                f" the log has {known or None} as the one before it; restore a backup",
+            )

@@ -1,0 +1,108 @@
+"""Transactions and snapshots that a caller opens by hand."""
+
+from types import TracebackType
+from typing import Any, Self, cast
+
+from headwater.errors import ClosedError
+from headwater.storage.commit_log import Origin
+from headwater.transactions.reader import Reader
+from headwater.transactions.store import Store
+from headwater.transactions.transaction import Transaction
+from headwater.transactions.writer import Writer
+
+
+class _Ended:
+    """Stands where the transaction was, once the block has ended."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __getattr__(self, name: str) -> Any:
+        raise ClosedError(f"the {self._what} has ended; read and write inside its with block")
+
+
+class OpenSnapshot(Reader):
+    """Reads of one moment, in a ``with`` block.
+
+    Attributes:
+        ts: Timestamp of the last commit in it.
+    """
+
+    __slots__ = ("ts",)
+
+    def __init__(self, store: Store) -> None:
+        snapshot = store.snapshot()
+        super().__init__(store.begin(snapshot, seconds_limit="snapshot_seconds", is_read_only=True))
+        self.ts = snapshot.ts
+
+    def close(self) -> None:
+        """Release the snapshot."""
+        self._transaction.close()
+        self._transaction = cast("Transaction", _Ended("snapshot"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(self._transaction, Transaction):
+            self.close()
+
+
+class OpenTransaction(Writer):
+    """Reads and writes of one transaction, in a ``with`` block.
+
+    It commits at the end of the block, and is dropped if the block raises.
+
+    Attributes:
+        ts: Timestamp of the commit, 0 before.
+    """
+
+    __slots__ = ("_store", "ts")
+
+    def __init__(self, store: Store) -> None:
+        transaction = store.begin(store.snapshot(), seconds_limit="transaction_seconds")
+        transaction.create_table = store.create_table
+        super().__init__(transaction, store.rules)
+        self._store = store
+        self.ts = 0
+
+    def commit(self) -> int:
+        """Commit now, and return the timestamp. What was written is durable on return.
+
+        Raises:
+            ConflictError: Another commit changed something that was read here.
+        """
+        transaction = self._transaction
+        transaction.usage.check_time()
+        self._transaction = cast("Transaction", _Ended("transaction"))
+        try:
+            self.ts = self._store.commit(transaction, Origin())
+        finally:
+            transaction.close()
+        return self.ts
+
+    def rollback(self) -> None:
+        """Drop everything that was written."""
+        self._transaction.close()
+        self._transaction = cast("Transaction", _Ended("transaction"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not isinstance(self._transaction, Transaction):
+            return
+        if kind is None:
+            self.commit()
+        else:
+            self.rollback()
