@@ -23,6 +23,7 @@ from typing import (
     cast,
     get_args,
     get_origin,
+    is_typeddict,
 )
 
 from headwater.errors import DeclarationError
@@ -137,7 +138,10 @@ class Table(Generic[D]):
         cls.document_type = document_type
         cls.indexes = MappingProxyType(_indexes_of(cls))
         # The link is kept on the document type, so that both are collected together.
-        cast("Any", document_type).__headwater_table__ = cls
+        linked = cast("Any", document_type)
+        linked.__headwater_table__ = cls
+        # TypedDicts that add fields to this one copy its annotations, and with them whose id it is.
+        linked.__annotations__["_id"] = cast("Any", Id)[document_type]
 
 
 def table_of(document_type: Any) -> type[Table[Any]] | None:
@@ -153,15 +157,18 @@ def is_table(found: Any) -> TypeGuard[type[Table[Any]]]:
 
 
 def is_document_type(annotation: Any) -> bool:
-    """Whether it is a TypedDict made from `Document` or `DocumentOf`."""
-    for base in getattr(annotation, "__orig_bases__", ()):
-        if base in _BASES or get_origin(base) in _BASES or is_document_type(base):
-            return True
-    return False
+    """Whether it is a TypedDict made from `Document` or `DocumentOf`.
+
+    A TypedDict forgets its bases and keeps their fields, so it is known by its ``_id``. One that
+    adds fields to a document type with a table is none: its ``_id`` is that of the other.
+    """
+    if not is_typeddict(annotation):
+        return False
+    hint = annotation.__annotations__.get("_id")
+    return get_origin(hint) is Id and get_args(hint)[0] in {D, annotation}
 
 
 _ANY_TABLE: Final[type] = Table
-_BASES: Final = (cast("Any", Document), cast("Any", DocumentOf))
 
 
 def snake_case(name: str) -> str:
