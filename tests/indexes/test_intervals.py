@@ -104,6 +104,13 @@ def test_intervals_that_share_a_prefix_merge_and_keep_it() -> None:
     assert merged.spaces() == [1, 2]
 
 
+def test_intervals_that_touch_merge_and_lose_a_prefix_that_they_do_not_share() -> None:
+    merged = IntervalSet()
+    merged.add(Interval(1, b"a5", b"b", 1))
+    merged.add(Interval(1, b"b", b"b5", 1))
+    assert list(merged) == [Interval(1, b"a5", b"b5", 0)]
+
+
 def test_few_intervals_and_many_keys_are_compared_the_other_way_round() -> None:
     few = IntervalSet()
     few.add(Interval(1, b"c", b"e"))

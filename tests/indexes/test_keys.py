@@ -202,5 +202,8 @@ def test_a_compiled_encoder_does_what_encode_does(
 
 
 @given(numbers() | texts())
+@example(2**53)
+@example(2.0**53)
+@example(-0.0)
 def test_a_compiled_encoder_is_right_about_each_scalar(value: Any) -> None:
     assert keys.compile_encoder([("a",)])({"a": value}) == keys.encode_value(value)
