@@ -19,6 +19,7 @@ from headwater.reactive.reactor import Reactor
 from headwater.schema.compile import compile_checker
 from headwater.schema.json_form import to_json
 from headwater.schema.tables import Id
+from headwater.sharing import release, share
 from headwater.storage.environment import Environment
 from headwater.storage.wake import Beacon
 from headwater.tables.history import Revision, history
@@ -30,8 +31,6 @@ from headwater.transactions.explicit import OpenSnapshot, OpenTransaction
 from headwater.transactions.index_building import build_indexes
 from headwater.transactions.store import Store
 from headwater.transactions.writer import Writer
-
-from headwater.sharing import release, share
 
 if TYPE_CHECKING:
     from headwater.aio import AsyncVerbs
@@ -106,7 +105,7 @@ class Database:
     def aio(self) -> "AsyncVerbs":
         """The same verbs for asyncio."""
         if self._aio is None:
-            from headwater.aio import AsyncVerbs  # noqa: PLC0415 - asyncio takes long to import
+            from headwater.aio import AsyncVerbs
 
             self._aio = AsyncVerbs(self._runner, self._watching())
         return self._aio
@@ -177,7 +176,7 @@ class Database:
         """
         return self._runner.transact(function)
 
-    def history(self, id: Id[Any]) -> list[Revision]:  # noqa: A002 - the field's own name
+    def history(self, id: Id[Any]) -> list[Revision]:
         """Every version of a document, newest first, also of one that was deleted.
 
         O(number of versions).
@@ -308,7 +307,7 @@ class Database:
         return f"<headwater.Database {str(self.path)!r}>"
 
 
-def open(  # noqa: A001, PLR0913 - hw.open() is what one expects; every option is by keyword
+def open(
     path: str | Path | None = None,
     *,
     modules: Iterable[ModuleType | str] = (),
@@ -357,7 +356,7 @@ def open(  # noqa: A001, PLR0913 - hw.open() is what one expects; every option i
         )
         try:
             database = Database(environment, application, limits, system)
-            database._deploy(build, progress)  # noqa: SLF001 - the other half of opening
+            database._deploy(build, progress)
         except BaseException:
             environment.close()
             raise

@@ -1,7 +1,7 @@
 """One run of one function on one transaction."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from headwater.clock import Clock
 from headwater.errors import (
@@ -133,5 +133,5 @@ def _copy_dict(value: Mapping[str, Any]) -> dict[str, Any]:
 
 def _copy(value: Any) -> Any:
     if isinstance(value, dict):
-        return _copy_dict(value)
+        return _copy_dict(cast("dict[str, Any]", value))
     return [_copy(item) if isinstance(item, _CONTAINERS) else item for item in value]

@@ -8,6 +8,7 @@ not I/O in this sense, and neither is logging.
 
 import sys
 import threading
+from inspect import currentframe
 from types import FrameType
 from typing import Any, Final
 
@@ -106,7 +107,7 @@ def _install() -> None:
 def _look(event: str, arguments: tuple[Any, ...]) -> None:
     if event not in _REFUSED or not _running.name:
         return
-    caller = sys._getframe(1)  # noqa: SLF001 - inspect would import half of the library
+    caller = _caller()
     if _is_allowed(caller):
         return
     function = f"{_running.name} is a {_running.kind}"
@@ -117,6 +118,12 @@ def _look(event: str, arguments: tuple[Any, ...]) -> None:
         "several times and must not do I/O: do it in an action, or before calling, and pass the "
         "result in as an argument"
     )
+
+
+def _caller() -> FrameType | None:
+    """The frame that raised the event."""
+    frame = currentframe()
+    return frame.f_back.f_back if frame and frame.f_back else None
 
 
 def _is_allowed(frame: FrameType | None) -> bool:
@@ -131,5 +138,5 @@ def _is_allowed(frame: FrameType | None) -> bool:
     return False
 
 
-def _place(frame: FrameType) -> str:
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+def _place(frame: FrameType | None) -> str:
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "an unknown place"

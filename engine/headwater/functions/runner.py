@@ -3,7 +3,7 @@
 import contextvars
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from headwater.errors import (
     ConflictError,
@@ -65,7 +65,7 @@ class Runner:
     # -- calls ----------------------------------------------------------------------------------
 
     def call(
-        self, kind: Kind, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self, kind: Kind, function: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Call:
         """Check a call of a function object.
 
@@ -85,7 +85,7 @@ class Runner:
                 f"{function.path} is a {function.kind}, expected a {kind}; use "
                 f"{verb[function.kind]}({function.name}, ...)"
             )
-        compiled = self.find(function)
+        compiled = self.find(cast("Function[..., Any]", function))
         return self._call(compiled, compiled.bind(args, kwargs))
 
     def call_by_path(self, path: str, arguments: Mapping[str, Any]) -> Call:

@@ -19,7 +19,7 @@ class Reactor:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._news = threading.Event()
-        self._stop = False
+        self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._callbacks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._caller: threading.Thread | None = None
@@ -49,7 +49,7 @@ class Reactor:
         """End all subscriptions and both threads."""
         self._store.on_commit = None
         self.queries.close()
-        self._stop = True
+        self._stop.set()
         self._news.set()
         self._callbacks.put(None)
         for thread in (self._thread, self._caller):
@@ -60,15 +60,13 @@ class Reactor:
         while True:
             self._news.wait()
             self._news.clear()
-            if self._stop:
-                return
             try:
-                while self.queries.run_round():
+                while not self._stop.is_set() and self.queries.run_round():
                     pass
             except Exception:
                 logging.getLogger("headwater").exception("live queries could not be brought up")
-                if self._stop:
-                    return
+            if self._stop.is_set():
+                return
 
     def _call_back(self) -> None:
         while (callback := self._callbacks.get()) is not None:

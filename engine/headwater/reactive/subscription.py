@@ -42,7 +42,7 @@ class Subscription:
         newest: The newest transition, seen or not.
     """
 
-    __slots__ = ("__weakref__", "_lock", "_notify", "_waiter", "is_closed", "newest", "_seen_ts")
+    __slots__ = ("__weakref__", "_lock", "_notify", "_seen_ts", "_waiter", "is_closed", "newest")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -12,7 +12,9 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
-from typing import Any, Final, Protocol, TypeAlias
+from copy import copy
+from functools import partial
+from typing import Final, Protocol, TypeAlias
 
 from headwater.clock import Clock
 from headwater.errors import ClosedError, ConflictError, HeadwaterError
@@ -39,16 +41,31 @@ Job: TypeAlias = Callable[[], None]
 class CommitterHost(Protocol):
     """What the committer needs of the open database."""
 
-    environment: Environment
-    limits: Limits
-    clock: Clock
-    recent: RecentCommits
+    @property
+    def environment(self) -> Environment:
+        """Where batches are written."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """How large a batch may be."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """What commits are stamped with."""
+        ...
+
+    @property
+    def recent(self) -> RecentCommits:
+        """What transactions are validated against."""
+        ...
 
     def snapshot(self) -> Snapshot:
         """A new snapshot of the head."""
         ...
 
-    def snapshot_of(self, writer: WriteTransaction) -> Snapshot:
+    def snapshot_of(self, reader: WriteTransaction) -> Snapshot:
         """The head as a write transaction sees it."""
         ...
 
@@ -164,7 +181,7 @@ class Committer:
     def _commit_all(self, requests: list[CommitRequest]) -> None:
         try:
             self._process(requests)
-        except BaseException as error:  # noqa: BLE001 - a caller is waiting for each of them
+        except BaseException as error:
             if not isinstance(error, HeadwaterError):
                 logging.getLogger("headwater").exception("the committer failed")
             for request in requests:
@@ -181,9 +198,7 @@ class Committer:
                 batch = self._make(requests, snapshot)
             finally:
                 snapshot.close()
-            if not batch.commits or self._host.environment.run_write(
-                lambda writer, batch=batch: _write(writer, batch)
-            ):
+            if not batch.commits or self._host.environment.run_write(partial(_write, batch=batch)):
                 self._host.published(batch)
                 return
             self._carried = []
@@ -288,11 +303,9 @@ def _write(writer: WriteTransaction, batch: Batch) -> bool:
 
 
 def _failure_of(error: BaseException) -> BaseException:
-    """One error object per request: each is raised on another thread."""
+    """An error object of its own for each request: each is raised on another thread."""
     if isinstance(error, HeadwaterError):
-        copy: Any = error.__class__.__new__(error.__class__, *error.args)
-        copy.args = error.args
-        copy.__dict__.update(error.__dict__)
-        copy.__cause__ = error
-        return copy
+        copied: HeadwaterError = copy(error)
+        copied.__cause__ = error
+        return copied
     return HeadwaterError(f"the commit failed: {error!r}; whether it is durable is unknown")

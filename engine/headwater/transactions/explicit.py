@@ -21,6 +21,9 @@ class _Ended:
         raise ClosedError(f"the {self._what} has ended; read and write inside its with block")
 
 
+_ENDED = _Ended("transaction")
+
+
 class OpenSnapshot(Reader):
     """Reads of one moment, in a ``with`` block.
 
@@ -28,17 +31,20 @@ class OpenSnapshot(Reader):
         ts: Timestamp of the last commit in it.
     """
 
-    __slots__ = ("ts",)
+    __slots__ = ("_is_open", "ts")
 
     def __init__(self, store: Store) -> None:
         snapshot = store.snapshot()
         super().__init__(store.begin(snapshot, seconds_limit="snapshot_seconds", is_read_only=True))
         self.ts = snapshot.ts
+        self._is_open = True
 
     def close(self) -> None:
-        """Release the snapshot."""
-        self._transaction.close()
-        self._transaction = cast("Transaction", _Ended("snapshot"))
+        """Release the snapshot. Does nothing again."""
+        if self._is_open:
+            self._is_open = False
+            self._transaction.close()
+            self._transaction = cast("Transaction", _Ended("snapshot"))
 
     def __enter__(self) -> Self:
         return self
@@ -49,8 +55,7 @@ class OpenSnapshot(Reader):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if isinstance(self._transaction, Transaction):
-            self.close()
+        self.close()
 
 
 class OpenTransaction(Writer):
@@ -62,13 +67,14 @@ class OpenTransaction(Writer):
         ts: Timestamp of the commit, 0 before.
     """
 
-    __slots__ = ("_store", "ts")
+    __slots__ = ("_is_open", "_store", "ts")
 
     def __init__(self, store: Store) -> None:
         transaction = store.begin(store.snapshot(), seconds_limit="transaction_seconds")
         transaction.create_table = store.create_table
         super().__init__(transaction, store.rules)
         self._store = store
+        self._is_open = True
         self.ts = 0
 
     def commit(self) -> int:
@@ -77,10 +83,9 @@ class OpenTransaction(Writer):
         Raises:
             ConflictError: Another commit changed something that was read here.
         """
-        transaction = self._transaction
-        transaction.usage.check_time()
-        self._transaction = cast("Transaction", _Ended("transaction"))
+        transaction = self._end()
         try:
+            transaction.usage.check_time()
             self.ts = self._store.commit(transaction, Origin())
         finally:
             transaction.close()
@@ -88,8 +93,12 @@ class OpenTransaction(Writer):
 
     def rollback(self) -> None:
         """Drop everything that was written."""
-        self._transaction.close()
-        self._transaction = cast("Transaction", _Ended("transaction"))
+        self._end().close()
+
+    def _end(self) -> Transaction:
+        transaction, self._transaction = self._transaction, cast("Transaction", _ENDED)
+        self._is_open = False
+        return transaction
 
     def __enter__(self) -> Self:
         return self
@@ -100,9 +109,7 @@ class OpenTransaction(Writer):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not isinstance(self._transaction, Transaction):
-            return
-        if kind is None:
+        if self._is_open and kind is None:
             self.commit()
-        else:
+        elif self._is_open:
             self.rollback()

@@ -1,10 +1,15 @@
 """Writes that are not committed, laid over what they will change."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, cast
 
 from sortedcontainers import SortedList
 
 from headwater.tables.catalog import TableInfo
+
+
+# sortedcontainers has no type information; what of it is used here is typed once.
+_sorted_list = cast("Callable[[Iterable[bytes]], Any]", SortedList)
 
 
 class Write:
@@ -42,9 +47,9 @@ class KeyOverlay:
 
     def __init__(self) -> None:
         self.entries: dict[bytes, bool] = {}
-        self._ordered: SortedList | None = None
+        self._ordered: Any = None
 
-    def set(self, key: bytes, present: bool) -> None:  # noqa: FBT001 - the value of the mapping
+    def set(self, key: bytes, *, present: bool) -> None:
         """Note that the key is there now, or is not."""
         if self._ordered is not None and key not in self.entries:
             self._ordered.add(key)
@@ -62,7 +67,7 @@ class KeyOverlay:
         The keys are copied, so that a caller may write while it iterates.
         """
         if self._ordered is None:
-            self._ordered = SortedList(self.entries)
+            self._ordered = _sorted_list(self.entries)
         keys = list(self._ordered.irange(low, high, (True, False), reverse))
         entries = self.entries
         return iter([(key, entries[key]) for key in keys])
@@ -107,7 +112,7 @@ class Overlay:
         keys = self.by_table.get(write.table.number)
         if keys is None:
             keys = self.by_table[write.table.number] = KeyOverlay()
-        keys.set(write.key, write.body is not None)
+        keys.set(write.key, present=write.body is not None)
         for at, index in enumerate(write.table.indexes):
             old = old_keys[at] if old_keys is not None else None
             new = new_keys[at] if new_keys is not None else None
@@ -124,10 +129,10 @@ class Overlay:
             return
         entries = self.by_space[space]
         if old is not None:
-            entries.set(old, False)
+            entries.set(old, present=False)
         if new is not None:
             touched.append(new)
-            entries.set(new, True)
+            entries.set(new, present=True)
 
     def merge(self, above: "Overlay") -> None:
         """Lay a newer overlay, which is not used afterwards, over this one."""

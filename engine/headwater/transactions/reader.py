@@ -1,6 +1,6 @@
 """What a query sees of the database."""
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 from headwater.errors import InvalidIdError, WriteInQueryError
 from headwater.schema.tables import Id, Table
@@ -34,19 +34,19 @@ class Reader:
                 )
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    def get(self, id: Id[D]) -> D | None:  # noqa: A002 - the field's own name
+    def get(self, id: Id[D]) -> D | None:
         """The document with that id, or None. O(log n).
 
         Raises:
             InvalidIdError: The string is no id.
         """
         try:
-            document: Any = self._transaction.read(id.encode("ascii"))
+            document = self._transaction.read(id.encode("ascii"))
         except (AttributeError, UnicodeEncodeError):
             raise not_an_id(id, "not an id") from None
         if document is None:
             table_number_of(id)
-        return document
+        return cast("D | None", document)
 
     @overload
     def query(self, table: type[Table[D]]) -> TableQuery[D]: ...
@@ -59,12 +59,12 @@ class Reader:
         return TableQuery(self._transaction, self._transaction.table(name_of(table)))
 
     @overload
-    def normalize_id(self, table: type[Table[D]], id: str) -> Id[D] | None: ...  # noqa: A002
+    def normalize_id(self, table: type[Table[D]], id: str) -> Id[D] | None: ...
 
     @overload
-    def normalize_id(self, table: str, id: str) -> Id[Any] | None: ...  # noqa: A002
+    def normalize_id(self, table: str, id: str) -> Id[Any] | None: ...
 
-    def normalize_id(self, table: Any, id: str) -> Any:  # noqa: A002 - the field's own name
+    def normalize_id(self, table: Any, id: str) -> Any:
         """The string as an id of the table, or None if it is none.
 
         Says nothing about whether the document exists.
@@ -82,7 +82,7 @@ def name_of(table: type[Table[Any]] | str) -> str:
     return table if isinstance(table, str) else table.table_name
 
 
-def table_number_of(id: str) -> int:  # noqa: A002 - the field's own name
+def table_number_of(id: str) -> int:
     """The table of an id.
 
     Raises:
@@ -94,7 +94,7 @@ def table_number_of(id: str) -> int:  # noqa: A002 - the field's own name
         raise not_an_id(id, str(error)) from None
 
 
-def table_of(transaction: Transaction, id: str) -> TableInfo:  # noqa: A002
+def table_of(transaction: Transaction, id: str) -> TableInfo:
     """The table that an id belongs to.
 
     Raises:
@@ -110,7 +110,7 @@ def table_of(transaction: Transaction, id: str) -> TableInfo:  # noqa: A002
     return info
 
 
-def not_an_id(id: object, reason: str) -> InvalidIdError:  # noqa: A002
+def not_an_id(id: object, reason: str) -> InvalidIdError:
     """The error for something that is no id."""
     return InvalidIdError(
         f"{id!r} ({type(id).__name__}) is no document id: {reason}; expected the _id of a document"

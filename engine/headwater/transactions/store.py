@@ -2,14 +2,14 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from headwater.clock import Clock
 from headwater.errors import ConflictError
 from headwater.limits import Limits
 from headwater.storage.commit_log import Origin, head
 from headwater.storage.environment import Environment
-from headwater.storage.format import TIMESTAMP, Database
+from headwater.storage.format import Database
 from headwater.storage.transactions import ReadTransaction
 from headwater.tables.catalog import Catalog, TableInfo, load_catalog
 from headwater.tables.projection import META_CATALOG
@@ -48,15 +48,14 @@ class Store:
         self._now_lock = threading.Lock()
         self._now_ns = 0
         with environment.read() as reader:
-            self._catalog_ts, self._catalog = _catalog_at(reader)
-            self._head_ts = head(reader)
-        self.recent = RecentCommits(self._head_ts, limits.recent_commits)
+            self._known = _Known(head(reader), _catalog_ts(reader), load_catalog(reader))
+        self.recent = RecentCommits(self._known.head_ts, limits.recent_commits)
         self.committer = Committer(self)
 
     @property
     def catalog(self) -> Catalog:
         """The newest catalog that this process has seen."""
-        return self._catalog
+        return self._known.catalog
 
     # -- snapshots ------------------------------------------------------------------------------
 
@@ -72,21 +71,21 @@ class Store:
     def snapshot_of(self, reader: ReadTransaction) -> Snapshot:
         """What a storage transaction sees, with the catalog as of then."""
         ts = head(reader)
-        if ts == self._head_ts:
-            return Snapshot(reader, self._catalog, ts)
-        return Snapshot(reader, self._catalog_of(reader, ts), ts)
+        known = self._known
+        if ts != known.head_ts:
+            known = self._look_at(reader, ts)
+        return Snapshot(reader, known.catalog, ts)
 
-    def _catalog_of(self, reader: ReadTransaction, ts: int) -> Catalog:
+    def _look_at(self, reader: ReadTransaction, ts: int) -> "_Known":
+        """The head of a snapshot and the catalog in it; kept if it is newer than what is known."""
         with self._catalog_lock:
             catalog_ts = _catalog_ts(reader)
-            if catalog_ts == self._catalog_ts:
-                self._head_ts = max(self._head_ts, ts)
-                return self._catalog
-            catalog = load_catalog(reader)
-            if catalog_ts > self._catalog_ts:
-                self._catalog_ts, self._catalog = catalog_ts, catalog
-                self._head_ts = ts
-            return catalog
+            known = self._known
+            catalog = known.catalog if catalog_ts == known.catalog_ts else load_catalog(reader)
+            found = _Known(ts, catalog_ts, catalog)
+            if ts > known.head_ts:
+                self._known = found
+            return found
 
     # -- transactions ---------------------------------------------------------------------------
 
@@ -146,7 +145,7 @@ class Store:
 
     def create_table(self, name: str) -> TableInfo:
         """The table of that name, created in a commit of its own if it does not exist."""
-        while (info := self._catalog.by_name.get(name)) is None:
+        while (info := self.catalog.by_name.get(name)) is None:
             snapshot = self.snapshot()
             try:
                 transaction = self.begin(snapshot)
@@ -168,8 +167,9 @@ class Store:
             self.snapshot().close()
         else:
             with self._catalog_lock:
-                if self._head_ts == batch.head_ts:
-                    self._head_ts = batch.last_ts
+                known = self._known
+                if known.head_ts == batch.head_ts:
+                    self._known = known._replace(head_ts=batch.last_ts)
         if self.on_commit is not None:
             self.on_commit(batch.keys)
 
@@ -179,10 +179,14 @@ class Store:
         self.environment.close()
 
 
+class _Known(NamedTuple):
+    """The newest commit that this process has seen, and the catalog as of then."""
+
+    head_ts: int
+    catalog_ts: int
+    catalog: Catalog
+
+
 def _catalog_ts(reader: ReadTransaction) -> int:
     stored = reader.get(Database.META, META_CATALOG)
-    return 0 if stored is None else int(TIMESTAMP.unpack(stored)[0])
-
-
-def _catalog_at(reader: ReadTransaction) -> tuple[int, Catalog]:
-    return _catalog_ts(reader), load_catalog(reader)
+    return 0 if stored is None else int.from_bytes(stored, "big")

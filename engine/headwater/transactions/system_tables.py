@@ -14,7 +14,7 @@ from headwater.tables.catalog import (
     table_info,
 )
 from headwater.tables.snapshot import DOCUMENTS_SPACE
-from headwater.transactions.transaction import Transaction
+from headwater.transactions.transaction import Existing, Transaction
 from headwater_indexes.definition import IndexDefinition
 
 _TABLE_NAME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,63}")
@@ -77,31 +77,29 @@ def set_schema(transaction: Transaction, table: TableInfo, schema: Any) -> None:
 def delete_index(transaction: Transaction, index: IndexInfo) -> None:
     """Drop an index from the catalog; its entries are cleared afterwards."""
     _depend_on_catalog(transaction)
-    old, previous = _old(transaction, index.id)
     info = transaction.snapshot.catalog.by_number[INDEXES_NUMBER]
-    transaction.remove(info, index.id, old, previous)
+    transaction.remove(info, index.id, _existing(transaction, index.id))
 
 
 def _insert(transaction: Transaction, table: TableInfo, fields: dict[str, Any]) -> str:
     id_text, creation_time = transaction.new_id(table)
-    transaction.put(table, id_text, creation_time, fields, pack(fields), None, None)
+    transaction.insert(table, id_text, creation_time, fields, pack(fields))
     return id_text
 
 
 def _patch(
     transaction: Transaction, table_number: int, id_text: str, changes: dict[str, Any]
 ) -> None:
-    old, previous = _old(transaction, id_text)
-    new = {name: value for name, value in old.items() if name[0] != "_"} | changes
+    existing = _existing(transaction, id_text)
+    fields = existing.fields | changes
     table = transaction.snapshot.catalog.by_number[table_number]
-    transaction.put(table, id_text, old["_creationTime"], new, pack(new), old, previous)
+    transaction.update(table, id_text, existing, fields, pack(fields))
 
 
-def _old(transaction: Transaction, id_text: str) -> tuple[dict[str, Any], Any]:
-    key = id_text.encode("ascii")
-    old = transaction.read(key)
-    assert old is not None, f"{id_text} is in the catalog and not in its table"
-    return old, transaction.version(key)
+def _existing(transaction: Transaction, id_text: str) -> Existing:
+    existing = transaction.existing(id_text.encode("ascii"))
+    assert existing is not None, f"{id_text} is in the catalog and not in its table"
+    return existing
 
 
 def _depend_on_catalog(transaction: Transaction) -> None:

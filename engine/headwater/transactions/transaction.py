@@ -1,31 +1,41 @@
 """A transaction: reads of a snapshot, with its own writes laid over them."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from hashlib import blake2b
 from itertools import islice
-from typing import Any, Final, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from headwater.errors import ClosedError
+from headwater.storage.codec import unpack
 from headwater.storage.format import Database, open_document
 from headwater.tables.catalog import TABLES_NUMBER, IndexInfo, TableInfo
 from headwater.tables.records import decode_body, decode_document
 from headwater.tables.snapshot import DOCUMENTS_SPACE, Snapshot
+from headwater.transactions.minting import Minting
 from headwater.transactions.overlay import KeyOverlay, Overlay, Write
 from headwater.transactions.read_set import RangeRead, ReadSet
 from headwater.transactions.usage import Usage
-from headwater_indexes.ids import creation_bits, mint
 from headwater_indexes.scan import merge
 
-RANDOM_BITS: Final = 68
-_RANDOM_BYTES: Final = 9
-_BLOCK_BYTES: Final = 63
-
 Row: TypeAlias = tuple[bytes, dict[str, Any]]
+Fields: TypeAlias = Mapping[str, Any]
 
 
-class TableMissing(BaseException):  # noqa: N818 - a signal to the runner, not an error
+class Existing(NamedTuple):
+    """The state of a document below a write.
+
+    Attributes:
+        ts: The committed version that it replaces, 0 if this transaction has made it.
+        fields: The user's fields, a copy of its own.
+    """
+
+    ts: int
+    creation_time: float
+    body: bytes
+    fields: dict[str, Any]
+
+
+class TableMissing(BaseException):
     """A write names a table that does not exist; the runner creates it and runs again."""
 
     def __init__(self, name: str) -> None:
@@ -46,10 +56,7 @@ class Transaction:
     """
 
     __slots__ = (
-        "_block",
-        "_block_at",
-        "_block_number",
-        "_creation",
+        "_minting",
         "_random",
         "below",
         "create_table",
@@ -93,11 +100,8 @@ class Transaction:
         self.create_table: Callable[[str], TableInfo] | None = None
         self.observed_time = False
         self.write_count = 0
-        self._creation = 0
+        self._minting: Minting | None = None
         self._random: random.Random | None = None
-        self._block = b""
-        self._block_at = _BLOCK_BYTES
-        self._block_number = 0
 
     # -- tables ---------------------------------------------------------------------------------
 
@@ -145,14 +149,23 @@ class Transaction:
         usage.add_read(1, len(record))
         return decode_document(key, record)
 
-    def version(self, key: bytes) -> Write | tuple[int, float, bytes] | None:
-        """The newest state below the next write: own, of the batch, or stored."""
+    def existing(self, key: bytes) -> Existing | None:
+        """The state of a document that a write is about to replace; depends on it."""
+        self.usage.check_time()
+        self.reads.points.add(key)
         for layer in self.layers:
             write = layer.documents.get(key)
             if write is not None:
-                return write
+                if write.body is None:
+                    return None
+                ts = write.ts or write.previous_ts
+                return Existing(ts, write.creation_time, write.body, unpack(write.body))
         record = self.snapshot.reader.get(Database.DOCUMENTS, key)
-        return None if record is None else open_document(key, record)
+        if record is None:
+            return None
+        self.usage.add_read(1, len(record))
+        ts, creation_time, body = open_document(key, record)
+        return Existing(ts, creation_time, body, unpack(body))
 
     def holder(
         self,
@@ -160,7 +173,7 @@ class Transaction:
         index: IndexInfo,
         low: bytes,
         high: bytes,
-        id: str,  # noqa: A002
+        id: str,
     ) -> str | None:
         """The id of a document within a range of keys, other than the given one."""
         read = self.reads.open_range(index.space, low, high, len(low), reverse=False)
@@ -173,11 +186,6 @@ class Transaction:
                 break
         read.exhausted = True
         return None if holder == id else holder
-
-    @staticmethod
-    def body_of(version: Write | tuple[int, float, bytes]) -> bytes | None:
-        """The packed fields of a version."""
-        return version[2] if isinstance(version, tuple) else version.body
 
     def chunks(
         self,
@@ -275,30 +283,15 @@ class Transaction:
         return self.layers[0]
 
     def new_id(self, table: TableInfo) -> tuple[str, float]:
-        """A fresh id of the table, and the creation time in it.
-
-        Both are functions of the transaction's time, its seed and the number of ids before.
-        """
-        if self._creation == 0:
-            self._creation = creation_bits(self.now_ms)
-        creation_time = self._creation / 4096.0
-        self._creation += 1
-        return mint(table.number, creation_time, self._random_bits()), creation_time
-
-    def _random_bits(self) -> int:
-        if self._block_at >= _BLOCK_BYTES:
-            source = b"%d/%d" % (self.seed, self._block_number)
-            self._block = blake2b(source, digest_size=_BLOCK_BYTES).digest()
-            self._block_number += 1
-            self._block_at = 0
-        at = self._block_at
-        self._block_at = at + _RANDOM_BYTES
-        return int.from_bytes(self._block[at : at + _RANDOM_BYTES], "big") >> 4
+        """A fresh id of the table, and the creation time in it."""
+        if self._minting is None:
+            self._minting = Minting(self.now_ms, self.seed)
+        return self._minting.next(table.number)
 
     @property
     def creation_end_ms(self) -> float:
-        """The least creation time that this transaction has not given out."""
-        return self._creation / 4096.0
+        """The least creation time that this transaction has not given out, 0 if it gave none."""
+        return 0.0 if self._minting is None else self._minting.end_ms
 
     def random(self) -> random.Random:
         """Randomness that repeats with the seed."""
@@ -307,32 +300,35 @@ class Transaction:
             self._random = random.Random(self.seed)  # noqa: S311 - it has to repeat
         return self._random
 
-    def put(
+    def insert(
         self,
         table: TableInfo,
-        id: str,  # noqa: A002 - the field's own name
+        id: str,
         creation_time: float,
-        fields: dict[str, Any],
+        fields: Fields,
         body: bytes,
-        old: dict[str, Any] | None,
-        previous: Write | tuple[int, float, bytes] | None,
     ) -> None:
-        """Lay a new state of a document over the old one."""
-        write = Write(table, id.encode("ascii"), _ts_of(previous), creation_time, body)
-        new_keys = [index.key_of(fields, id) for index in table.indexes]
-        old_keys = None if old is None else [index.key_of(old, id) for index in table.indexes]
-        self._add(write, old_keys, new_keys)
+        """Lay a new document over the snapshot."""
+        write = Write(table, id.encode("ascii"), 0, creation_time, body)
+        self._add(write, None, [index.key_of(fields, id) for index in table.indexes])
 
-    def remove(
+    def update(
         self,
         table: TableInfo,
-        id: str,  # noqa: A002 - the field's own name
-        old: dict[str, Any],
-        previous: Write | tuple[int, float, bytes],
+        id: str,
+        existing: Existing,
+        fields: Fields,
+        body: bytes,
     ) -> None:
+        """Lay a new state of a document over the one that exists."""
+        write = Write(table, id.encode("ascii"), existing.ts, existing.creation_time, body)
+        old_keys = [index.key_of(existing.fields, id) for index in table.indexes]
+        self._add(write, old_keys, [index.key_of(fields, id) for index in table.indexes])
+
+    def remove(self, table: TableInfo, id: str, existing: Existing) -> None:
         """Lay the absence of a document over it."""
-        write = Write(table, id.encode("ascii"), _ts_of(previous), old["_creationTime"], None)
-        self._add(write, [index.key_of(old, id) for index in table.indexes], None)
+        write = Write(table, id.encode("ascii"), existing.ts, existing.creation_time, None)
+        self._add(write, [index.key_of(existing.fields, id) for index in table.indexes], None)
 
     def _add(
         self, write: Write, old_keys: list[bytes] | None, new_keys: list[bytes] | None
@@ -343,7 +339,7 @@ class Transaction:
         self.usage.check_written(own.writes, own.bytes_written)
 
     @contextmanager
-    def nested(self) -> Iterator[None]:
+    def nested(self) -> Generator[None]:
         """A sub-transaction: its writes are dropped alone if the block raises.
 
         What it has read stays in the read set: that it failed depends on it.
@@ -364,16 +360,3 @@ class Transaction:
     def close(self) -> None:
         """Release the snapshot; every later read raises."""
         self.snapshot.close()
-
-
-def _ts_of(version: Write | tuple[int, float, bytes] | None) -> int:
-    if version is None:
-        return 0
-    if isinstance(version, tuple):
-        return version[0]
-    return version.ts or version.previous_ts
-
-
-def closed_error(what: str) -> ClosedError:
-    """The error for a use after the end."""
-    return ClosedError(f"{what} is closed; read and write inside its block")

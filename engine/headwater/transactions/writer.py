@@ -16,7 +16,7 @@ from headwater.storage.codec import pack
 from headwater.tables.catalog import IndexInfo, TableInfo
 from headwater.transactions.reader import Reader, name_of, not_an_id, table_of
 from headwater.transactions.rules import TableRules
-from headwater.transactions.transaction import Transaction
+from headwater.transactions.transaction import Existing, Transaction
 from headwater_indexes.errors import NotStorableError
 from headwater_indexes.keys import decode, prefix_end
 from headwater_indexes.values import MISSING, check_document
@@ -72,7 +72,7 @@ class Writer(Reader):
 
     def patch(
         self,
-        id: Id[Any],  # noqa: A002 - the field's own name
+        id: Id[Any],
         fields: Mapping[str, object] | None = None,
         /,
         **more: object,
@@ -89,38 +89,39 @@ class Writer(Reader):
             DocumentInvalidError: The result does not match the table's type.
         """
         changes = {**(fields or {}), **more}
-        info, old, previous = self._old(id, "patch")
-        new = {name: value for name, value in old.items() if name[0] != "_"}
+        info, existing = self._existing(id, "patch")
+        new = dict(existing.fields)
         for name, value in changes.items():
             if value is MISSING:
                 new.pop(name, None)
             else:
                 new[name] = value
-        self._write(info, id, new, old, previous)
+        self._update(info, id, existing, new)
 
-    def replace(self, id: Id[Any], document: Mapping[str, object]) -> None:  # noqa: A002
+    def replace(self, id: Id[Any], document: Mapping[str, object]) -> None:
         """Replace all fields of a document. ``_id`` and ``_creationTime`` stay, and may be given.
 
         Raises:
             DocumentNotFoundError: There is no such document.
             DocumentInvalidError: The document does not match the table's type.
         """
-        info, old, previous = self._old(id, "replace")
+        info, existing = self._existing(id, "replace")
+        system = {"_id": id, "_creationTime": existing.creation_time}
         new = {
             name: value
             for name, value in document.items()
-            if name not in ("_id", "_creationTime") or value != old[name]
+            if name not in system or value != system[name]
         }
-        self._write(info, id, new, old, previous)
+        self._update(info, id, existing, new)
 
-    def delete(self, id: Id[Any]) -> None:  # noqa: A002 - the field's own name
+    def delete(self, id: Id[Any]) -> None:
         """Delete a document.
 
         Raises:
             DocumentNotFoundError: There is no such document.
         """
-        info, old, previous = self._old(id, "delete")
-        self._transaction.remove(info, id, old, previous)
+        info, existing = self._existing(id, "delete")
+        self._transaction.remove(info, id, existing)
 
     # -- inside ---------------------------------------------------------------------------------
 
@@ -129,40 +130,33 @@ class Writer(Reader):
         transaction.usage.check_time()
         fields = dict(document)
         body = self._packed(info, fields, "insert")
-        id, creation_time = transaction.new_id(info)  # noqa: A001 - the field's own name
+        id, creation_time = transaction.new_id(info)
         if info.unique_indexes:
             self._check_unique(info, id, fields)
-        transaction.put(info, id, creation_time, fields, body, None, None)
+        transaction.insert(info, id, creation_time, fields, body)
         return id
 
-    def _write(
-        self,
-        info: TableInfo,
-        id: str,
-        new: dict[str, Any],
-        old: dict[str, Any],
-        previous: Any,  # noqa: A002
-    ) -> None:
+    def _update(self, info: TableInfo, id: str, existing: Existing, new: dict[str, Any]) -> None:
+        """Write a new state; one that is equal to the old is no write."""
         body = self._packed(info, new, id)
         if info.unique_indexes:
             self._check_unique(info, id, new)
-        if body != self._transaction.body_of(previous):
-            self._transaction.put(info, id, old["_creationTime"], new, body, old, previous)
+        if body != existing.body:
+            self._transaction.update(info, id, existing, new, body)
 
-    def _old(self, id: str, verb: str) -> tuple[TableInfo, dict[str, Any], Any]:  # noqa: A002
-        """The document that a write replaces, and the version that holds it."""
-        if not isinstance(id, str):
+    def _existing(self, id: str, verb: str) -> tuple[TableInfo, Existing]:
+        """The table and the state of the document that a write replaces."""
+        if type(id) is not str:
             raise not_an_id(id, "not a string")
         info = table_of(self._transaction, id)
-        key = id.encode("ascii")
-        old = self._transaction.read(key)
-        if old is None:
+        existing = self._transaction.existing(id.encode("ascii"))
+        if existing is None:
             raise DocumentNotFoundError(
                 f"cannot {verb} {id!r}: there is no such document in {info.name!r}; it was "
                 "deleted, or never committed",
                 id=id,
             )
-        return info, old, self._transaction.version(key)
+        return info, existing
 
     def _packed(self, info: TableInfo, fields: dict[str, Any], where: str) -> bytes:
         """The fields, checked against the table's type and packed."""
@@ -193,7 +187,7 @@ class Writer(Reader):
             )
         return body
 
-    def _check_unique(self, info: TableInfo, id: str, fields: dict[str, Any]) -> None:  # noqa: A002
+    def _check_unique(self, info: TableInfo, id: str, fields: dict[str, Any]) -> None:
         for at in info.unique_indexes:
             index = info.indexes[at]
             key = index.key_of(fields, id)[: -len(id)]
@@ -201,7 +195,7 @@ class Writer(Reader):
             if holder is not None:
                 raise _unique_violation(info, index, key, holder)
 
-    def _holder(self, info: TableInfo, index: IndexInfo, key: bytes, id: str) -> str | None:  # noqa: A002
+    def _holder(self, info: TableInfo, index: IndexInfo, key: bytes, id: str) -> str | None:
         """Another document with the same key. An absent field makes a key unlike any other."""
         if MISSING in decode(key):
             return None

@@ -1,0 +1,44 @@
+"""Fresh ids: a function of a transaction's time, its seed, and the number of ids before."""
+
+from hashlib import blake2b
+from typing import Final
+
+from headwater_indexes.ids import creation_bits, mint
+
+_RANDOM_BYTES: Final = 9
+_BLOCK_BYTES: Final = 7 * _RANDOM_BYTES
+_TICKS_PER_MS: Final = 4096.0
+
+
+class Minting:
+    """Ids of one transaction, with creation times that strictly increase."""
+
+    __slots__ = ("_at", "_block", "_blocks", "_creation", "_seed")
+
+    def __init__(self, now_ms: float, seed: int) -> None:
+        self._creation = creation_bits(now_ms)
+        self._seed = seed
+        self._block = b""
+        self._blocks = 0
+        self._at = _BLOCK_BYTES
+
+    def next(self, table_number: int) -> tuple[str, float]:
+        """A new id of the table, and the creation time in it, ms since the epoch."""
+        creation_time = self._creation / _TICKS_PER_MS
+        self._creation += 1
+        return mint(table_number, creation_time, self._random_bits()), creation_time
+
+    @property
+    def end_ms(self) -> float:
+        """The least creation time that was not given out."""
+        return self._creation / _TICKS_PER_MS
+
+    def _random_bits(self) -> int:
+        at = self._at
+        if at == _BLOCK_BYTES:
+            source = b"%d/%d" % (self._seed, self._blocks)
+            self._block = blake2b(source, digest_size=_BLOCK_BYTES).digest()
+            self._blocks += 1
+            at = 0
+        self._at = at + _RANDOM_BYTES
+        return int.from_bytes(self._block[at : self._at], "big") >> 4

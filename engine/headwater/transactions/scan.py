@@ -1,0 +1,162 @@
+"""A range that is being read: chunks of rows, filters, and the mark of what was consumed."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain, repeat
+from typing import Any, Final, TypeAlias
+
+from headwater.errors import LimitExceededError
+from headwater.tables.catalog import TableInfo
+from headwater.transactions.key_ranges import KeyRange
+from headwater.transactions.read_set import RangeRead
+from headwater.transactions.transaction import Row, Transaction
+
+CHUNK_MAX: Final = 1024
+_CHUNKS: Final = (64, 256)
+
+Predicate: TypeAlias = Callable[[Any], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One range of one table, in one direction, as one transaction sees it."""
+
+    transaction: Transaction
+    table: TableInfo
+    range: KeyRange
+    is_descending: bool
+    filters: tuple[Predicate, ...]
+
+    def open(self, low: bytes | None = None, high: bytes | None = None) -> RangeRead:
+        """Begin to depend on the range, or on the part of it between two keys."""
+        return self.transaction.reads.open_range(
+            self.range.space,
+            self.range.low if low is None else low,
+            self.range.high if high is None else high,
+            self.range.prefix_length,
+            reverse=self.is_descending,
+        )
+
+    def take(self, count: int | None) -> list[dict[str, Any]]:
+        """The first documents, or all."""
+        if count == 0:
+            return []
+        if self.filters:
+            rows = self.rows(growing_chunks(), self.open())
+            return [document for _, document in (rows if count is None else limited(rows, count))]
+        read = self.open()
+        taken: list[Row] = []
+        try:
+            for chunk in self._chunks(read, repeat(CHUNK_MAX) if count is None else _parts(count)):
+                taken += chunk
+        except LimitExceededError as error:
+            raise self._explained(error, len(taken)) from None
+        if taken:
+            read.last = taken[-1][0]
+        read.exhausted = count is None or len(taken) < count
+        return [document for _, document in taken]
+
+    def rows(self, sizes: Iterator[int], read: RangeRead) -> Iterator[Row]:
+        """Rows that pass the filters; moves the read's mark past each row that was looked at."""
+        returned = 0
+        try:
+            for chunk in self._chunks(read, sizes):
+                for key, document in self._current(chunk):
+                    read.last = key
+                    if all(keep(document) for keep in self.filters):
+                        returned += 1
+                        yield key, document
+        except LimitExceededError as error:
+            raise self._explained(error, returned) from None
+        read.exhausted = True
+
+    def _current(self, chunk: list[Row]) -> Iterator[Row]:
+        """The chunk's rows, read again where the caller has written since."""
+        transaction = self.transaction
+        writes = transaction.write_count
+        for key, document in chunk:
+            if transaction.write_count == writes:
+                yield key, document
+                continue
+            newest = transaction.read(document["_id"].encode("ascii"))
+            if newest is not None:
+                yield key, newest
+
+    def _chunks(self, read: RangeRead, sizes: Iterator[int]) -> Iterator[list[Row]]:
+        return self.transaction.chunks(self.table, self.range.index, read, sizes)
+
+    def _explained(self, error: LimitExceededError, returned: int) -> LimitExceededError:
+        """What to do about a scan that read too much."""
+        if error.limit not in ("documents_read", "bytes_read"):
+            return error
+        usage = self.transaction.usage
+        message = (
+            f"{usage.who} read {usage.documents_read:,} documents ({usage.bytes_read:,} bytes), "
+            f"{returned:,} of them from {self.table.name!r} were returned; the limit {error.limit} "
+            f"is {error.maximum:,}. {self._advice()}, or raise the limit: "
+            f"hw.open(..., limits=hw.Limits({error.limit}=...))"
+        )
+        return LimitExceededError(
+            message, limit=error.limit, value=error.value, maximum=error.maximum
+        )
+
+    def _advice(self) -> str:
+        fields = self._fields_of_filters()
+        if not fields:
+            return "Use take(), paginate() or a narrower range of an index"
+        names = ", ".join(f'"{name}"' for name in fields)
+        return (
+            f"An index would read only what matches: by_{'_and_'.join(fields)} = Index({names}), "
+            "and .with_index(...) in place of .filter(...)"
+        )
+
+    def _fields_of_filters(self) -> list[str]:
+        """The fields that the filters look at, tried on one stored document."""
+        if not self.filters:
+            return []
+        snapshot = self.transaction.snapshot
+        records = snapshot.records(*self.table.bounds, reverse=False)
+        row = next(snapshot.decode(records), None)
+        if row is None:
+            return []
+        recorder = _Recorder(row)
+        for keep in self.filters:
+            keep(recorder)
+        return recorder.fields
+
+
+def growing_chunks() -> Iterator[int]:
+    """Sizes of chunks for a reader who may stop early."""
+    return chain(_CHUNKS, repeat(CHUNK_MAX))
+
+
+def limited(rows: Iterator[Row], count: int) -> Iterator[Row]:
+    """The first rows, without asking for one more."""
+    for _, row in zip(range(count), rows, strict=False):
+        yield row
+
+
+def _parts(count: int) -> Iterator[int]:
+    for start in range(0, count, CHUNK_MAX):
+        yield min(CHUNK_MAX, count - start)
+
+
+class _Recorder(dict[str, Any]):
+    """A document that notes which of its fields a predicate looks at."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        super().__init__(document)
+        self.fields: list[str] = []
+
+    def __getitem__(self, name: str) -> Any:
+        self._note(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """The field, or the default."""
+        self._note(name)
+        return super().get(name, default)
+
+    def _note(self, name: str) -> None:
+        if name not in self.fields and not name.startswith("_"):
+            self.fields.append(name)
