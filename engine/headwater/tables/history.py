@@ -48,7 +48,7 @@ class _Version(NamedTuple):
     """Whether its commit is in the log, and with it the timestamp of the version before."""
 
 
-def history(snapshot: Snapshot, id: str) -> list[Revision]:  # noqa: A002 - the field's own name
+def history(snapshot: Snapshot, id: str) -> list[Revision]:
     """Every version of a document that the log has, newest first. O(number of versions).
 
     A commit that is not in the log ends it: the last revision then has ``is_cut`` set. A document
@@ -63,7 +63,7 @@ def history(snapshot: Snapshot, id: str) -> list[Revision]:  # noqa: A002 - the 
     return [_revision(id, version, before) for version, before in zip(versions, older, strict=True)]
 
 
-def _versions(snapshot: Snapshot, id: str) -> Iterator[_Version]:  # noqa: A002
+def _versions(snapshot: Snapshot, id: str) -> Iterator[_Version]:
     """Versions from the newest to the oldest that is in the log."""
     try:
         created = creation_time_of(id)
@@ -97,12 +97,12 @@ def _newest(snapshot: Snapshot, key: bytes, created: float) -> _Version | None:
     return _Version(TIMESTAMP.unpack(tombstone)[0], NO_ORIGIN, created, None, 0, is_known=False)
 
 
-def event_of(events: Iterable[Event], id: str) -> Event | None:  # noqa: A002
+def event_of(events: Iterable[Event], id: str) -> Event | None:
     """What a commit did to one document."""
     return next((event for event in events if event.id == id), None)
 
 
-def _revision(id: str, version: _Version, before: _Version | None) -> Revision:  # noqa: A002
+def _revision(id: str, version: _Version, before: _Version | None) -> Revision:
     key = id.encode("ascii")
     is_cut = before is None and (version.previous_ts > 0 or not version.is_known)
     document = None

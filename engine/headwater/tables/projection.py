@@ -1,4 +1,4 @@
-"""Commits applied to storage: the log, the documents and the indexes, in one storage transaction."""
+"""Commits applied to storage: log, documents and indexes, in one storage transaction."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -25,11 +25,11 @@ class Changes:
         catalog_ts: Timestamp of the last commit that changed the catalog, None if none did.
     """
 
-    records: list[tuple[bytes, bytes]] = field(default_factory=list)
-    tombstones: list[tuple[bytes, int]] = field(default_factory=list)
-    revived: list[bytes] = field(default_factory=list)
-    added: list[tuple[bytes, bytes]] = field(default_factory=list)
-    removed: list[bytes] = field(default_factory=list)
+    records: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
+    tombstones: list[tuple[bytes, int]] = field(default_factory=list[tuple[bytes, int]])
+    revived: list[bytes] = field(default_factory=list[bytes])
+    added: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
+    removed: list[bytes] = field(default_factory=list[bytes])
     catalog_ts: int | None = None
 
 

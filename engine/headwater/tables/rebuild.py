@@ -29,8 +29,9 @@ from headwater.tables.catalog import (
 from headwater.tables.fill_notes import FILL_NOTES, FILL_NOTES_END
 from headwater.tables.progress import Report, reported
 from headwater.tables.projection import META_CATALOG, physical_entries
-from headwater.tables.records import decode_document
-from headwater_indexes.ids import creation_time_of, table_number_of
+from headwater.tables.records import count_documents, decode_document
+from headwater.tables.replay import creation_time
+from headwater_indexes.ids import table_number_of
 
 _CHUNK_DOCUMENTS: Final = 2000
 _CACHE_EVENTS: Final = 100_000
@@ -85,7 +86,7 @@ def _rebuild(writer: WriteTransaction, progress: Report | None) -> RebuildReport
         writer.clear(database)
     _write_documents(writer, newest.alive, progress)
     deleted = sorted(newest.deleted.items())
-    tombstones = [(id.encode("ascii"), TIMESTAMP.pack(ts)) for id, ts in deleted]  # noqa: A001
+    tombstones = [(id.encode("ascii"), TIMESTAMP.pack(ts)) for id, ts in deleted]
     writer.put_many(Database.DELETED, tombstones, append=True)
     _write_meta(writer, newest.catalog_ts)
     entries = _write_indexes(writer, load_catalog(writer), progress)
@@ -136,11 +137,6 @@ def _record(event: Event, ts: int) -> tuple[bytes, bytes]:
     key = event.id.encode("ascii")
     assert event.body is not None, f"{event.id} is deleted by commit {ts}"
     return key, seal_document(key, ts, creation_time(event), event.body)
-
-
-def creation_time(event: Event) -> float:
-    """The creation time of the document of an event, ms since the epoch."""
-    return creation_time_of(event.id) if event.creation_time is None else event.creation_time
 
 
 class _Commits:
@@ -194,7 +190,7 @@ def _write_indexes(writer: WriteTransaction, catalog: Catalog, progress: Report 
     for _, index in sorted(catalog.indexes_by_space.items()):
         table = catalog.by_number[index.table_number]
         step = f"writing index {table.name}.{index.name}"
-        total = sum(1 for _ in writer.scan(Database.DOCUMENTS, *table.bounds)) if progress else 0
+        total = count_documents(writer, table.bounds) if progress else 0
         entries = reported(_entries(writer, table, index), step, total, progress)
         is_first = True
         while run := sorted(islice(entries, _RUN_ENTRIES)):

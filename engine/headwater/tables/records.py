@@ -3,7 +3,8 @@
 from typing import Any
 
 from headwater.storage.codec import unpack
-from headwater.storage.format import open_document
+from headwater.storage.format import Database, open_document
+from headwater.storage.transactions import ReadTransaction
 
 
 def decode_document(key: bytes, value: bytes) -> dict[str, Any]:
@@ -25,3 +26,8 @@ def decode_body(key: bytes, creation_time: float, body: bytes) -> dict[str, Any]
     document["_id"] = key.decode("ascii")
     document["_creationTime"] = creation_time
     return document
+
+
+def count_documents(reader: ReadTransaction, bounds: tuple[bytes, bytes]) -> int:
+    """How many documents have ids within ``[low, high)``. O(their number)."""
+    return sum(1 for _ in reader.scan(Database.DOCUMENTS, *bounds))

@@ -10,9 +10,8 @@ from headwater.storage.transactions import ReadTransaction
 from headwater.tables.catalog import USER_TABLES_FROM, Catalog
 from headwater.tables.problems import Problem
 from headwater.tables.progress import Report, reported
-from headwater.tables.records import creation_time
 from headwater_indexes.errors import MalformedIdError
-from headwater_indexes.ids import table_number_of
+from headwater_indexes.ids import creation_time_of, table_number_of
 
 
 class Expected(NamedTuple):
@@ -78,22 +77,44 @@ class Replay:
         self._head_ts = commit.ts
         for event in commit.events:
             try:
-                self._set(event, commit.ts)
+                known = self._replace(event, commit.ts)
             except MalformedIdError as error:
                 message = f"commit {commit.ts} has an event of {event.id!r}: {error}"
                 yield Problem("id_malformed", "", event.id, commit.ts, message)
                 continue
-            yield from self._check_chain(event, commit.ts)
+            if event.previous_ts != known and event.previous_ts not in self.lost:
+                yield self._broken(event, commit.ts, known)
 
-    def _check_chain(self, event: Event, ts: int) -> Iterator[Problem]:
-        """Compare with the version before. Must be called once after each `_set`."""
-        known, self._known = self._known, 0
-        if event.previous_ts != known and event.previous_ts not in self.lost:
-            yield Problem(
-                "history_broken",
-                self.catalog.name_of(table_number_of(event.id)),
-                event.id,
-                ts,
-                f"{event.id}: its change by commit {ts} follows commit {event.previous_ts or None},"
-                f" the log has {known or None} as the one before it; restore a backup",
-            )
+    def _replace(self, event: Event, ts: int) -> int:
+        """Apply an event; returns the timestamp of the version before, 0 if there was none."""
+        created = creation_time(event)
+        before = self.alive.pop(event.id, None)
+        known = self.deleted.pop(event.id, 0) if before is None else before.ts
+        if event.body is None:
+            self.deleted[event.id] = ts
+        else:
+            record = seal_document(event.id.encode("ascii"), ts, created, event.body)
+            self.alive[event.id] = Expected(ts, CHECKSUM.unpack_from(record)[0], created)
+        if table_number_of(event.id) < USER_TABLES_FROM:
+            self.catalog_ts = ts
+        return known
+
+    def _broken(self, event: Event, ts: int, known: int) -> Problem:
+        return Problem(
+            "history_broken",
+            self.catalog.name_of(table_number_of(event.id)),
+            event.id,
+            ts,
+            f"{event.id}: its change by commit {ts} names {event.previous_ts or 'no commit'} as "
+            f"the one before it, the log has {known or 'none'}; restore a backup",
+        )
+
+
+def creation_time(event: Event) -> float:
+    """The creation time of the document of an event, ms since the epoch.
+
+    Raises:
+        MalformedIdError: The event is of something that is no id.
+    """
+    created = creation_time_of(event.id)
+    return created if event.creation_time is None else event.creation_time

@@ -33,9 +33,10 @@ class Batch:
         changes_catalog = False
         for write in overlay.documents.values():
             write.ts = ts
-            changes_catalog = changes_catalog or write.table.is_system
             if write.previous_ts or write.body is not None:
                 events.append(_event(write))
+                # The log has to say so too, or a rebuild would find another timestamp.
+                changes_catalog = changes_catalog or write.table.is_system
         if not events:  # whatever it inserted, it deleted again
             return self.last_ts
         self.commits.append(Commit(ts, self.last_ts, origin, events))
