@@ -39,7 +39,7 @@ class QueryCtx:
     def now(self) -> float:
         """The time of this run, ms since the epoch. It stands still while the function runs."""
         self._transaction.observed_time = True
-        return self._transaction.now_ms
+        return self._transaction.moment.now_ms
 
     @property
     def random(self) -> random.Random:

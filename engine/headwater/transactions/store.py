@@ -18,6 +18,7 @@ from headwater.transactions.batch import Batch
 from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.commit_request import CommitRequest
 from headwater.transactions.committer import Committer
+from headwater.transactions.moment import Moment
 from headwater.transactions.overlay import Overlay
 from headwater.transactions.recent_commits import RecentCommits
 from headwater.transactions.system_tables import insert_table
@@ -103,17 +104,16 @@ class Store:
         return Transaction(
             snapshot,
             usage,
-            now_ms=self._next_now_ns() / _NS_PER_MS,
-            seed=self.clock.seed(),
+            moment=Moment(self._next_now_ms, self.clock.seed),
             is_read_only=is_read_only,
             below=below,
         )
 
-    def _next_now_ns(self) -> int:
+    def _next_now_ms(self) -> float:
         """The clock, but never the same creation time for two transactions of this process."""
         with self._now_lock:
             self._now_ns = max(self.clock.now_ns(), self._now_ns + _TICK_NS)
-            return self._now_ns
+            return self._now_ns / _NS_PER_MS
 
     def ended(self, transaction: Transaction) -> None:
         """Let the next transaction begin after the creation times that this one has given out."""

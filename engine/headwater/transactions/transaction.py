@@ -12,6 +12,7 @@ from headwater.tables.catalog import TABLES_NUMBER, IndexInfo, TableInfo
 from headwater.tables.records import decode_body, decode_document
 from headwater.tables.snapshot import DOCUMENTS_SPACE, Snapshot
 from headwater.transactions.minting import Minting
+from headwater.transactions.moment import Moment
 from headwater.transactions.overlay import KeyOverlay, Overlay, Write
 from headwater.transactions.read_set import RangeRead, ReadSet
 from headwater.transactions.usage import Usage
@@ -49,7 +50,7 @@ class Transaction:
     Attributes:
         reads: Everything that the outcome depends on.
         usage: Counters against the limits.
-        now_ms: The time of the transaction, ms since the epoch.
+        moment: Its time and its seed.
         journal: Cursor at which the paginated query of an earlier run ended, and of this one.
         observed_time: Whether the function asked for the time or for randomness.
         write_count: Number of writes so far, rolled back ones included.
@@ -64,10 +65,9 @@ class Transaction:
         "is_read_only",
         "journal",
         "layers",
-        "now_ms",
+        "moment",
         "observed_time",
         "reads",
-        "seed",
         "snapshot",
         "tables",
         "usage",
@@ -79,15 +79,13 @@ class Transaction:
         snapshot: Snapshot,
         usage: Usage,
         *,
-        now_ms: float,
-        seed: int,
+        moment: Moment,
         is_read_only: bool,
         below: Overlay | None = None,
     ) -> None:
         self.snapshot = snapshot
         self.usage = usage
-        self.now_ms = now_ms
-        self.seed = seed
+        self.moment = moment
         self.is_read_only = is_read_only
         self.below = below
         self.layers: list[Overlay] = [] if below is None else [below]
@@ -285,7 +283,7 @@ class Transaction:
     def new_id(self, table: TableInfo) -> tuple[str, float]:
         """A fresh id of the table, and the creation time in it."""
         if self._minting is None:
-            self._minting = Minting(self.now_ms, self.seed)
+            self._minting = Minting(self.moment.now_ms, self.moment.seed)
         return self._minting.next(table.number)
 
     @property
@@ -297,7 +295,7 @@ class Transaction:
         """Randomness that repeats with the seed."""
         self.observed_time = True
         if self._random is None:
-            self._random = random.Random(self.seed)  # noqa: S311 - it has to repeat
+            self._random = random.Random(self.moment.seed)  # noqa: S311 - it has to repeat
         return self._random
 
     def insert(
