@@ -77,7 +77,7 @@ class Function(Generic[P, R_co]):
             )
         self.handler = handler
         self.name = handler.__name__
-        self.module = handler.__module__
+        self.module = handler.__module__ or "__main__"
         self.path = function_path(module_path(self.module), self.name)
         self.doc = inspect.getdoc(handler) or ""
         self.is_async = inspect.iscoroutinefunction(handler)

@@ -212,7 +212,7 @@ def _check_index(table: str, index: TableIndex[Any], document: ObjectValidator) 
     for path in index.fields:
         inner: Validator = document
         for name in path.split("."):
-            while isinstance(inner, RefinedValidator):
+            if isinstance(inner, RefinedValidator):
                 inner = inner.base
             if not isinstance(inner, ObjectValidator):
                 break

@@ -159,7 +159,7 @@ class _Reader:
         if origin in {dict, Mapping}:
             return self._read_dict(annotation, arguments)
         if origin is Id:
-            return self._read_id(annotation, arguments[0])
+            return self._read_id(arguments[0])
         if origin in {Required, NotRequired}:
             raise self.error(annotation, "it belongs to a field of a TypedDict only")
         if typing.is_typeddict(origin):
@@ -189,11 +189,11 @@ class _Reader:
             raise self.error(annotation, "keys are strings: declare dict[str, T]")
         return RecordValidator(self.read(arguments[1]), keys)
 
-    def _read_id(self, annotation: Any, argument: Any) -> Validator:
+    def _read_id(self, argument: Any) -> Validator:
         name = self.table_name_of(argument)
         if name is None:
             raise DeclarationError(
-                f"{self.where}: {_name(annotation)}: {_name(argument)} is the document type of no "
+                f"{self.where}: {_name(argument)} is the document type of no "
                 f"table; declare 'class {_name(argument)}s(Table[{_name(argument)}])' in a module "
                 f"that is opened"
             )
@@ -214,7 +214,7 @@ class _Reader:
         return ObjectValidator(fields)
 
     def system_fields(self, document_type: Any) -> dict[str, Field]:
-        identifier = self._read_id(document_type, document_type)
+        identifier = self._read_id(document_type)
         return {"_id": Field(identifier), "_creationTime": Field(FloatValidator())}
 
     def user_fields(self, typed_dict: Any, arguments: tuple[Any, ...] = ()) -> dict[str, Field]:

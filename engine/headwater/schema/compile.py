@@ -32,7 +32,6 @@ from headwater.schema.validators import (
     AnyValidator,
     BooleanValidator,
     BytesValidator,
-    Check,
     FloatValidator,
     IdValidator,
     Int64Validator,
@@ -327,7 +326,7 @@ class _Body:
                 return f"not {least} <= len({x})" + ("" if most is None else f" <= {most}")
             case Pattern(regex):
                 return f"{self.source.constant('match', re.compile(regex).fullmatch)}({x}) is None"
-            case Check():
+            case _:
                 return f"not {self.source.constant('accepts', refinement.accepts)}({x})"
 
 

@@ -235,7 +235,9 @@ def fits_scalar(validator: Validator, value: Any) -> bool:  # noqa: PLR0911 - on
 def _mismatch(validator: Validator, value: Any, path: str, walk: Walk) -> ValidationError:
     expected = describe(validator)
     unstorable = _unstorable(value, path, walk)
-    if unstorable is not None:
+    # What is no value further in only matters where the outside might have fitted.
+    is_inside = unstorable is not None and unstorable.path != path
+    if unstorable is not None and (not is_inside or isinstance(validator, UnionValidator)):
         problem = f"expected {expected}; {unstorable.problem}"
         return ValidationError(unstorable.path, expected=expected, got=show(value), problem=problem)
     hint = ""

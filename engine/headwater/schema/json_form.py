@@ -99,8 +99,8 @@ def _refinement_to_json(refinement: Refinement) -> dict[str, Any]:
             return {"type": "length", "min": least, "max": most}
         case Pattern(regex):
             return {"type": "pattern", "regex": regex}
-        case Check(name=name):
-            return {"type": "check", "name": name}
+        case _:
+            return {"type": "check", "name": refinement.name}
 
 
 def from_json(form: Mapping[str, Any]) -> Validator:  # noqa: PLR0911 - one for each kind

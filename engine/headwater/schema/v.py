@@ -93,7 +93,7 @@ def literal(*values: LiteralValue) -> Validator:
     )
 
 
-def id(table: str | type[Table[Any]] | type) -> IdValidator:  # noqa: A001 - the name of the kind
+def id(table: str | type[Table[Any]] | type) -> IdValidator:
     """The id of a document of a table, given by name, by its class or by its document type.
 
     Raises:
