@@ -82,12 +82,13 @@ def open_handles(environment: "lmdb.Environment") -> Handles:
     Raises:
         lmdb.Error: LMDB's own; NotFoundError if one is missing from a read-only file.
     """
-    create = not environment.flags()["readonly"]
-    with environment.begin(write=create) as transaction:
-        return tuple(
-            environment.open_db(database.name_on_disk, txn=transaction, create=create)
-            for database in Database
-        )
+    names = [database.name_on_disk for database in Database]
+    if environment.flags()["readonly"]:
+        return tuple([environment.open_db(name, create=False) for name in names])
+    # In a transaction of ours: py-lmdb's own would wait for the write lock of another process
+    # without letting other threads run.
+    with environment.begin(write=True) as transaction:
+        return tuple([environment.open_db(name, txn=transaction) for name in names])
 
 
 def _open(path: Path, options: EngineOptions, size: int) -> "lmdb.Environment":

@@ -17,7 +17,7 @@ from typing import Final, Literal, Self
 import lmdb
 
 from headwater.clock import Clock, SystemClock
-from headwater.errors import CorruptionError, HeadwaterError, NotADatabaseError
+from headwater.errors import CorruptionError, ForkedError, HeadwaterError, NotADatabaseError
 from headwater.limits import DEFAULT_LIMITS
 from headwater.storage.creation import create_database, create_temporary_directory, is_database
 from headwater.storage.engine import Engine, EngineOptions, open_engine
@@ -92,9 +92,10 @@ class Environment(SupervisedEngine):
         self._identity = identity_of(directory)
         self._remove: weakref.finalize[[Path, int], Environment] | None = None
         register(self._identity, self, directory)
+        recorded = _recorded_newest(directory)  # before the file is looked at: others go on writing
         try:
             super().__init__(directory, options, engine, clock, snapshot_seconds=snapshot_seconds)
-            self._check_newest()
+            self._check_newest(recorded)
             self._check_uuid()
         except BaseException:
             unregister(self._identity, self)
@@ -127,6 +128,7 @@ class Environment(SupervisedEngine):
             NotADatabaseError: Something else is at ``path``.
             NewerFormatError: A newer library wrote it.
             CorruptionError: Its files are damaged or do not belong together.
+            ForkedError: A parent process had it open in a way that the child cannot leave.
             AlreadyOpenError: It is open in this process.
             ReadOnlyError: It cannot be written.
             StorageError: The file system is unsuitable, or the system failed.
@@ -142,6 +144,11 @@ class Environment(SupervisedEngine):
                 _remove(directory, os.getpid())
             if isinstance(error, HeadwaterError):
                 raise
+            if "already open" in str(error):
+                raise ForkedError(
+                    f"{directory}: this process has it from its parent, with snapshots or a write "
+                    "transaction open at the fork; close snapshots before forking"
+                ) from error
             raise translate(error, directory, "open the database") from error
         if path is None:
             environment._remove = weakref.finalize(environment, _remove, directory, os.getpid())
@@ -165,7 +172,7 @@ class Environment(SupervisedEngine):
             StorageError: The system failed.
         """
         try:
-            with self._gate:
+            with self.read():  # which says so if it is closed, and keeps it open
                 self._lmdb.sync(force=True)
         except lmdb.Error as error:
             raise self.failure(error, "flush") from error
@@ -209,20 +216,16 @@ class Environment(SupervisedEngine):
         with self.read() as snapshot:
             found = snapshot.get(Database.META, META_UUID)
         if found != self.uuid.encode("ascii"):
-            self.close()
+            self._lmdb.close()
             raise CorruptionError(
                 f"{self.path}: {DATA_NAME} is of database {found!r}, {MANIFEST_NAME} of "
                 f"{self.uuid!r}: files of two databases were mixed; restore both from one backup"
             )
 
-    def _check_newest(self) -> None:
+    def _check_newest(self, recorded: int) -> None:
         """Notice a data file that went back in time: an old copy, or a damaged head page."""
-        try:
-            recorded = int((self.path / LAST_TRANSACTION_NAME).read_text("ascii"))
-        except (OSError, ValueError):
-            return
         if self.newest_at_opening < recorded:
-            self.close()
+            self._lmdb.close()
             raise CorruptionError(
                 f"{self.path}: the newest transaction in {DATA_NAME} is {self.newest_at_opening}, "
                 f"at the last close it was {recorded}: commits are missing; restore a backup, or "
@@ -248,6 +251,14 @@ def _prepare(directory: Path, options: EngineOptions, engine: Engine, clock: Clo
             "create one"
         )
     create_database(directory, engine, clock)
+
+
+def _recorded_newest(directory: Path) -> int:
+    """The newest transaction at the last close; 0 if it is not known."""
+    try:
+        return int((directory / LAST_TRANSACTION_NAME).read_text("ascii"))
+    except (OSError, ValueError):
+        return 0
 
 
 def _remove(directory: Path, owner: int) -> None:

@@ -97,7 +97,8 @@ def translate(error: lmdb.Error | OSError, path: object, doing: str) -> StorageE
         path: The directory of the database.
         doing: What was tried, as in "cannot <doing>".
     """
-    code = error.code if isinstance(error, lmdb.Error) else error.errno or 0
+    # LMDB sets the code on what it raises itself; its own are below zero.
+    code: int = (getattr(error, "code", 0) if isinstance(error, lmdb.Error) else error.errno) or 0
     kind, advice = _BY_CLASS.get(type(error)) or _BY_ERRNO.get(code) or (StorageError, "")
     result = kind(f"{path}: cannot {doing}: {error}{'; ' if advice else ''}{advice}")
     result.errno = code if code > 0 else None

@@ -117,6 +117,11 @@ def _check(path: Path, raw: bytes, size: int) -> int:
         _check_head(path, number, head)
     _check_pair(path, *heads)
     newest = max(heads, key=lambda head: head.transaction)
+    # Only of the newest: after a failed write LMDB leaves new roots in the older head.
+    if any(root > newest.last_page and root != _NO_PAGE for root in newest.roots):
+        raise _damaged(
+            path, f"its head has roots {newest.roots} beyond its last page {newest.last_page}"
+        )
     _check_size(path, size, newest)
     return newest.transaction
 
@@ -143,10 +148,6 @@ def _check_head(path: Path, number: int, head: Head) -> None:
         )
     if head.transaction and head.transaction & 1 != number:
         raise _damaged(path, f"head {number} says it was written by {head.transaction}")
-    if any(root > head.last_page and root != _NO_PAGE for root in head.roots):
-        raise _damaged(
-            path, f"head {number} has roots {head.roots} beyond its last page {head.last_page}"
-        )
 
 
 def _check_pair(path: Path, first: Head, second: Head) -> None:

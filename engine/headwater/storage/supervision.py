@@ -7,6 +7,8 @@ that was the cause. One mechanism, because LMDB's own resizing leaves a process 
 when the system refuses the larger one.
 """
 
+import errno
+import os
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -49,8 +51,16 @@ MENDS_MAX: Final = 32
 DRAIN_SECONDS: Final = 0.5
 """How long a mend waits for open snapshots."""
 
+ROOM_LOW_BYTES: Final = 2**20
+"""With less room than this on the disk, a write that was cut short was cut by that."""
+
 FORK_WAIT_SECONDS: Final = 5.0
 """How long a fork waits for a write transaction of another thread."""
+
+
+def _room_bytes(path: Path) -> int:
+    status = os.statvfs(path)
+    return status.f_bavail * status.f_frsize
 
 
 def _gone(gone: Gone) -> "lmdb.Transaction[bytes]":
@@ -64,13 +74,11 @@ TOO_OLD: Final = _gone(
         "space that an open snapshot sees; take a new one and read in shorter steps",
     )
 )
-OUTGROWN: Final = _gone(
-    Gone(
-        SnapshotTooOldError,
-        "this snapshot was taken away because the file had to be opened anew (it outgrew its "
-        "memory map, or a write of its head failed); take a new one",
-    )
+OUTGROWN_TEXT: Final = (
+    "this snapshot was taken away because the file had to be opened anew (it outgrew its memory "
+    "map, or a write of its head failed); take a new one"
 )
+OUTGROWN: Final = _gone(Gone(SnapshotTooOldError, OUTGROWN_TEXT))
 FORKED: Final = _gone(
     Gone(
         ForkedError,
@@ -125,15 +133,10 @@ class SupervisedEngine:
             ForkedError: It was opened before a fork.
             StorageError: LMDB failed and could not be mended.
         """
-        for _ in range(MENDS_MAX):
-            generation = self._generation
-            with self._gate:
-                try:
-                    return ReadTransaction(self, self._begin(), self._handles, self._monotonic())
-                except lmdb.Error as error:
-                    cause = error
-            self._mend(cause, generation)
-        raise self._hopeless("begin a snapshot")
+        try:
+            return ReadTransaction(self, self._begin(), self._handles, self._monotonic())
+        except lmdb.Error:
+            return self._read_mending()
 
     def write(self) -> WriteTransaction:
         """Return a write transaction for a ``with`` statement, which waits for LMDB's lock.
@@ -193,11 +196,14 @@ class SupervisedEngine:
 
     def check_readers(self) -> int:
         """Free the reader slots of processes that died. Returns how many."""
-        with self._gate:
+        with self.read():
             return self._lmdb.reader_check()
 
     def failure(self, error: lmdb.Error, doing: str) -> Exception:
         """The error to raise for one of LMDB's."""
+        if type(error) is lmdb.Error and "closed" in str(error):
+            # It began in the very moment in which the file was closed or opened anew.
+            return SnapshotTooOldError(f"{self.path}: {OUTGROWN_TEXT}")
         return translate(error, self.path, doing)
 
     def begin_write(
@@ -255,8 +261,7 @@ class SupervisedEngine:
         for reader in list(self.readers):
             snapshot = reader()
             if snapshot is not None:
-                snapshot.abandon(FORKED)
-        self.readers.clear()
+                snapshot.replace_by(FORKED)
         if self._writing is not None:
             self._writing.abandon(FORKED)
         if is_quiet:
@@ -277,6 +282,16 @@ class SupervisedEngine:
         self._map_size = self._lmdb.info()["map_size"]
         self._generation += 1
         self._lmdb.reader_check()
+
+    def _read_mending(self) -> ReadTransaction:
+        for _ in range(MENDS_MAX):
+            generation = self._generation
+            try:
+                return ReadTransaction(self, self._begin(), self._handles, self._monotonic())
+            except lmdb.Error as error:
+                cause = error
+            self._mend(cause, generation)
+        raise self._hopeless("begin a snapshot")
 
     def _begin_write(self) -> "tuple[lmdb.Transaction[bytes], Handles]":
         self.expire_readers()
@@ -328,18 +343,20 @@ class SupervisedEngine:
 
     def _grow_alone(self) -> None:
         size = self._map_size
+        # Another process may have grown the file beyond twice our map.
+        larger = 2 * max(size, (self.path / DATA_NAME).stat().st_size)
         try:
-            self._reconnect(2 * size)
+            self._reconnect(larger)
         except lmdb.MemoryError as error:
             self._connect(size)
             raise DatabaseFullError(
                 f"{self.path}: its map of {size} bytes is full and the system refuses "
-                f"{2 * size} bytes of address space; raise the limit (ulimit -v), or remove data"
+                f"{larger} bytes of address space; raise the limit (ulimit -v), or remove data"
             ) from error
 
     def _reconnect(self, map_size_bytes: int) -> None:
+        self._begin = self._begin_disconnected  # and with it, whoever begins waits in _mend
         self._drain()
-        self._begin = self._begin_disconnected
         self._lmdb.close()
         self._connect(map_size_bytes)
 
@@ -374,6 +391,12 @@ class SupervisedEngine:
             )
         except lmdb.Error:
             pass
+        # LMDB reports a write that was cut short, as by a full disk, as a failed one.
+        if getattr(error, "code", 0) == errno.EIO and _room_bytes(self.path) < ROOM_LOW_BYTES:
+            return DatabaseFullError(
+                f"{self.path}: cannot commit: the disk is full; nothing was written; make room "
+                "and try again"
+            )
         return self.failure(error, "commit")
 
     def _hopeless(self, doing: str) -> DatabaseFullError:

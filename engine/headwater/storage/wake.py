@@ -1,0 +1,145 @@
+"""Waking other processes: "something was committed", and nothing more.
+
+Each process that listens has a named pipe in the database's directory and a thread that blocks
+on it; nobody polls. A notice carries no data: who is woken reads the log. A notice that does not
+fit into a full pipe is not needed, because the listener has others waiting.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from headwater.errors import ClosedError
+from headwater.storage.failures import translate
+from headwater.storage.format import WAKE_NAME
+from headwater.storage.registry import notice_forks
+
+_NOTICE: Final = b"\x01"
+_HIDDEN: Final = "."
+_READ_BYTES: Final = 65536
+
+
+class Beacon:
+    """Tells other processes on the same directory, and hears them.
+
+    Safe to use from any thread. After a fork the child's copy is closed.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory / WAKE_NAME
+        self._pipe: Path | None = None
+        self._descriptor = -1
+        self._is_closed = False
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        notice_forks(self)
+
+    def listen(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` on a thread of its own after each notice; several may become one.
+
+        Args:
+            callback: Must not raise; called until `close`.
+
+        Raises:
+            ClosedError: The beacon is closed.
+            StorageError: The directory cannot be written, or its file system has no pipes.
+        """
+        with self._lock:
+            if self._is_closed:
+                raise ClosedError(f"{self._directory}: this beacon is closed")
+            assert self._thread is None, "a beacon has one listener"
+            try:
+                self._open_pipe()
+            except OSError as error:
+                raise translate(error, self._directory, "make a pipe to listen on") from error
+            self._thread = threading.Thread(
+                target=self._hear, args=(callback,), name="headwater-wake", daemon=True
+            )
+            self._thread.start()
+
+    def notify(self) -> int:
+        """Wake every other listener, never waiting for any. Returns how many were told.
+
+        Pipes that nobody reads any more, left by killed processes, are removed.
+        """
+        try:
+            names = os.listdir(self._directory)  # noqa: PTH208 - names are all that is needed
+        except OSError:
+            return 0
+        own = self._pipe.name if self._pipe is not None else ""
+        return sum(
+            self._tell(self._directory / name)
+            for name in names
+            if name != own and not name.startswith(_HIDDEN)
+        )
+
+    def close(self) -> None:
+        """Stop listening and remove the pipe. Does nothing the second time."""
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            thread = self._thread
+            if self._pipe is not None:
+                self._pipe.unlink(missing_ok=True)
+                os.write(self._descriptor, _NOTICE)  # the thread sees that it is over
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    def before_fork(self) -> None:
+        """Keep the lock from being copied while it is held."""
+        self._lock.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Let go of the parent's pipe: a reader here would keep it from looking abandoned."""
+        self._lock = threading.Lock()
+        if self._descriptor >= 0 and not self._is_closed:
+            os.close(self._descriptor)
+        self._is_closed = True
+        self._pipe, self._descriptor = None, -1
+
+    def _open_pipe(self) -> None:
+        self._directory.mkdir(mode=0o700, exist_ok=True)
+        name = f"{os.getpid()}-{secrets.token_hex(8)}"
+        hidden = self._directory / f"{_HIDDEN}{name}"
+        os.mkfifo(hidden, 0o600)
+        # Opened for both, so that it has no end; shown only when it is read, or a notifier
+        # would take it for abandoned.
+        self._descriptor = os.open(hidden, os.O_RDWR)
+        self._pipe = hidden.rename(self._directory / name)
+
+    def _hear(self, callback: Callable[[], None]) -> None:
+        descriptor = self._descriptor
+        while True:
+            os.read(descriptor, _READ_BYTES)
+            if self._is_closed:
+                os.close(descriptor)
+                return
+            callback()
+
+    def _tell(self, pipe: Path) -> bool:
+        try:
+            descriptor = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                with contextlib.suppress(OSError):
+                    pipe.unlink()
+            return False
+        try:
+            os.write(descriptor, _NOTICE)
+        except BlockingIOError:
+            pass  # the pipe is full of notices that are still to be heard
+        except OSError:
+            return False
+        finally:
+            os.close(descriptor)
+        return True
