@@ -24,8 +24,6 @@ class Limits:
         documents_written: Documents that one transaction may write; they are held in memory.
         bytes_written: Bytes of documents that one transaction may write.
         intervals_read: Ranges and points that one transaction may depend on.
-        arguments_bytes: Packed arguments of one call.
-        result_bytes: Packed result of one call.
         query_seconds: Run time of one query.
         mutation_seconds: Run time of one attempt of one mutation.
         call_depth: Functions that call functions.
@@ -45,8 +43,6 @@ class Limits:
     documents_written: int = 100_000
     bytes_written: int = 256 * MIB
     intervals_read: int = 1_000_000
-    arguments_bytes: int = 16 * MIB
-    result_bytes: int = 256 * MIB
     query_seconds: float = 30.0
     mutation_seconds: float = 10.0
     call_depth: int = 32

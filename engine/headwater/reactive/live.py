@@ -126,7 +126,7 @@ class Live(Generic[R_co]):
     def __del__(self) -> None:
         # A live result that nobody holds can tell nobody; one with a callback can.
         if "_calls_back" in self.__dict__ and not self._calls_back:
-            self.close()
+            self._reactor.queries.abandon(self._subscription)
 
     def _value(self, transition: Transition) -> R_co:
         self._ts = transition.ts

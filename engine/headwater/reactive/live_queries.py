@@ -7,6 +7,7 @@ it gave.
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from typing import TypeAlias
 
@@ -49,6 +50,7 @@ class LiveQueries:
         self._by_key: dict[Hashable, LiveQuery] = {}
         self._by_subscription: dict[Subscription, tuple[LiveQuery, ...]] = {}
         self._dirty: set[LiveQuery] = set()
+        self._abandoned: deque[Subscription] = deque()
         self._dependents: Dependents[LiveQuery] = Dependents(store.recent, self._touch)
 
     def __len__(self) -> int:
@@ -131,6 +133,11 @@ class LiveQueries:
                     self._dirty.discard(query)
                     self._dependents.remove(query, query.evaluation.intervals)
 
+    def abandon(self, subscription: Subscription) -> None:
+        """Unsubscribe soon. For finalizers, which run while any lock may be held."""
+        self._abandoned.append(subscription)
+        self._wake()
+
     def close(self) -> None:
         """End every subscription."""
         with self._lock:
@@ -157,6 +164,8 @@ class LiveQueries:
         Returns:
             Whether another round is due.
         """
+        while self._abandoned:
+            self.unsubscribe(self._abandoned.popleft())
         snapshot = self._store.snapshot()
         try:
             with self._lock:

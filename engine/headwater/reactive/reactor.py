@@ -18,13 +18,15 @@ class Reactor:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._news = threading.Event()
+        # A queue, because its put may be called while any code runs, a finalizer's too.
+        self._news: SimpleQueue[None] = SimpleQueue()
+        self._is_woken = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._callbacks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._caller: threading.Thread | None = None
         self._lock = threading.Lock()
-        self.queries = LiveQueries(store, self._news.set)
+        self.queries = LiveQueries(store, self.wake)
 
     def start(self) -> None:
         """Begin to listen for commits. Called with each new subscription."""
@@ -34,9 +36,10 @@ class Reactor:
                 self._store.on_commit = self.queries.committed
 
     def wake(self) -> None:
-        """Look for commits of other processes."""
-        if self._thread is not None:
-            self._news.set()
+        """Run a round soon: a query was touched, or another process has committed."""
+        if not self._is_woken:
+            self._is_woken = True
+            self._news.put(None)
 
     def call(self, callback: Callable[[], None]) -> None:
         """Call back on a thread that may be slow without delaying the live queries."""
@@ -50,7 +53,7 @@ class Reactor:
         self._store.on_commit = None
         self.queries.close()
         self._stop.set()
-        self._news.set()
+        self._news.put(None)
         self._callbacks.put(None)
         for thread in (self._thread, self._caller):
             if thread is not None and thread is not threading.current_thread():
@@ -58,8 +61,8 @@ class Reactor:
 
     def _loop(self) -> None:
         while True:
-            self._news.wait()
-            self._news.clear()
+            self._news.get()
+            self._is_woken = False
             try:
                 while not self._stop.is_set() and self.queries.run_round():
                     pass

@@ -9,6 +9,7 @@ other processes; only a batch that keeps losing to them is made under it, as the
 """
 
 import logging
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from functools import partial
 from typing import Final, Protocol, TypeAlias
 
 from headwater.clock import Clock
-from headwater.errors import ClosedError, ConflictError, HeadwaterError
+from headwater.errors import ClosedError, ConflictError, ForkedError, HeadwaterError
 from headwater.limits import Limits
 from headwater.storage.commit_log import head
 from headwater.storage.environment import Environment
@@ -92,6 +93,7 @@ class Committer:
         self._watchdog = Watchdog(host.limits.mutation_seconds)
         self._is_closed = False
         self._lock = threading.Lock()
+        self._process_id = os.getpid()
         self._thread: threading.Thread | None = None
 
     # -- for the other threads ------------------------------------------------------------------
@@ -134,6 +136,11 @@ class Committer:
         self._watchdog.close()
 
     def _put(self, item: CommitRequest | Job) -> None:
+        if os.getpid() != self._process_id:
+            raise ForkedError(
+                "this database was opened before a fork, and its committer lives in the parent: "
+                "open it again in this process"
+            )
         with self._lock:
             if self._is_closed:
                 raise ClosedError("the database is closed; open it again to write")

@@ -35,7 +35,7 @@ class OpenSnapshot(Reader):
 
     def __init__(self, store: Store) -> None:
         snapshot = store.snapshot()
-        super().__init__(store.begin(snapshot, seconds_limit="snapshot_seconds", is_read_only=True))
+        super().__init__(store.begin(snapshot, seconds_limit=None, is_read_only=True))
         self.ts = snapshot.ts
         self._is_open = True
 

@@ -96,7 +96,7 @@ class Store:
         *,
         function: str = "",
         below: Overlay | None = None,
-        seconds_limit: str = "mutation_seconds",
+        seconds_limit: str | None = "mutation_seconds",
         is_read_only: bool = False,
     ) -> Transaction:
         """A transaction over a snapshot, with a time and a seed of its own."""

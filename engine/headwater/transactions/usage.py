@@ -1,5 +1,7 @@
 """What one transaction has used of its limits."""
 
+from math import inf
+
 from headwater.clock import Clock
 from headwater.errors import LimitExceededError, TimeLimitError
 from headwater.limits import Limits
@@ -27,14 +29,14 @@ class Usage:
     )
 
     def __init__(
-        self, limits: Limits, clock: Clock, *, seconds_limit: str, function: str = ""
+        self, limits: Limits, clock: Clock, *, seconds_limit: str | None, function: str = ""
     ) -> None:
         self.limits = limits
         self.function = function
         self.documents_read = 0
         self.bytes_read = 0
         self.seconds_limit = seconds_limit
-        self.seconds: float = getattr(limits, seconds_limit)
+        self.seconds: float = getattr(limits, seconds_limit) if seconds_limit else inf
         self._clock = clock
         self._started = clock.monotonic()
         self.deadline = self._started + self.seconds
