@@ -8,11 +8,9 @@
         ...
 """
 
-from headwater_indexes.values import MISSING, Int64
-
 from headwater._version import __version__
 from headwater.clock import Clock, SystemClock
-from headwater.database import Database, open  # noqa: A004 - hw.open() is what one expects
+from headwater.database import Database, open
 from headwater.errors import (
     AlreadyOpenError,
     ApplicationError,
@@ -64,3 +62,77 @@ from headwater.transactions.pagination import PaginationOptions, PaginationResul
 from headwater.transactions.query import TableQuery
 from headwater.transactions.reader import Reader
 from headwater.transactions.writer import Writer
+from headwater_indexes.values import MISSING, Int64
+
+__all__ = [
+    "MISSING",
+    "AlreadyOpenError",
+    "ApplicationError",
+    "ArgumentError",
+    "BoundQuery",
+    "Check",
+    "Clock",
+    "ClosedError",
+    "ConflictError",
+    "CorruptionError",
+    "Database",
+    "DatabaseFullError",
+    "DeclarationError",
+    "DiskError",
+    "Document",
+    "DocumentInvalidError",
+    "DocumentNotFoundError",
+    "ForkedError",
+    "FunctionInternalError",
+    "FunctionKindError",
+    "FunctionNotFoundError",
+    "HeadwaterError",
+    "Id",
+    "ImpureFunctionError",
+    "Index",
+    "IndexBuildingError",
+    "IndexNotFoundError",
+    "IndexRangeError",
+    "Int64",
+    "InvalidCursorError",
+    "InvalidIdError",
+    "Length",
+    "LimitExceededError",
+    "Limits",
+    "Live",
+    "Mutation",
+    "MutationCtx",
+    "NewerFormatError",
+    "NotADatabaseError",
+    "NotUniqueError",
+    "OpenSnapshot",
+    "OpenTransaction",
+    "PaginationOptions",
+    "PaginationResult",
+    "Pattern",
+    "Query",
+    "QueryCtx",
+    "Range",
+    "ReadOnlyError",
+    "Reader",
+    "ReturnValueError",
+    "SchemaMismatchError",
+    "SnapshotTooOldError",
+    "StorageError",
+    "SystemClock",
+    "Table",
+    "TableIndex",
+    "TableQuery",
+    "TimeLimitError",
+    "UniqueViolationError",
+    "UsageError",
+    "ValueNotStorableError",
+    "Wire",
+    "WriteInQueryError",
+    "Writer",
+    "__version__",
+    "mutation",
+    "open",
+    "query",
+    "v",
+]
