@@ -1,0 +1,38 @@
+"""Run by an interpreter that has only the wheel: what was installed is whole, and imports light."""
+
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+
+import headwater
+import headwater_indexes
+
+assert headwater.__version__ == importlib.metadata.version("headwater")
+for package in (headwater, headwater_indexes):
+    assert package.__file__ is not None
+    folder = Path(package.__file__).parent
+    assert folder.is_relative_to(sys.prefix), f"{package.__name__} comes from {folder}"
+    assert (folder / "py.typed").is_file(), f"{package.__name__} has no py.typed"
+
+folders = {path.parts[0] for path in importlib.metadata.files("headwater") or ()}
+assert folders <= {
+    "headwater",
+    "headwater_indexes",
+    f"headwater-{headwater.__version__}.dist-info",
+}, f"the wheel puts more than the two packages into site-packages: {folders}"
+
+heavy = ("asyncio", "hypothesis", "rich", "concurrent.futures", "sqlite3", "ssl")
+code = f"import sys, headwater; print([m for m in {heavy!r} if m in sys.modules])"
+found = subprocess.run(  # noqa: S603 - this interpreter, code of ours
+    [sys.executable, "-I", "-c", code], check=True, capture_output=True, text=True
+).stdout.strip()
+assert found == "[]", f"import headwater imports {found}"
+
+with headwater.open(None) as db:
+    db.transact(lambda tx: tx.insert("notes", {"text": "hello"}))
+    with db.snapshot() as snapshot:
+        assert snapshot.query("notes").count() == 1
+print(  # noqa: T201 - for the reader of the log
+    f"headwater {headwater.__version__} installs, is typed, imports light, and works"
+)

@@ -1,0 +1,72 @@
+# make demo   load a real data set, query it live, look into its past
+# make test   run all tests, with coverage
+# make check  static checks: ruff, mypy, pyright, import-linter
+# make bench  measure beside sqlite3, raw LMDB and others
+# make clean  remove everything that the other targets made
+#
+# Each makes what it needs first. PYTHON=... picks an interpreter, VENV=... another place.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
+PYTHON ?= $(firstword $(foreach p,$(CANDIDATES),$(shell $(p) -c 'import sys; print("$(p)" if sys.version_info >= (3, 11) else "")' 2>/dev/null)))
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+
+.PHONY: help demo test check bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+demo: $(VENV)/.examples
+	@$(BIN)/python -m examples.cars
+
+test: $(VENV)/.test
+	$(BIN)/coverage erase
+	COVERAGE_PROCESS_START="$(CURDIR)/pyproject.toml" COVERAGE_FILE="$(CURDIR)/.coverage" \
+	  $(BIN)/coverage run -m pytest -n 2 --dist worksteal; status=$$?; \
+	  $(BIN)/coverage combine --quiet; $(BIN)/coverage report; exit $$status
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache \
+	  .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { \
+	  echo "Headwater needs Python 3.11 or newer, and none was found: make PYTHON=/path/to/python3" >&2; \
+	  exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# Stamps: a second run installs nothing unless pyproject.toml has changed.
+$(VENV)/.examples: $(BIN)/python pyproject.toml
+	@echo "installing headwater and its examples into $(VENV) ..."
+	@$(PIP) install --editable '.[examples]'
+	@touch $@
+
+$(VENV)/.bench: $(BIN)/python pyproject.toml
+	@$(PIP) install --editable '.[bench]'
+	@touch $@
+
+# Dependency groups came with pip 25.1; Python 3.11 brings an older one.
+$(VENV)/.pip: $(BIN)/python
+	@$(PIP) install --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.pip pyproject.toml
+	@$(PIP) install --editable '.[examples]' --group test
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.pip pyproject.toml
+	@$(PIP) install --editable '.[examples]' --group dev
+	@touch $@
