@@ -55,7 +55,7 @@ class Usage:
                 f"{self.seconds_limit} is {self.seconds:g} s. Do less in one transaction, move "
                 f"slow computation out of it, or raise it: "
                 f"hw.open(..., limits=hw.Limits({self.seconds_limit}=...))",
-                limit=self.seconds_limit,
+                limit=self.seconds_limit or "",
                 value=now - self._started,
                 maximum=self.seconds,
             )
