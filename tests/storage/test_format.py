@@ -6,8 +6,10 @@ values, then every single-bit flip of one record, in its key and in its value.
 
 import math
 from collections import OrderedDict
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.errors import CorruptionError
-from headwater.storage import codec
+from headwater.storage import codec, commit_log
 from headwater.storage.commit_log import Commit, Event, Origin, decode_commit, encode_commit
+from headwater.storage.environment import Environment
 from headwater.storage.format import (
     DOCUMENT_HEADER,
+    FORMAT_VERSION,
     Database,
     open_document,
     seal,
@@ -76,6 +80,12 @@ COMMIT = Commit(
 )
 KEY = b"0123456789abcdefghjkmnpqrstvwxyz"
 SEALED = seal_document(KEY, 12345, 1_700_000_000_000.5, codec.pack({"body": "hello", "n": 3}))
+
+
+@pytest.fixture(scope="module")
+def environment() -> Iterator[Environment]:
+    with Environment.open(None) as environment:
+        yield environment
 
 
 def identical(left: Any, right: Any) -> bool:
@@ -261,3 +271,53 @@ def test_names_on_disk_are_fixed() -> None:
         (3, b"deleted"),
         (4, b"indexes"),
     ]
+
+
+def example(name: str) -> tuple[bytes, bytes]:
+    """Key and value of an example in docs/format.md."""
+    text = (Path(__file__).absolute().parents[2] / "docs" / "format.md").read_text("utf-8")
+    key, value = text.split(f"```{name}\n")[1].split("```")[0].split("\n\n")
+    return bytes.fromhex(key), bytes.fromhex(value)
+
+
+def test_the_examples_of_the_manual_are_what_is_written_and_read() -> None:
+    id = "j57032yfwnm0000000000000000011v8"
+    body = codec.pack({"body": "hi", "n": 3})
+    commit = Commit(
+        1_700_000_000_000_000_000,
+        1_600_000_000_000_000_000,
+        Origin("chat:send", "r-1"),
+        (Event(id, 0, None, body),),
+    )
+    key = id.encode("ascii")
+
+    assert encode_commit(commit) == example("log-entry")
+    assert decode_commit(*example("log-entry")) == commit
+    assert (key, seal_document(key, commit.ts, 1.7e12, body)) == example("document-entry")
+    assert open_document(*example("document-entry")) == (commit.ts, 1.7e12, body)
+
+
+def test_the_manual_is_of_this_version() -> None:
+    text = (Path(__file__).absolute().parents[2] / "docs" / "format.md").read_text("utf-8")
+
+    assert text.startswith(f"# The format on disk, version {FORMAT_VERSION}\n")
+
+
+@given(st.lists(COMMITS, max_size=30, unique_by=lambda commit: commit.ts), TIMESTAMPS, st.data())
+def test_the_log_reads_like_a_list_sorted_by_time(
+    environment: Environment, commits: list[Commit], ts: int, data: st.DataObject
+) -> None:
+    ordered = sorted(commits, key=lambda commit: commit.ts)
+    ts = data.draw(st.sampled_from([ts, *(commit.ts for commit in ordered)]))
+    limit = data.draw(st.none() | st.integers(0, 31))
+    with environment.write() as transaction:
+        transaction.clear(Database.LOG)
+        transaction.put_many(Database.LOG, list(map(encode_commit, commits)))
+
+    with environment.read() as snapshot:
+        assert commit_log.head(snapshot) == (ordered[-1].ts if ordered else 0)
+        assert commit_log.read(snapshot, ts) == next((c for c in ordered if c.ts == ts), None)
+        later = [commit for commit in ordered if commit.ts > ts]
+        assert list(commit_log.after(snapshot, ts, limit)) == later[:limit]
+        earlier = [commit for commit in reversed(ordered) if commit.ts < ts]
+        assert list(commit_log.before(snapshot, ts, limit)) == earlier[:limit]
