@@ -358,3 +358,11 @@ def test_an_object_validator_compares_by_its_fields() -> None:
     assert one == v.object({"b": v.any(), "a": v.string()})
     assert hash(one) == hash(v.object({"b": v.any(), "a": v.string()}))
     assert one != ObjectValidator(one.fields, is_closed=False)
+
+
+def test_the_slow_walk_goes_through_every_kind_that_fits() -> None:
+    record = v.record(v.string(), v.integer())
+    assert find_mismatch(record, {"a": 1, "b": 2}) is None
+    assert find_mismatch(v.list(record), [{}, {"a": 1}]) is None
+    assert find_mismatch(v.object({"a": v.any()}, closed=False), {"a": 1, "b": [1]}) is None
+    assert find_mismatch(v.refined(v.string(), Length(1), Pattern("a")), "a") is None
