@@ -20,6 +20,7 @@ from headwater.errors import (
     AlreadyOpenError,
     ClosedError,
     CorruptionError,
+    DatabaseFullError,
     NewerFormatError,
     NotADatabaseError,
     ReadOnlyError,
@@ -438,6 +439,41 @@ def test_a_creation_that_lost_the_race_takes_the_winner(tmp_path, monkeypatch) -
 
     with Environment.open(tmp_path / "db") as opened:
         assert opened.uuid == uuid
+
+
+def test_a_copy_is_the_same_database_without_unused_space(path, tmp_path) -> None:
+    with Environment.open(path) as opened:
+        with opened.write() as transaction:
+            transaction.put_many(DATA, [(b"x%04d" % number, b"v" * 500) for number in range(2000)])
+        with opened.write() as transaction:
+            transaction.delete_many(DATA, [b"x%04d" % number for number in range(2000)])
+        opened.copy_to(tmp_path / "copy")
+        with Environment.open(tmp_path / "copy") as copy, copy.read() as snapshot:
+            assert copy.uuid == opened.uuid
+            assert snapshot.count(DATA) == 100
+            assert copy.stats().file_bytes * 5 < opened.stats().file_bytes
+        with pytest.raises(AlreadyOpenError, match="already"):
+            opened.copy_to(tmp_path / "copy")
+        with pytest.raises(NotADatabaseError):
+            opened.copy_to(tmp_path)
+
+
+def test_a_copy_that_fails_leaves_no_half_of_a_database(path, tmp_path) -> None:
+    with Environment.open(path, engine=UncopyableEnvironment) as opened:
+        with pytest.raises(DatabaseFullError, match="copy"):
+            opened.copy_to(tmp_path / "copy")
+        assert names(tmp_path / "copy") == []
+
+
+class UncopyableEnvironment:
+    def __init__(self, path, options) -> None:
+        self.real = engine.open_engine(path, options)
+
+    def copy(self, path, *, compact) -> None:
+        raise failure(errno.ENOSPC)
+
+    def __getattr__(self, name):
+        return getattr(self.real, name)
 
 
 def test_processes_that_create_at_once_share_one_database(tmp_path, start) -> None:

@@ -457,6 +457,17 @@ def test_if_it_cannot_be_opened_anew_the_next_use_tries_again(faulty, faults) ->
     assert get(faulty, b"before") == b"1"
 
 
+def test_a_database_that_could_not_be_opened_anew_can_be_closed(path, faults) -> None:
+    with Environment.open(path, engine=faults) as environment:
+        faults.at_begin += [lmdb.PanicError("x"), lmdb.PanicError("x")]
+        faults.at_opening.append(failure(errno.EMFILE))
+        with pytest.raises(StorageError, match="too many open files"):
+            environment.read()
+
+    with Environment.open(path):
+        pass
+
+
 def test_growth_that_fails_for_another_reason_is_translated(faulty, faults) -> None:
     faults.at_opening.append(failure(errno.EIO))
     with pytest.raises(DiskError, match="enlarge"):

@@ -9,7 +9,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -26,7 +26,7 @@ from headwater.storage.format import (
     META_UUID,
     Database,
 )
-from headwater.storage.manifest import Manifest, flush_directory, write_manifest
+from headwater.storage.manifest import Manifest, flush, write_manifest
 
 STAGING_PREFIX: Final = "new-database-"
 """Left over only if the process died while creating; the next opening clears it away."""
@@ -67,25 +67,42 @@ def is_database(directory: Path) -> bool:
 
 
 def create_database(directory: Path, engine: Engine, clock: Clock) -> None:
-    """Create a database at ``directory``, which is missing or empty.
+    """Create an empty database at ``directory``, which is missing or empty.
 
     Returns without doing anything if another process was faster.
 
     Raises:
         lmdb.Error, OSError: LMDB's and the system's own.
     """
+    create_with(directory, lambda staging: _fill(staging, engine, clock))
+
+
+def create_with(directory: Path, fill: Callable[[Path], None]) -> bool:
+    """Create a database of what ``fill`` puts into a staging directory.
+
+    Args:
+        directory: Missing or empty.
+        fill: Makes a data file and a manifest.
+
+    Returns:
+        Whether it was created; False if there was a database, which stays as it is.
+
+    Raises:
+        NotADatabaseError: Something else is there.
+        OSError: Of the system, and whatever ``fill`` raises.
+    """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(directory):
-        if is_database(directory):
-            return
-        if not _finish_earlier_creation(directory):
-            staging = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=directory))
-            try:
-                _fill(staging, engine, clock)
-                _publish(staging, directory)
-            finally:
-                shutil.rmtree(staging, ignore_errors=True)
-    flush_directory(directory.parent)
+        if is_database(directory) or _finish_earlier_creation(directory):
+            return False
+        staging = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=directory))
+        try:
+            fill(staging)
+            _publish(staging, directory)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    flush(directory.parent)
+    return True
 
 
 def create_temporary_directory() -> Path:
@@ -118,7 +135,7 @@ def _finish_earlier_creation(directory: Path) -> bool:
         is_data_moved = (directory / DATA_NAME).exists() and not (staging / DATA_NAME).exists()
         if is_data_moved and (staging / MANIFEST_NAME).exists():
             (staging / MANIFEST_NAME).rename(directory / MANIFEST_NAME)
-            flush_directory(directory)
+            flush(directory)
             is_complete = True
         shutil.rmtree(staging)
     return is_complete
@@ -140,8 +157,9 @@ def _fill(directory: Path, engine: Engine, clock: Clock) -> None:
 
 
 def _publish(staging: Path, directory: Path) -> None:
+    flush(staging / DATA_NAME)
     (staging / DATA_NAME).rename(directory / DATA_NAME)
     # Were both renames flushed together, the manifest could become durable alone.
-    flush_directory(directory)
+    flush(directory)
     (staging / MANIFEST_NAME).rename(directory / MANIFEST_NAME)
-    flush_directory(directory)
+    flush(directory)

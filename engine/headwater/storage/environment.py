@@ -17,9 +17,20 @@ from typing import Final, Literal, Self
 import lmdb
 
 from headwater.clock import Clock, SystemClock
-from headwater.errors import CorruptionError, ForkedError, HeadwaterError, NotADatabaseError
+from headwater.errors import (
+    AlreadyOpenError,
+    CorruptionError,
+    ForkedError,
+    HeadwaterError,
+    NotADatabaseError,
+)
 from headwater.limits import DEFAULT_LIMITS
-from headwater.storage.creation import create_database, create_temporary_directory, is_database
+from headwater.storage.creation import (
+    create_database,
+    create_temporary_directory,
+    create_with,
+    is_database,
+)
 from headwater.storage.engine import Engine, EngineOptions, open_engine
 from headwater.storage.failures import translate
 from headwater.storage.filesystem import refuse_unsuitable
@@ -30,7 +41,7 @@ from headwater.storage.format import (
     META_UUID,
     Database,
 )
-from headwater.storage.manifest import read_manifest, write_durably
+from headwater.storage.manifest import read_manifest, write_durably, write_manifest
 from headwater.storage.registry import identity_of, register, unregister
 from headwater.storage.supervision import SupervisedEngine
 from headwater.storage.transactions import CLOSED
@@ -194,6 +205,36 @@ class Environment(SupervisedEngine):
         if self._remove is not None:
             self._remove()
 
+    def copy_to(self, directory: Path) -> None:
+        """Write a copy of the newest snapshot, without unused space, while others go on writing.
+
+        The copy is the same database (it has the same uuid) and is whole or not there. Keeps a
+        snapshot for as long as it takes.
+
+        Args:
+            directory: Missing or empty.
+
+        Raises:
+            NotADatabaseError: Something else is there.
+            AlreadyOpenError: There is a database already.
+            StorageError: The system failed.
+        """
+
+        def fill(staging: Path) -> None:
+            with self.read():
+                self._lmdb.copy(str(staging), compact=True)
+            write_manifest(staging, read_manifest(self.path))
+
+        try:
+            if not create_with(directory, fill):
+                raise AlreadyOpenError(
+                    f"{directory}: there is a database already; copy to a new or empty directory"
+                )
+        except (lmdb.Error, OSError) as error:
+            if isinstance(error, HeadwaterError):
+                raise
+            raise translate(error, directory, f"copy {self.path}") from error
+
     def stats(self) -> Statistics:
         """Measure. O(number of open snapshots)."""
         now = self._monotonic()
@@ -235,8 +276,8 @@ class Environment(SupervisedEngine):
     def _record_newest(self) -> None:
         """Write down a lower bound for the next opening; losing it loses only the check."""
         if self.durability == "full" and not self._options.is_read_only:
-            newest = self._lmdb.info()["last_txnid"]
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, lmdb.Error):
+                newest = self._lmdb.info()["last_txnid"]
                 write_durably(self.path / LAST_TRANSACTION_NAME, str(newest).encode("ascii"))
 
 

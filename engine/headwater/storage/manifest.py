@@ -74,16 +74,16 @@ def write_durably(path: Path, content: bytes) -> None:
     finally:
         os.close(descriptor)
     beside.replace(path)
-    flush_directory(path.parent)
+    flush(path.parent)
 
 
-def flush_directory(directory: Path) -> None:
-    """Make creations and renames in a directory durable.
+def flush(path: Path) -> None:
+    """Make a file's content, or the creations and renames in a directory, durable.
 
     Raises:
         OSError: Of the system.
     """
-    descriptor = os.open(directory, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
