@@ -1,0 +1,20 @@
+"""Hypothesis profiles for the whole suite: ``HEADWATER_TESTS=ci pytest``.
+
+``dev`` draws new examples at every run and keeps failing ones in the local example database, ``ci``
+draws the same ones at every run, ``deep`` looks for long.
+"""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+_PATIENT = {
+    # Two busy cores decide how long an example takes; a test's limits are counts, never seconds.
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.too_slow],
+}
+
+settings.register_profile("dev", max_examples=50, **_PATIENT)
+settings.register_profile("ci", max_examples=100, derandomize=True, print_blob=True, **_PATIENT)
+settings.register_profile("deep", max_examples=2000, **_PATIENT)
+settings.load_profile(os.environ.get("HEADWATER_TESTS", "dev"))
