@@ -588,3 +588,46 @@ def test_an_error_without_a_number_is_translated_all_the_same() -> None:
     assert type(error) is StorageError
     assert error.errno is None
     assert str(error) == "/db: cannot read: odd"
+
+
+def test_readers_survive_growth_and_expiry_at_any_moment(path, run) -> None:
+    output = run(
+        """
+        import threading
+        from headwater.storage import supervision
+        supervision.DRAIN_SECONDS = 0.001
+        environment = Environment.open(path, map_size_bytes=2**20, durability="none")
+        environment.run_write(lambda t: t.put_many(
+            Database.DOCUMENTS, [(b"%05d" % n, b"%05d" % n * 50) for n in range(2000)]))
+        over, wrong, seen = threading.Event(), [], [0, 0]
+        def read():
+            while not over.is_set():
+                try:
+                    with environment.read() as snapshot:
+                        for key, value in snapshot.scan(Database.DOCUMENTS, b"", None):
+                            if value[:5] != key:
+                                wrong.append((key, value))
+                        if snapshot.get(Database.DOCUMENTS, b"00007") != b"00007" * 50:
+                            wrong.append("get")
+                    seen[0] += 1
+                except SnapshotTooOldError:
+                    seen[1] += 1
+        threads = [threading.Thread(target=read) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for round in range(60):
+            key = b"%05d" % (3000 + round)
+            environment.run_write(lambda t: t.put(Database.DOCUMENTS, key, key * 20_000))
+            environment.expire_readers(-1)
+            if round % 10 == 0:
+                environment.grow()
+        over.set()
+        for thread in threads:
+            thread.join()
+        print(len(wrong), seen[0] > 0, environment.stats().snapshots)
+        environment.close()
+        """,
+        path,
+    )
+
+    assert output == "0 True 0\n"
