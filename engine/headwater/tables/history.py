@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from headwater.errors import InvalidIdError
@@ -59,8 +60,7 @@ def history(snapshot: Snapshot, id: str) -> list[Revision]:
         CorruptionError: One of the commits is damaged.
     """
     versions = list(_versions(snapshot, id))
-    older = [*versions[1:], None]
-    return [_revision(id, version, before) for version, before in zip(versions, older, strict=True)]
+    return [_revision(id, *pair) for pair in zip_longest(versions, versions[1:])]
 
 
 def _versions(snapshot: Snapshot, id: str) -> Iterator[_Version]:

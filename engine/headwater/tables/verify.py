@@ -7,6 +7,7 @@ named again. This finds wrong records; wrong pages of the file are LMDB's to tel
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from headwater.errors import CorruptionError, HeadwaterError
 from headwater.storage.format import CHECKSUM, TIMESTAMP, Database, open_document
@@ -102,7 +103,7 @@ def _tombstones(
     missing = dict(replay.deleted)
     for key, value in reported(entries, "comparing tombstones", total, report):
         id_text = _text(key)
-        expected = missing.pop(id_text, 0)
+        expected = missing.pop(id_text, None)
         found = _timestamp(value)
         if found in replay.lost:
             replay.alive.pop(id_text, None)  # a commit that cannot be read has deleted it
@@ -118,13 +119,13 @@ def _tombstones(
         )
 
 
-def _wrong_tombstone(catalog: Catalog, id_text: str, value: bytes, expected: int) -> Problem:
+def _wrong_tombstone(catalog: Catalog, id_text: str, value: bytes, expected: int | None) -> Problem:
     found = _timestamp(value)
     table = _table(catalog, id_text)
     if found is None:
         message = f"{id_text}: its tombstone {value!r} is no timestamp; {_REBUILD}"
-        return Problem("tombstone_damaged", table, id_text, expected, message)
-    if not expected:
+        return Problem("tombstone_damaged", table, id_text, expected or 0, message)
+    if expected is None:
         message = f"{id_text}: a tombstone says that commit {found} deleted it, the log does not"
         return Problem("tombstone_extra", table, id_text, found, f"{message}; {_REBUILD}")
     message = f"{id_text}: deleted by commit {expected}, its tombstone says {found}; {_REBUILD}"
@@ -138,9 +139,11 @@ def _documents(reader: ReadTransaction, replay: Replay, report: Report | None) -
     total = reader.count(Database.DOCUMENTS)
     entries = reader.scan(Database.DOCUMENTS, b"", None)
     missing = replay.alive
+    unknown: set[int] = set()
     for key, value in reported(entries, "comparing documents", total, report):
         id_text = _text(key)
         expected = missing.pop(id_text, None)
+        yield from _unknown_table(replay.catalog, id_text, unknown)
         yield from _compare(replay, id_text, value, expected)
     for id_text, expected in missing.items():
         yield Problem(
@@ -150,6 +153,16 @@ def _documents(reader: ReadTransaction, replay: Replay, report: Report | None) -
             expected.ts,
             f"{id_text}: commit {expected.ts} wrote it, and it is not in its table; {_REBUILD}",
         )
+
+
+def _unknown_table(catalog: Catalog, id_text: str, unknown: set[int]) -> Iterator[Problem]:
+    """Name the first document of each table that the catalog does not have."""
+    with suppress(MalformedIdError):
+        number = table_number_of(id_text)
+        if number not in catalog.by_number and number not in unknown:
+            unknown.add(number)
+            message = f"{id_text} is of table {number}, which the catalog does not have; {_REBUILD}"
+            yield Problem("table_missing", "", id_text, 0, message)
 
 
 def _compare(
@@ -165,9 +178,6 @@ def _compare(
         return
     if ts in replay.lost:
         return
-    if not table:
-        message = f"{id_text}: a document of a table that the catalog does not have; {_REBUILD}"
-        yield Problem("table_missing", table, id_text, ts, message)
     if expected is None:
         deleted = replay.deleted.get(id_text)
         why = f"commit {deleted} deleted it" if deleted else "the log does not know it"
