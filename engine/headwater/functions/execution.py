@@ -1,11 +1,10 @@
 """One run of one function on one transaction."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from typing import Any
 
 from headwater.clock import Clock
 from headwater.errors import (
-    ArgumentError,
     FunctionKindError,
     ImpureFunctionError,
     LimitExceededError,
@@ -19,8 +18,6 @@ from headwater.transactions.reader import Reader
 from headwater.transactions.rules import TableRules
 from headwater.transactions.transaction import Transaction
 from headwater.transactions.writer import Writer
-
-_CONTAINERS: Final = (list, dict)
 
 
 class Execution:
@@ -43,10 +40,7 @@ class Execution:
         arguments: Mapping[str, Any],
         statistics: FunctionStatistics,
     ) -> Any:
-        """Run a function on a transaction and return its checked result.
-
-        The arguments are copied: they stay the caller's, and a second run sees what the first saw.
-        """
+        """Run a function on a transaction and return its checked result."""
         started = self._clock.monotonic()
         try:
             if isinstance(compiled.function, Mutation):
@@ -54,7 +48,7 @@ class Execution:
                 ctx: QueryCtx = MutationCtx(transaction, writer, self)
             else:
                 ctx = QueryCtx(transaction, Reader(transaction), self)
-            return _call(compiled, ctx, _own(arguments))
+            return _call(compiled, ctx, arguments)
         finally:
             statistics.took(self._clock.monotonic() - started)
 
@@ -70,7 +64,7 @@ class Execution:
         transaction.usage.check_time()
         if not isinstance(function, Mutation):
             reader = Reader(transaction)
-            return _call(compiled, QueryCtx(transaction, reader, self, depth), _own(arguments))
+            return _call(compiled, QueryCtx(transaction, reader, self, depth), arguments)
         if not isinstance(ctx, MutationCtx):
             raise FunctionKindError(
                 f"{transaction.usage.who} is a query, it cannot call the mutation {compiled.path}. "
@@ -78,7 +72,7 @@ class Execution:
             )
         with transaction.nested():
             inner = MutationCtx(transaction, Writer(transaction, self._rules), self, depth)
-            return _call(compiled, inner, _own(arguments))
+            return _call(compiled, inner, arguments)
 
 
 def _call(compiled: CompiledFunction[..., Any], ctx: QueryCtx, arguments: Mapping[str, Any]) -> Any:
@@ -115,23 +109,3 @@ def _check_depth(transaction: Transaction, path: str, depth: int) -> None:
             value=depth,
             maximum=maximum,
         )
-
-
-def _own(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of the arguments, containers included."""
-    try:
-        return _copy_dict(arguments)
-    except RecursionError:
-        raise ArgumentError("the arguments contain themselves") from None
-
-
-def _copy_dict(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: _copy(item) if isinstance(item, _CONTAINERS) else item for name, item in value.items()
-    }
-
-
-def _copy(value: Any) -> Any:
-    if isinstance(value, dict):
-        return _copy_dict(cast("dict[str, Any]", value))
-    return [_copy(item) if isinstance(item, _CONTAINERS) else item for item in value]

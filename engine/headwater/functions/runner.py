@@ -2,7 +2,6 @@
 
 import contextvars
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
 from headwater.errors import (
@@ -36,18 +35,51 @@ _WORTH_CACHING_SECONDS: Final = 0.0002
 _INTERVALS_MAX: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a function, with checked arguments."""
+    """One call of a function, with checked arguments.
 
-    compiled: CompiledFunction[..., Any]
-    arguments: dict[str, Any]
-    statistics: FunctionStatistics
+    Attributes:
+        compiled: The function.
+        arguments: By parameter, as the caller gave them.
+        statistics: What was seen of the function before.
+    """
+
+    __slots__ = ("_packed", "arguments", "compiled", "statistics")
+
+    def __init__(
+        self,
+        compiled: CompiledFunction[..., Any],
+        arguments: dict[str, Any],
+        statistics: FunctionStatistics,
+    ) -> None:
+        self.compiled = compiled
+        self.arguments = arguments
+        self.statistics = statistics
+        self._packed: bytes | None = None
 
     @property
     def path(self) -> str:
         """Published path of the function."""
         return self.compiled.path
+
+    @property
+    def packed(self) -> bytes:
+        """The arguments as bytes, which nobody can change."""
+        if self._packed is None:
+            self._packed = pack(self.arguments)
+        return self._packed
+
+    def own_arguments(self) -> dict[str, Any]:
+        """The arguments for one more run; what it does to them is seen by no other.
+
+        The caller may change its lists and dicts once it goes on, and a function that takes things
+        out of its argument has to find them there when it is run again.
+        """
+        for value in self.arguments.values():
+            if isinstance(value, list | dict):
+                arguments: dict[str, Any] = unpack(self.packed)
+                return arguments
+        return self.arguments
 
 
 class Runner:
@@ -147,7 +179,9 @@ class Runner:
         """Run a mutation and return its result, once what it wrote is durable."""
 
         def run(transaction: Transaction) -> Any:
-            return self._execution.run(call.compiled, transaction, call.arguments, call.statistics)
+            return self._execution.run(
+                call.compiled, transaction, call.own_arguments(), call.statistics
+            )
 
         return self._until_committed(run, Origin(function=call.path), call.statistics)
 
@@ -203,7 +237,9 @@ class Runner:
         """Have the committer run a short mutation, without waiting for it."""
 
         def run(transaction: Transaction) -> Any:
-            return self._execution.run(call.compiled, transaction, call.arguments, call.statistics)
+            return self._execution.run(
+                call.compiled, transaction, call.own_arguments(), call.statistics
+            )
 
         request = CommitRequest(
             Origin(function=call.path),
@@ -243,7 +279,7 @@ class Runner:
     ) -> tuple[Any, Transaction]:
         transaction = self._begin_query(call, snapshot, journal)
         run = self._execution.run
-        return run(call.compiled, transaction, call.arguments, call.statistics), transaction
+        return run(call.compiled, transaction, call.own_arguments(), call.statistics), transaction
 
     def _begin_query(self, call: Call, snapshot: Snapshot, journal: str | None) -> Transaction:
         transaction = self.store.begin(
@@ -261,7 +297,9 @@ class Runner:
             error: Exception | None = None
             try:
                 result = pack(
-                    self._execution.run(call.compiled, transaction, call.arguments, call.statistics)
+                    self._execution.run(
+                        call.compiled, transaction, call.own_arguments(), call.statistics
+                    )
                 )
             except Exception as raised:  # noqa: BLE001 - it is the outcome, and may be mended
                 error = raised
@@ -273,7 +311,7 @@ class Runner:
 
 def _key_of(call: Call) -> Hashable:
     """What makes a query distinct: the function itself and its arguments."""
-    return (call.compiled.function, pack(call.arguments))
+    return (call.compiled.function, call.packed)
 
 
 def _refuse_inside() -> None:

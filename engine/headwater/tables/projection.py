@@ -7,7 +7,7 @@ from typing import Final
 from headwater.storage.commit_log import Commit, encode_commit
 from headwater.storage.format import TIMESTAMP, Database
 from headwater.storage.transactions import WriteTransaction
-from headwater_indexes.scan import physical_entry
+from headwater_indexes.scan import MAX_FIELDS_BYTES, physical_entry
 
 META_CATALOG: Final = b"catalog"
 
@@ -60,5 +60,11 @@ def apply_changes(writer: WriteTransaction, changes: Changes) -> None:
 def physical_entries(
     space: int, logical_keys: Iterable[bytes], id_length: int
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Index entries as they are stored."""
-    return (physical_entry(space, key, id_length) for key in logical_keys)
+    """Index entries as they are stored, in the order of the keys."""
+    number = space.to_bytes(4, "big")
+    longest = MAX_FIELDS_BYTES + id_length
+    for key in logical_keys:
+        if len(key) <= longest:
+            yield number + key, b""
+        else:
+            yield physical_entry(space, key, id_length)

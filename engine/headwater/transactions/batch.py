@@ -2,6 +2,7 @@
 
 from headwater.storage.commit_log import Commit, Event, Origin
 from headwater.storage.format import seal_document
+from headwater.tables.catalog import TableInfo
 from headwater.tables.projection import Changes, physical_entries
 from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.overlay import Overlay, Write
@@ -46,7 +47,7 @@ class Batch:
                 self.last_ts,
                 origin.function,
                 frozenset(overlay.documents),
-                overlay.touched,
+                overlay.touched(),
                 changes_catalog=changes_catalog,
             )
         )
@@ -59,30 +60,26 @@ class Batch:
     def changes(self) -> Changes:
         """The net effect of all commits, each key once."""
         changes = Changes(catalog_ts=self.catalog_ts)
-        tables: dict[int, int] = {}
+        id_lengths: dict[int, int] = {}
+        tables: dict[int, TableInfo] = {}
         for key, write in self.overlay.documents.items():
-            for index in write.table.indexes:
-                tables[index.space] = write.table.id_length
-            if write.body is None:
-                if write.previous_ts:
-                    changes.tombstones.append((key, write.ts))
-            else:
+            tables[write.table.number] = write.table
+            if write.body is not None:
                 record = seal_document(key, write.ts, write.creation_time, write.body)
                 changes.records.append((key, record))
                 if write.revives:
                     changes.revived.append(key)
-        for space, keys in self.overlay.by_space.items():
-            entries = keys.entries
-            length = tables[space]
-            changes.added += physical_entries(
-                space, (key for key, present in entries.items() if present), length
-            )
-            changes.removed += (
-                key
-                for key, _ in physical_entries(
-                    space, (key for key, present in entries.items() if not present), length
-                )
-            )
+            elif write.previous_ts:
+                changes.tombstones.append((key, write.ts))
+        for table in tables.values():
+            id_lengths |= {index.space: table.id_length for index in table.indexes}
+        for space, writes in self.overlay.by_space.items():
+            entries, length = writes.keys.entries, id_lengths[space]
+            added = [key for key, present in entries.items() if present]
+            changes.added += physical_entries(space, added, length)
+            if len(added) < len(entries):
+                removed = [key for key, present in entries.items() if not present]
+                changes.removed += [key for key, _ in physical_entries(space, removed, length)]
         return changes
 
 

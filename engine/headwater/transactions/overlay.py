@@ -73,81 +73,99 @@ class KeyOverlay:
         return iter([(key, entries[key]) for key in keys])
 
 
+class IndexWrites:
+    """What was written to one index: entries added and removed, and every key touched."""
+
+    __slots__ = ("keys", "touched")
+
+    def __init__(self) -> None:
+        self.keys = KeyOverlay()
+        self.touched: list[bytes] = []
+
+    def change(self, old: bytes | None, new: bytes | None) -> None:
+        """Note the key of a document before and after a write; None where there was none."""
+        if old is not None:
+            self.touched.append(old)
+        if old == new:
+            return
+        if old is not None:
+            self.keys.set(old, present=False)
+        if new is not None:
+            self.touched.append(new)
+            self.keys.set(new, present=True)
+
+
 class Overlay:
     """The writes of one transaction, of one sub-transaction, or of a whole batch.
 
     Attributes:
         documents: The newest write of each document, by key.
         by_table: Keys of those documents in id order, by table number.
-        by_space: Index entries added and removed, by index space.
-        touched: Old and new logical keys of every written document, by index space.
+        by_space: What was written to each index, by index space.
         bytes_written: Sum of the bodies written, overwritten ones included.
         writes: Number of writes, overwritten ones included.
     """
 
-    __slots__ = ("by_space", "by_table", "bytes_written", "documents", "touched", "writes")
+    __slots__ = ("_indexes", "by_space", "by_table", "bytes_written", "documents", "writes")
 
     def __init__(self) -> None:
         self.documents: dict[bytes, Write] = {}
         self.by_table: dict[int, KeyOverlay] = {}
-        self.by_space: dict[int, KeyOverlay] = {}
-        self.touched: dict[int, list[bytes]] = {}
+        self.by_space: dict[int, IndexWrites] = {}
         self.bytes_written = 0
         self.writes = 0
+        # The indexes of a table in their order, so that a write does not look for each of them.
+        self._indexes: dict[int, list[IndexWrites]] = {}
 
     def __bool__(self) -> bool:
         return bool(self.documents)
 
-    def add(self, write: Write, old_keys: list[bytes] | None, new_keys: list[bytes] | None) -> None:
-        """Record a write with the index keys of the document before and after it.
+    def insert(self, write: Write, keys: list[bytes]) -> None:
+        """Record a new document with its logical keys, one per index of its table."""
+        for index, key in zip(self._note(write), keys, strict=True):
+            index.touched.append(key)
+            index.keys.set(key, present=True)
+
+    def change(self, write: Write, old_keys: list[bytes], new_keys: list[bytes] | None) -> None:
+        """Record a write with the logical keys of the document before and after it.
 
         Args:
             write: The new state.
-            old_keys: Logical keys before, one per index of the table; None if it was absent.
-            new_keys: Logical keys after; None if it is deleted.
+            old_keys: Keys before, one per index of the table.
+            new_keys: Keys after; None if it is deleted.
         """
+        indexes = self._note(write)
+        for at, index in enumerate(indexes):
+            index.change(old_keys[at], new_keys[at] if new_keys is not None else None)
+
+    def _note(self, write: Write) -> list[IndexWrites]:
         self.documents[write.key] = write
         self.writes += 1
-        self.bytes_written += len(write.body or b"")
-        keys = self.by_table.get(write.table.number)
-        if keys is None:
-            keys = self.by_table[write.table.number] = KeyOverlay()
-        keys.set(write.key, present=write.body is not None)
-        for at, index in enumerate(write.table.indexes):
-            old = old_keys[at] if old_keys is not None else None
-            new = new_keys[at] if new_keys is not None else None
-            self._add_entry(index.space, old, new)
+        if write.body is not None:
+            self.bytes_written += len(write.body)
+        number = write.table.number
+        indexes = self._indexes.get(number)
+        if indexes is None:
+            indexes = self._indexes[number] = self._begin(write.table)
+        self.by_table[number].set(write.key, present=write.body is not None)
+        return indexes
 
-    def _add_entry(self, space: int, old: bytes | None, new: bytes | None) -> None:
-        touched = self.touched.get(space)
-        if touched is None:
-            touched = self.touched[space] = []
-            self.by_space[space] = KeyOverlay()
-        if old is not None:
-            touched.append(old)
-        if old == new:
-            return
-        entries = self.by_space[space]
-        if old is not None:
-            entries.set(old, present=False)
-        if new is not None:
-            touched.append(new)
-            entries.set(new, present=True)
+    def _begin(self, table: TableInfo) -> list[IndexWrites]:
+        self.by_table.setdefault(table.number, KeyOverlay())
+        return [self.by_space.setdefault(index.space, IndexWrites()) for index in table.indexes]
+
+    def touched(self) -> dict[int, list[bytes]]:
+        """Old and new logical keys of every written document, by index space."""
+        return {space: writes.touched for space, writes in self.by_space.items()}
 
     def merge(self, above: "Overlay") -> None:
         """Lay a newer overlay, which is not used afterwards, over this one."""
         self.documents.update(above.documents)
         self.writes += above.writes
         self.bytes_written += above.bytes_written
-        _merge_keys(self.by_table, above.by_table)
-        _merge_keys(self.by_space, above.by_space)
-        for space, keys in above.touched.items():
-            self.touched.setdefault(space, []).extend(keys)
-
-
-def _merge_keys(below: dict[int, KeyOverlay], above: dict[int, KeyOverlay]) -> None:
-    for number, keys in above.items():
-        if number in below:
-            below[number].update(keys)
-        else:
-            below[number] = keys
+        for number, keys in above.by_table.items():
+            self.by_table.setdefault(number, KeyOverlay()).update(keys)
+        for space, writes in above.by_space.items():
+            below = self.by_space.setdefault(space, IndexWrites())
+            below.keys.update(writes.keys)
+            below.touched += writes.touched

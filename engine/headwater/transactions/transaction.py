@@ -176,7 +176,7 @@ class Transaction:
         """The id of a document within a range of keys, other than the given one."""
         read = self.reads.open_range(index.space, low, high, len(low), reverse=False)
         keys = self.snapshot.entries(index, low, high, reverse=False)
-        overlays = [o for layer in self.layers if (o := layer.by_space.get(index.space))]
+        overlays = [o.keys for layer in self.layers if (o := layer.by_space.get(index.space))]
         holder = None
         for key in self._laid_over(keys, overlays, read):
             holder = key[-table.id_length :].decode("ascii")
@@ -214,7 +214,7 @@ class Transaction:
     def _indexed(
         self, table: TableInfo, index: IndexInfo, read: RangeRead, sizes: Iterator[int]
     ) -> Iterator[list[Row]]:
-        overlays = [o for layer in self.layers if (o := layer.by_space.get(index.space))]
+        overlays = [o.keys for layer in self.layers if (o := layer.by_space.get(index.space))]
         keys = self.snapshot.entries(index, read.low, read.high, reverse=read.reverse)
         keys = self._laid_over(keys, overlays, read)
         return self._keyed_chunks(keys, -table.id_length, sizes)
@@ -308,7 +308,8 @@ class Transaction:
     ) -> None:
         """Lay a new document over the snapshot."""
         write = Write(table, id.encode("ascii"), 0, creation_time, body)
-        self._add(write, None, [index.key_of(fields, id) for index in table.indexes])
+        self.layers[0].insert(write, [index.key_of(fields, id) for index in table.indexes])
+        self._wrote()
 
     def update(
         self,
@@ -321,18 +322,19 @@ class Transaction:
         """Lay a new state of a document over the one that exists."""
         write = Write(table, id.encode("ascii"), existing.ts, existing.creation_time, body)
         old_keys = [index.key_of(existing.fields, id) for index in table.indexes]
-        self._add(write, old_keys, [index.key_of(fields, id) for index in table.indexes])
+        new_keys = [index.key_of(fields, id) for index in table.indexes]
+        self.layers[0].change(write, old_keys, new_keys)
+        self._wrote()
 
     def remove(self, table: TableInfo, id: str, existing: Existing) -> None:
         """Lay the absence of a document over it."""
         write = Write(table, id.encode("ascii"), existing.ts, existing.creation_time, None)
-        self._add(write, [index.key_of(existing.fields, id) for index in table.indexes], None)
+        old_keys = [index.key_of(existing.fields, id) for index in table.indexes]
+        self.layers[0].change(write, old_keys, None)
+        self._wrote()
 
-    def _add(
-        self, write: Write, old_keys: list[bytes] | None, new_keys: list[bytes] | None
-    ) -> None:
+    def _wrote(self) -> None:
         own = self.layers[0]
-        own.add(write, old_keys, new_keys)
         self.write_count += 1
         self.usage.check_written(own.writes, own.bytes_written)
 
