@@ -11,6 +11,7 @@ timestamps for anything but the order of versions of one document.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from tests.laws.programs import ModelCells, Program, query_of, run_operation
@@ -154,7 +155,7 @@ def edges(history: History) -> Iterator[Edge]:
             name = names.get(ts, f"commit {ts}")
             versions.setdefault(written.cell, []).append((name, written.fields))
     for cell, chain in versions.items():
-        for (earlier, _), (later, _) in zip(chain, chain[1:], strict=False):
+        for (earlier, _), (later, _) in pairwise(chain):
             yield earlier, later, f"ww {cell}"
     for ran in history.transactions:
         yield from _read_edges(ran, versions)
@@ -253,7 +254,7 @@ def _cycle_in(graph: Mapping[str, Mapping[str, str]]) -> list[Edge] | None:
                 stack.pop()
             elif nearest in path:
                 ring = [*path[path.index(nearest) :], nearest]
-                return [(a, b, graph[a][b]) for a, b in zip(ring, ring[1:], strict=False)]
+                return [(a, b, graph[a][b]) for a, b in pairwise(ring)]
             elif nearest not in done:
                 path.append(nearest)
                 stack.append(iter(graph[nearest]))
