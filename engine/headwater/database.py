@@ -58,7 +58,10 @@ class Database:
         self._store = Store(environment, limits=limits, clock=clock)
         self._runner = Runner(self._store, application)
         self._reactor = Reactor(self._store)
-        self._beacon: Beacon | None = None
+        self._beacon = Beacon(environment.path)
+        self._beacon_lock = threading.Lock()
+        self._is_listening = False
+        self._store.tell_others = self._beacon.notify
         self._aio: AsyncVerbs | None = None
         self._builder: threading.Thread | None = None
         self._is_closed = False
@@ -146,9 +149,10 @@ class Database:
 
     def _watching(self) -> Reactor:
         """The reactor, which hears of the commits of other processes from now on."""
-        if self._beacon is None:
-            self._beacon = Beacon(self.path)
-            self._beacon.listen(self._reactor.wake)
+        with self._beacon_lock:
+            if not self._is_listening:
+                self._beacon.listen(self._reactor.wake)
+                self._is_listening = True
         return self._reactor
 
     # -- by hand --------------------------------------------------------------------------------
@@ -286,8 +290,7 @@ class Database:
             return
         self._is_closed = True
         self._reactor.close()
-        if self._beacon is not None:
-            self._beacon.close()
+        self._beacon.close()
         if self._builder is not None:
             self._builder.join()
         self._store.close()

@@ -1,0 +1,88 @@
+"""Child processes of tests: started on a piece of code, told and heard by lines, ended by id."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Generator
+from pathlib import Path
+
+ROOT = Path(__file__).absolute().parents[2]
+
+PREAMBLE = """
+import os, signal, sys, threading
+from pathlib import Path
+import headwater as hw
+from tests.processes import application
+path = Path(sys.argv[1])
+def say(*words):
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
+def hear():
+    return sys.stdin.readline().strip()
+"""
+
+WAIT_SECONDS = 60
+"""Not a measure of anything: a child that hangs must fail the test and not stop the suite."""
+
+
+class Child:
+    """One child process."""
+
+    def __init__(self, code: str, *arguments: object) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PREAMBLE + textwrap.dedent(code), *map(str, arguments)],
+            env=os.environ | {"PYTHONPATH": f"{ROOT / 'engine'}:{ROOT / 'indexes'}:{ROOT}"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def hear(self) -> str:
+        """The next line that the child says; empty if it has ended."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().rstrip("\n")
+
+    def tell(self, line: object = "") -> None:
+        """Send a line to the child."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+
+    def kill(self) -> list[str]:
+        """Kill the child at once, and return the lines that it had said before."""
+        self.process.kill()
+        return self.rest()
+
+    def rest(self) -> list[str]:
+        """What the child says until it ends."""
+        output, self.errors = self.process.communicate(timeout=WAIT_SECONDS)
+        return output.splitlines()
+
+    def finish(self) -> list[str]:
+        """What the child says until its good end."""
+        lines = self.rest()
+        code = self.process.returncode
+        assert code == 0, f"exit {code}\n{chr(10).join(lines)}\n{self.errors[-3000:]}"
+        return lines
+
+
+@contextlib.contextmanager
+def nursery() -> Generator[type["Child"]]:
+    """Make children that do not outlive the block."""
+    born: list[Child] = []
+
+    class Born(Child):
+        def __init__(self, code: str, *arguments: object) -> None:
+            super().__init__(code, *arguments)
+            born.append(self)
+
+    try:
+        yield Born
+    finally:
+        for child in born:
+            if child.process.poll() is None:
+                child.process.kill()
+            with contextlib.suppress(ValueError):
+                child.process.communicate(timeout=WAIT_SECONDS)
