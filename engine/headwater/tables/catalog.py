@@ -82,7 +82,7 @@ class Catalog:
         """Tables of the application, by name."""
         return sorted((t for t in self if not t.is_system), key=lambda table: table.name)
 
-    def table_of(self, id: str) -> TableInfo | None:  # noqa: A002 - the field's own name
+    def table_of(self, id: str) -> TableInfo | None:
         """The table that a stored document's id belongs to."""
         return self.by_number.get(table_number_of(id))
 

@@ -28,10 +28,11 @@ from headwater.tables.catalog import (
 )
 from headwater.tables.fill_notes import FILL_NOTES, FILL_NOTES_END
 from headwater.tables.progress import Report, reported
-from headwater.tables.projection import META_CATALOG, physical_entries
+from headwater.tables.projection import META_CATALOG
 from headwater.tables.records import count_documents, decode_document
 from headwater.tables.replay import creation_time
 from headwater_indexes.ids import table_number_of
+from headwater_indexes.scan import physical_entry
 
 _CHUNK_DOCUMENTS: Final = 2000
 _CACHE_EVENTS: Final = 100_000
@@ -205,8 +206,7 @@ def _entries(
     reader: ReadTransaction, table: TableInfo, index: IndexInfo
 ) -> Iterator[tuple[bytes, bytes]]:
     """The physical entries of an index, in id order."""
-    documents = (
-        decode_document(key, value) for key, value in reader.scan(Database.DOCUMENTS, *table.bounds)
-    )
-    keys = (index.key_of(document, document["_id"]) for document in documents)
-    return physical_entries(index.space, keys, table.id_length)
+    for key, value in reader.scan(Database.DOCUMENTS, *table.bounds):
+        document = decode_document(key, value)
+        logical_key = index.key_of(document, document["_id"])
+        yield physical_entry(index.space, logical_key, table.id_length)

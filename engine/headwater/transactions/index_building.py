@@ -65,8 +65,8 @@ def build_indexes(store: Store, *, progress: Report | None = None) -> None:
                 build_index(store, space, progress=progress)
             except SchemaMismatchError as error:
                 refused = refused or error
+            clear_dropped(store)  # it was given up, or another process has dropped it meanwhile
     if refused is not None:
-        clear_dropped(store, progress=progress)
         raise refused
 
 
@@ -140,26 +140,30 @@ def _is_building(reader: ReadTransaction, index: IndexInfo) -> bool:
 
 def _make_ready(store: Store, table: TableInfo, index: IndexInfo) -> None:
     """Set the state, unless it is unique and documents share a key; then drop it again."""
-    scanned, seen_ts = Duplicates(), 0
-    for _ in range(_SCANS_MAX):
+    found: Duplicates | None = None
+    scans = 0
+    while found is None:
+        scanned, seen_ts = Duplicates(), 0
         if index.definition.unique:
             scanned, seen_ts = find_duplicates(store, table, index)
-        request = CommitRequest(
-            Origin(function=_FUNCTION),
-            run=partial(_decide, store=store, index=index, scanned=scanned, seen_ts=seen_ts),
-        )
+        scans += 1
+        decide = partial(_decide, store=store, index=index, scanned=scanned, seen_ts=seen_ts)
+        run = partial(decide, is_last=scans == _SCANS_MAX)
+        request = CommitRequest(Origin(function=_FUNCTION), run=run)
         store.committer.submit(request)
-        found: Duplicates | None = request.wait()
-        if found is None:
-            continue
-        if found.total:
-            raise _not_unique(table, index, found)
-        return
-    raise _not_unique(table, index, scanned)
+        found = request.wait()
+    if found:
+        raise _not_unique(table, index, found)
 
 
 def _decide(
-    transaction: Transaction, *, store: Store, index: IndexInfo, scanned: Duplicates, seen_ts: int
+    transaction: Transaction,
+    *,
+    store: Store,
+    index: IndexInfo,
+    scanned: Duplicates,
+    seen_ts: int,
+    is_last: bool,
 ) -> Duplicates | None:
     """Make the index ready or drop it; None if what the scan found was gone before this ran.
 
@@ -173,10 +177,10 @@ def _decide(
         changed = touched_keys(store, transaction, index.space, seen_ts)
         fields = (key[: -table.id_length] for key in changed)
         found = confirm(transaction, table, now, [*fields, *scanned.keys])
-        if found.total:
+        if found or (scanned and is_last):
             delete_index(transaction, now)
-            return scanned if scanned.total > found.total else found
-        if scanned.total:
+            return max(scanned, found, key=lambda duplicates: duplicates.total)
+        if scanned:
             return None
     set_index_state(transaction, now, "ready")
     return Duplicates()
@@ -184,7 +188,11 @@ def _decide(
 
 def _not_unique(table: TableInfo, index: IndexInfo, found: Duplicates) -> SchemaMismatchError:
     listed = "; ".join(f"{id_text} {reason}" for id_text, reason in found.first)
-    more = f" (the first {len(found.first)} of {found.total})" if found.total > 5 else ""
+    more = (
+        f" (the first {len(found.first)} of {found.total})"
+        if found.total > len(found.first)
+        else ""
+    )
     return SchemaMismatchError(
         f"{table.name}.{index.name} cannot be unique, documents share a key{more}: {listed}. The "
         "index was given up. Patch or delete these documents, or declare it without unique=True, "

@@ -31,6 +31,9 @@ class Duplicates:
     keys: list[bytes] = field(default_factory=list[bytes])
     total: int = 0
 
+    def __bool__(self) -> bool:
+        return self.total > 0
+
     def add(self, index: IndexInfo, fields: bytes, id_text: str, holder: str) -> None:
         """Note a document that has the key of another one."""
         self.total += 1
