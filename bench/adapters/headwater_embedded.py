@@ -1,0 +1,92 @@
+"""Headwater through its public API: declared functions, arguments and results validated."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any, cast
+
+import headwater as hw
+from bench.adapters import headwater_application as application
+from bench.adapters.contract import Engine, Key
+from bench.documents import Fields
+from headwater import Id
+
+PostId = Id[application.Post]
+
+
+class HeadwaterEmbedded(Engine):
+    """One open database; ``is_durable`` False is ``durability="none"``."""
+
+    name = "headwater"
+    title = "Headwater, embedded: declared functions, validation on"
+
+    def __init__(self, directory: Path, *, is_durable: bool) -> None:
+        super().__init__(directory, is_durable=is_durable)
+        self.database = hw.open(
+            directory / "posts.hw",
+            modules=[application],
+            durability="full" if is_durable else "none",
+        )
+        self._asked = count(1)
+
+    def insert(self, fields: Fields) -> Key:
+        return self.database.mutate(application.add, post=_new(fields))
+
+    def insert_many(self, documents: Sequence[Fields]) -> list[Key]:
+        posts = cast("list[application.NewPost]", documents)
+        return list[Any](self.database.mutate(application.add_many, posts=posts))
+
+    def patch(self, key: Key, changes: Fields) -> None:
+        self.database.mutate(application.rate, id=key, **changes)
+
+    def get(self, key: Key) -> Fields | None:
+        with self.database.snapshot() as snapshot:
+            return _plain(snapshot.get(cast("PostId", key)))
+
+    def ask(self, key: Key) -> Fields | None:
+        return _plain(self.database.query(application.get, id=key))
+
+    def get_each(self, keys: Sequence[Key]) -> Iterator[Fields | None]:
+        with self.database.snapshot() as snapshot:
+            for key in keys:
+                yield _plain(snapshot.get(cast("PostId", key)))
+
+    def latest(self, channel: str, count: int) -> list[Fields]:
+        asked = next(self._asked)
+        posts = self.database.query(application.latest, channel=channel, count=count, asked=asked)
+        return cast("list[Fields]", posts)
+
+    def latest_again(self, channel: str, count: int) -> list[Fields]:
+        posts = self.database.query(application.latest, channel=channel, count=count)
+        return cast("list[Fields]", posts)
+
+    def by_author(self, author: str) -> list[Fields]:
+        return cast("list[Fields]", self.database.query(application.of_author, author=author))
+
+    def scan(self) -> Iterator[Fields]:
+        with self.database.snapshot() as snapshot:
+            yield from cast("Iterator[Fields]", iter(snapshot.query(application.Posts)))
+
+    def insert_by_tasks(self, shares: Sequence[Sequence[Fields]]) -> None:
+        asyncio.run(self._insert_by_tasks(shares))
+
+    async def _insert_by_tasks(self, shares: Sequence[Sequence[Fields]]) -> None:
+        mutate = self.database.aio.mutate
+
+        async def work(share: Sequence[Fields]) -> None:
+            for fields in share:
+                await mutate(application.add, post=_new(fields))
+
+        await asyncio.gather(*(work(share) for share in shares))
+
+    def close(self) -> None:
+        self.database.close()
+
+
+def _new(fields: Fields) -> application.NewPost:
+    return cast("application.NewPost", fields)
+
+
+def _plain(post: application.Post | None) -> Fields | None:
+    return cast("Fields | None", post)

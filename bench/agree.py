@@ -1,0 +1,110 @@
+"""Engines that give different answers are not compared: first all of them do the same small work.
+
+Each engine gets the same documents and the same questions; the first difference is named.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from random import Random
+from typing import Any, TypeAlias
+
+from bench.adapters.contract import Engine
+from bench.documents import Fields, author_name, channel_name, channels_of, make_documents
+
+Answer: TypeAlias = tuple[str, Any]
+
+
+class Disagreement(Exception):  # noqa: N818 - it is a finding, not a fault
+    """Two engines gave different answers to the same question."""
+
+
+def check_agreement(engines: Mapping[str, type[Engine]], directory: Path, count: int = 300) -> None:
+    """Compare all engines with the first one, flushed and not.
+
+    Args:
+        engines: By name.
+        directory: Empty, for their databases; removed by the caller.
+        count: Documents.
+
+    Raises:
+        Disagreement: Names both engines, the question, and both answers.
+    """
+    for is_durable in (False, True):
+        answers: dict[str, list[Answer]] = {}
+        for name, make in engines.items():
+            place = directory / f"{name}-{is_durable}"
+            place.mkdir()
+            answers[name] = _work(make, place, count, is_durable=is_durable)
+        first = next(iter(answers), "")
+        for name, others in answers.items():
+            _compare(first, answers[first], name, others)
+
+
+def _compare(first: str, expected: list[Answer], name: str, found: list[Answer]) -> None:
+    for (question, mine), (_, theirs) in zip(expected, found, strict=True):
+        if mine != theirs:
+            raise Disagreement(
+                f"{first} and {name} disagree about {question}, so neither is timed:\n"
+                f"  {first}: {_shown(mine)}\n  {name}: {_shown(theirs)}"
+            )
+
+
+def _shown(answer: object) -> str:
+    text = repr(answer)
+    return text if len(text) <= 500 else f"{text[:500]}... ({len(text):,} characters)"
+
+
+def _work(make: type[Engine], directory: Path, count: int, *, is_durable: bool) -> list[Answer]:
+    """Write, ask, open again, ask again."""
+    engine = make(directory, is_durable=is_durable)
+    try:
+        keys = _write(engine, count)
+        answers = list(_questions(engine, keys, count))
+    finally:
+        engine.end()
+    engine = make(directory, is_durable=is_durable)
+    try:
+        return answers + list(_questions(engine, keys, count))
+    finally:
+        engine.end()
+
+
+def _write(engine: Engine, count: int) -> list[Any]:
+    keys = list(engine.insert_many(make_documents(0, count, count)))
+    keys += [engine.insert(fields) for fields in make_documents(count, 5, count)]
+    random = Random(1)
+    for key in random.sample(keys, len(keys) // 4):
+        engine.patch(key, {"score": random.randrange(100), "rating": random.random()})
+    engine.insert_by_threads([make_documents(count + 5, 3, count)])
+    engine.insert_by_tasks([make_documents(count + 8, 3, count)])
+    return keys
+
+
+def _questions(engine: Engine, keys: list[Any], count: int) -> Iterator[Answer]:
+    for at, key in enumerate(keys):
+        yield f"document {at}", _plain(engine.get(key))
+        yield f"document {at}, by a query", _plain(engine.ask(key))
+    yield "documents of one snapshot", [_plain(found) for found in engine.get_each(keys)]
+    for number in range(channels_of(count) + 1):
+        channel = channel_name(number)
+        for limit in (1, 20, 1000):
+            yield f"the newest {limit} of {channel}", _all(engine.latest(channel, limit))
+            for _ in range(3):
+                again = engine.latest_again(channel, limit)
+                yield f"the newest {limit} of {channel}, asked again", _all(again)
+    for number in range(count // 20 + 1):
+        yield f"the documents of author {number}", _all(engine.by_author(author_name(number)))
+    yield "all documents", _all(list(engine.scan()))
+    yield "whether an absent channel is empty", _all(engine.latest("none", 10))
+    yield "what a document carries", sorted(set(engine.get(keys[0]) or ()) - {"_creationTime"})
+
+
+def _plain(document: Fields | None) -> Fields | None:
+    """Without what differs from engine to engine by design."""
+    if document is None:
+        return None
+    return {name: value for name, value in document.items() if name[0] != "_"}
+
+
+def _all(documents: list[Fields]) -> list[Fields | None]:
+    return [_plain(document) for document in documents]

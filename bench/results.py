@@ -1,0 +1,203 @@
+"""Results as data: what is written as JSON, and read by whoever draws tables and plots.
+
+``docs/benchmarks.md`` describes the shape. Nothing in it says whose machine it was: no name of a
+host or a user, no path.
+"""
+
+import os
+import platform
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+from bench.spread import Spread, ratios, spread_of
+from bench.workloads import Sizes
+
+FORMAT: Final = 1
+_PACKAGES: Final = ("lmdb", "msgpack", "sortedcontainers")
+
+
+@dataclass(frozen=True, slots=True)
+class ContestantResult:
+    """What one contestant did in one workload.
+
+    Attributes:
+        name: An engine, or a variant of Headwater.
+        samples: Units per second, one per round.
+        spread: Of the samples.
+        ratio_samples: To the baseline, round by round; empty without one.
+        ratio: Of those; None without a baseline.
+        aim: What the ratio is to reach; None if nothing was promised.
+    """
+
+    name: str
+    samples: list[float]
+    spread: Spread
+    ratio_samples: list[float]
+    ratio: Spread | None
+    aim: float | None
+
+    @property
+    def is_reached(self) -> bool | None:
+        """Whether the median ratio reaches the aim."""
+        if self.aim is None or self.ratio is None:
+            return None
+        return self.ratio.median >= self.aim
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadResult:
+    """One workload with all who took part."""
+
+    name: str
+    title: str
+    unit: str
+    baseline: str | None
+    contestants: list[ContestantResult]
+
+
+def result_of(
+    *,
+    name: str,
+    title: str,
+    unit: str,
+    samples: Mapping[str, Sequence[float]],
+    baseline: str | None,
+    aims: Mapping[str, float],
+) -> WorkloadResult:
+    """Medians, quartiles and ratios of the samples of one workload."""
+    contestants: list[ContestantResult] = []
+    for contestant, mine in samples.items():
+        compared = [] if baseline is None else ratios(mine, samples[baseline])
+        contestants.append(
+            ContestantResult(
+                name=contestant,
+                samples=list(mine),
+                spread=spread_of(mine),
+                ratio_samples=compared,
+                ratio=spread_of(compared) if compared else None,
+                aim=aims.get(contestant),
+            )
+        )
+    return WorkloadResult(name, title, unit, baseline, contestants)
+
+
+def as_json(
+    results: Sequence[WorkloadResult],
+    *,
+    sizes: Sizes,
+    rounds: int,
+    engines: Mapping[str, str],
+    directory: Path,
+    started: datetime,
+) -> dict[str, Any]:
+    """Everything that somebody needs who was not there."""
+    return {
+        "suite": "headwater-bench",
+        "format": FORMAT,
+        "started_at": started.isoformat(timespec="seconds"),
+        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "machine": {**machine(), "filesystem": filesystem_of(directory)},
+        "versions": versions(),
+        "settings": {"rounds": rounds, "sizes": asdict(sizes), "engines": dict(engines)},
+        "workloads": [_workload_json(result) for result in results],
+    }
+
+
+def _workload_json(result: WorkloadResult) -> dict[str, Any]:
+    return {
+        "name": result.name,
+        "title": result.title,
+        "unit": result.unit,
+        "baseline": result.baseline,
+        "contestants": [_contestant_json(contestant) for contestant in result.contestants],
+    }
+
+
+def _contestant_json(contestant: ContestantResult) -> dict[str, Any]:
+    ratio = contestant.ratio
+    return {
+        "name": contestant.name,
+        "per_second": {**asdict(contestant.spread), "samples": contestant.samples},
+        "ratio": None if ratio is None else {**asdict(ratio), "samples": contestant.ratio_samples},
+        "aim": contestant.aim,
+        "is_reached": contestant.is_reached,
+    }
+
+
+def machine() -> dict[str, Any]:
+    """The kind of machine."""
+    return {
+        "system": platform.system(),
+        "release": platform.release(),
+        "architecture": platform.machine(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+    }
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of everything that is measured."""
+    found: dict[str, str | None] = {
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+    }
+    for package in ("headwater", *_PACKAGES):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def filesystem_of(directory: Path) -> str | None:
+    """The type of the file system that holds a directory, on Linux; None where that is unknown."""
+    mounts = Path("/proc/self/mountinfo")
+    if not mounts.exists():
+        return None
+    target = directory.resolve()
+    best, kind = -1, None
+    for line in mounts.read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        point = Path(before.split()[4].replace("\\040", " "))
+        # Later mounts of one place hide earlier ones.
+        if target.is_relative_to(point) and len(point.parts) >= best:
+            best, kind = len(point.parts), after.split()[0]
+    return kind
+
+
+def _processor() -> str | None:
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or None
+
+
+def _commit() -> str | None:
+    """The commit of the source that was measured, with ``+`` if it was changed since."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+    here = Path(__file__).parent
+
+    def ask(*arguments: str) -> str | None:
+        done = subprocess.run(
+            [git, *arguments], cwd=here, capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = ask("rev-parse", "HEAD")
+    if commit is None:
+        return None
+    changed = ask("status", "--porcelain", "--untracked-files=no", "--", "../engine", "../indexes")
+    return f"{commit}+" if changed else commit

@@ -1,0 +1,90 @@
+import gc
+import json
+from datetime import datetime
+
+import pytest
+from bench.adapters.catalog import ENGINES
+from bench.headwater_only import OWN_WORKLOADS
+from bench.workloads import WORKLOADS
+
+from bench import __main__ as command
+
+TINY = ["--quick", "--documents", "60", "--scale", "0.02", "--rounds", "2", "--plain"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The results of one tiny run of everything, and the directory of its databases."""
+    directory = tmp_path_factory.mktemp("bench")
+    output = tmp_path_factory.mktemp("results") / "results.json"
+    gc.freeze()  # what the test run itself holds takes long to look through before each turn
+    try:
+        status = command.main([*TINY, "--directory", str(directory), "--output", str(output)])
+    finally:
+        gc.unfreeze()
+    assert status == 0
+    return json.loads(output.read_text()), directory
+
+
+def test_every_workload_is_in_the_results(run):
+    results, _ = run
+    assert [workload["name"] for workload in results["workloads"]] == [*WORKLOADS, *OWN_WORKLOADS]
+
+
+def test_the_databases_are_removed(run):
+    _, directory = run
+    assert list(directory.iterdir()) == []
+
+
+def test_results_say_what_was_measured_where_and_when(run):
+    results, directory = run
+    assert set(results) == {
+        "suite", "format", "started_at", "finished_at", "commit", "machine", "versions",
+        "settings", "workloads",
+    }  # fmt: skip
+    assert results["format"] == 1
+    started = datetime.fromisoformat(results["started_at"])
+    assert started <= datetime.fromisoformat(results["finished_at"])
+    assert {"python", "sqlite", "headwater", "lmdb"} <= set(results["versions"])
+    assert results["settings"]["rounds"] == 2
+    assert results["settings"]["sizes"]["documents"] == 60
+    assert set(results["settings"]["engines"]) == set(ENGINES)
+    assert str(directory.parent) not in json.dumps(results)
+
+
+def test_each_contestant_has_a_sample_and_a_ratio_per_round(run):
+    results, _ = run
+    for workload in results["workloads"]:
+        names = [contestant["name"] for contestant in workload["contestants"]]
+        assert workload["baseline"] is None or workload["baseline"] in names
+        for contestant in workload["contestants"]:
+            rate, ratio = contestant["per_second"], contestant["ratio"]
+            assert len(rate["samples"]) == 2
+            assert 0 < rate["low_quartile"] <= rate["median"] <= rate["high_quartile"]
+            assert (ratio is None) == (workload["baseline"] is None)
+            if contestant["name"] == workload["baseline"]:
+                assert ratio["samples"] == [1.0, 1.0]
+            if contestant["aim"] is not None:
+                assert contestant["is_reached"] == (ratio["median"] >= contestant["aim"])
+
+
+def test_engines_that_disagree_are_not_timed(tmp_path, monkeypatch, capsys):
+    class Empty(ENGINES["sqlite-json"]):
+        def scan(self):
+            return iter(())
+
+    monkeypatch.setitem(command.ENGINES, "lmdb-by-hand", Empty)
+    output = tmp_path / "results.json"
+    names = ["--engines", "sqlite-json", "lmdb-by-hand", "--workloads", "get"]
+    arguments = [*TINY, *names, "--directory", str(tmp_path), "--output", str(output)]
+    assert command.main(arguments) == 1
+    assert "disagree about all documents" in capsys.readouterr().err
+    assert not output.exists()
+
+
+def test_one_engine_and_one_workload_can_be_chosen(tmp_path, capsys):
+    names = ["--engines", "sqlite-json", "--workloads", "get", "rebuild"]
+    assert command.main([*TINY, *names, "--directory", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "point read" in shown
+    assert "headwater" not in shown
