@@ -4,7 +4,7 @@ Everything above takes a `Clock` as an argument, so that a test can hold time st
 run from its seed.
 """
 
-import secrets
+import os
 import time
 from typing import Protocol
 
@@ -38,4 +38,4 @@ class SystemClock:
 
     def seed(self) -> int:
         """64 unpredictable bits."""
-        return secrets.randbits(64)
+        return int.from_bytes(os.urandom(8), "big")

@@ -1,6 +1,5 @@
 """The open database: the one place that wires the floors together."""
 
-import logging
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -275,6 +274,8 @@ class Database:
         except ClosedError:
             pass  # it goes on at the next opening
         except Exception:
+            import logging
+
             logging.getLogger("headwater").exception("an index could not be filled")
 
     def close(self) -> None:

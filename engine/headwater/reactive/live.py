@@ -1,6 +1,5 @@
 """A live result in the hands of the application."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
@@ -62,6 +61,8 @@ class Live(Generic[R_co]):
 
     async def __aiter__(self) -> AsyncIterator[R_co]:
         """Results until it is closed, without blocking the event loop."""
+        import asyncio  # which takes longer to import than all of headwater
+
         loop = asyncio.get_running_loop()
         news = asyncio.Event()
 

@@ -1,6 +1,5 @@
 """The thread that runs touched live queries, and the one that calls callbacks."""
 
-import logging
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -67,6 +66,8 @@ class Reactor:
                 while not self._stop.is_set() and self.queries.run_round():
                     pass
             except Exception:
+                import logging
+
                 logging.getLogger("headwater").exception("live queries could not be brought up")
             if self._stop.is_set():
                 return
@@ -76,6 +77,8 @@ class Reactor:
             try:
                 callback()
             except Exception:
+                import logging
+
                 logging.getLogger("headwater").exception("a callback of a live query raised")
 
 

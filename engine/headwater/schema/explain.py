@@ -5,7 +5,6 @@ and the value together to say where, what was expected, what was found and what 
 the plain statement of what each validator means: tests hold the compiled checkers against it.
 """
 
-import difflib
 import reprlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -431,6 +430,8 @@ def _short_repr(value: Any) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that somebody may have meant."""
+    import difflib
+
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return close[0] if close else None
 

@@ -7,8 +7,6 @@ moved to its place, and last the manifest, which alone makes the directory a dat
 import contextlib
 import fcntl
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,6 +89,9 @@ def create_with(directory: Path, fill: Callable[[Path], None]) -> bool:
         NotADatabaseError: Something else is there.
         OSError: Of the system, and whatever ``fill`` raises.
     """
+    import shutil
+    import tempfile
+
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(directory):
         if is_database(directory) or _finish_earlier_creation(directory):
@@ -107,6 +108,8 @@ def create_with(directory: Path, fill: Callable[[Path], None]) -> bool:
 
 def create_temporary_directory() -> Path:
     """Make a directory for throw-away data, in memory where the system has room there."""
+    import tempfile
+
     shared = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a private directory below it
     parent = None
     with contextlib.suppress(OSError):
@@ -130,6 +133,8 @@ def _alone(directory: Path) -> Generator[None]:
 
 def _finish_earlier_creation(directory: Path) -> bool:
     """Take up what a process left that died while creating. Returns whether it is complete now."""
+    import shutil
+
     is_complete = False
     for staging in directory.glob(f"{STAGING_PREFIX}*"):
         is_data_moved = (directory / DATA_NAME).exists() and not (staging / DATA_NAME).exists()

@@ -7,7 +7,6 @@ file belong together. Only then may LMDB map the file.
 
 import contextlib
 import os
-import shutil
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
@@ -304,5 +303,7 @@ def _recorded_newest(directory: Path) -> int:
 
 def _remove(directory: Path, owner: int) -> None:
     """Remove a throw-away database, unless this is a forked child of the process that has it."""
+    import shutil
+
     if os.getpid() == owner:
         shutil.rmtree(directory, ignore_errors=True)

@@ -8,7 +8,6 @@ fit into a full pipe is not needed, because the listener has others waiting.
 import contextlib
 import errno
 import os
-import secrets
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -109,7 +108,7 @@ class Beacon:
 
     def _open_pipe(self) -> None:
         self._directory.mkdir(mode=0o700, exist_ok=True)
-        name = f"{os.getpid()}-{secrets.token_hex(8)}"
+        name = f"{os.getpid()}-{os.urandom(8).hex()}"
         hidden = self._directory / f"{_HIDDEN}{name}"
         os.mkfifo(hidden, 0o600)
         # Opened for both, so that it has no end; shown only when it is read, or a notifier

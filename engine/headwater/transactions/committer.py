@@ -8,7 +8,6 @@ with one flush, and tell everybody. So no function runs under the write lock, wh
 other processes; only a batch that keeps losing to them is made under it, as the last resort.
 """
 
-import logging
 import os
 import queue
 import threading
@@ -190,6 +189,8 @@ class Committer:
             self._process(requests)
         except BaseException as error:
             if not isinstance(error, HeadwaterError):
+                import logging
+
                 logging.getLogger("headwater").exception("the committer failed")
             for request in requests:
                 if request not in self._carried:

@@ -1,0 +1,48 @@
+"""``import headwater`` brings nothing that a program may never need."""
+
+import subprocess
+import sys
+
+import pytest
+
+SLOW_OR_UNASKED = [
+    "asyncio",
+    "ctypes",
+    "hypothesis",
+    "logging",
+    "multiprocessing",
+    "numpy",
+    "rich",
+    "secrets",
+    "socket",
+    "ssl",
+    "subprocess",
+    "tempfile",
+    "unittest",
+]
+
+
+def modules_after(statement: str) -> set[str]:
+    """Names of the modules that a new interpreter has after a statement."""
+    # Without site: what its .pth files import, such as coverage, is nobody's choice here.
+    program = f"import sys; sys.path[:] = {sys.path!r}; {statement}; print(*sys.modules)"
+    child = [sys.executable, "-S", "-c", program]
+    return set(subprocess.run(child, check=True, capture_output=True, text=True).stdout.split())
+
+
+@pytest.fixture(scope="module")
+def imported() -> set[str]:
+    return modules_after("import headwater")
+
+
+@pytest.mark.parametrize("module", SLOW_OR_UNASKED)
+def test_importing_headwater_does_not_import(module: str, imported: set[str]) -> None:
+    assert module not in imported
+
+
+def test_the_child_did_import_headwater(imported: set[str]) -> None:
+    assert {"headwater", "headwater.database", "headwater_indexes.keys"} <= imported
+
+
+def test_the_verbs_for_asyncio_do_import_it() -> None:
+    assert "asyncio" in modules_after("import headwater.aio")
