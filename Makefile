@@ -51,7 +51,7 @@ $(BIN)/python:
 # Stamps: a second run installs nothing unless pyproject.toml has changed.
 $(VENV)/.examples: $(BIN)/python pyproject.toml
 	@echo "installing headwater and its examples into $(VENV) ..."
-	@$(PIP) install --editable '.[examples]'
+	@$(PIP) install --no-compile --editable '.[examples]'
 	@touch $@
 
 $(VENV)/.bench: $(BIN)/python pyproject.toml
