@@ -16,8 +16,8 @@ def touched_keys(
     """
     for commit in store.recent.since(transaction.snapshot, since_ts):
         yield from commit.keys_of(space)
-    if transaction.below is not None:
-        if space == DOCUMENTS_SPACE:
-            yield from transaction.below.documents
-        else:
-            yield from transaction.below.touched().get(space, ())
+    assert transaction.below is not None, "only what runs in turn knows all that came before it"
+    if space == DOCUMENTS_SPACE:
+        yield from transaction.below.documents
+    else:
+        yield from transaction.below.touched.get(space, ())

@@ -165,7 +165,7 @@ def _changes(catalog: Catalog, declared: Iterable[DeclaredTable]) -> list[_Chang
 
 
 def _compare(stored: TableInfo | None, declared: DeclaredTable) -> _Change | None:
-    if stored is None:
+    if stored is None or stored.is_system:  # whose name is refused when it is created
         return _Change(
             declared, None, is_retyped=False, must_check=False, drop=(), add=tuple(declared.indexes)
         )

@@ -43,9 +43,6 @@ T = TypeVar("T")
 _FUNCTION: Final = "_fill_index"
 """The origin of the commits that are made here."""
 
-_SCANS_MAX: Final = 8
-"""Scans for documents that share a key, should each find only what is gone a moment later."""
-
 
 def build_indexes(store: Store, *, progress: Report | None = None) -> None:
     """Clear what dropped indexes left behind and fill every index that is being filled.
@@ -141,14 +138,12 @@ def _is_building(reader: ReadTransaction, index: IndexInfo) -> bool:
 def _make_ready(store: Store, table: TableInfo, index: IndexInfo) -> None:
     """Set the state, unless it is unique and documents share a key; then drop it again."""
     found: Duplicates | None = None
-    scans = 0
+    # It ends: documents may stop sharing a key between scan and decision, and none can begin to.
     while found is None:
         scanned, seen_ts = Duplicates(), 0
         if index.definition.unique:
             scanned, seen_ts = find_duplicates(store, table, index)
-        scans += 1
-        decide = partial(_decide, store=store, index=index, scanned=scanned, seen_ts=seen_ts)
-        run = partial(decide, is_last=scans == _SCANS_MAX)
+        run = partial(_decide, store=store, index=index, scanned=scanned, seen_ts=seen_ts)
         request = CommitRequest(Origin(function=_FUNCTION), run=run)
         store.committer.submit(request)
         found = request.wait()
@@ -157,13 +152,7 @@ def _make_ready(store: Store, table: TableInfo, index: IndexInfo) -> None:
 
 
 def _decide(
-    transaction: Transaction,
-    *,
-    store: Store,
-    index: IndexInfo,
-    scanned: Duplicates,
-    seen_ts: int,
-    is_last: bool,
+    transaction: Transaction, *, store: Store, index: IndexInfo, scanned: Duplicates, seen_ts: int
 ) -> Duplicates | None:
     """Make the index ready or drop it; None if what the scan found was gone before this ran.
 
@@ -177,7 +166,7 @@ def _decide(
         changed = touched_keys(store, transaction, index.space, seen_ts)
         fields = (key[: -table.id_length] for key in changed)
         found = confirm(transaction, table, now, [*fields, *scanned.keys])
-        if found or (scanned and is_last):
+        if found:
             delete_index(transaction, now)
             return max(scanned, found, key=lambda duplicates: duplicates.total)
         if scanned:
