@@ -50,6 +50,8 @@ class LiveQueries:
         self._by_key: dict[Hashable, LiveQuery] = {}
         self._by_subscription: dict[Subscription, tuple[LiveQuery, ...]] = {}
         self._dirty: set[LiveQuery] = set()
+        # Entered since the last round began: what they see is not all of that round's moment.
+        self._entered: set[Subscription] = set()
         self._abandoned: deque[Subscription] = deque()
         self._dependents: Dependents[LiveQuery] = Dependents(store.recent, self._touch)
 
@@ -100,6 +102,7 @@ class LiveQueries:
             for (key, evaluate), evaluation in zip(wanted, evaluations, strict=True)
         )
         self._attach(subscription, queries)
+        self._entered.add(subscription)
         subscription.deliver(Transition(snapshot.ts, tuple(evaluations)))
         if not self._dirty.isdisjoint(queries):
             self._wake()
@@ -126,6 +129,7 @@ class LiveQueries:
     def unsubscribe(self, subscription: Subscription) -> None:
         """Deliver nothing more; a query that nobody wants is forgotten."""
         with self._lock:
+            self._entered.discard(subscription)
             for query in self._by_subscription.pop(subscription, ()):
                 query.subscriptions.discard(subscription)
                 if not query.subscriptions and query.key in self._by_key:
@@ -166,6 +170,8 @@ class LiveQueries:
         """
         while self._abandoned:
             self.unsubscribe(self._abandoned.popleft())
+        with self._lock:
+            self._entered.clear()
         snapshot = self._store.snapshot()
         try:
             with self._lock:
@@ -199,7 +205,13 @@ class LiveQueries:
     def _deliver(self, queries: list[LiveQuery], ts: int) -> None:
         subscriptions = {wanting for query in queries for wanting in query.subscriptions}
         for subscription in subscriptions:
-            if ts > subscription.ts:
+            if ts <= subscription.ts:
+                continue
+            if subscription in self._entered:
+                # Its other queries were run on another snapshot: all of them run in the next round.
+                for query in self._by_subscription[subscription]:
+                    self._touch(query, ts)
+            else:
                 transition = _transition(ts, self._by_subscription[subscription])
                 if not transition.gives_the_same_as(subscription.newest):
                     subscription.deliver(transition)
