@@ -20,4 +20,4 @@ def touched_keys(
     if space == DOCUMENTS_SPACE:
         yield from transaction.below.documents
     else:
-        yield from transaction.below.touched.get(space, ())
+        yield from transaction.below.touched().get(space, ())
