@@ -6,8 +6,10 @@ is compared byte for byte with what the commits made.
 
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import lmdb.verify
 import pytest
 from hypothesis import given, settings
 from tests.tables.histories import (
@@ -20,6 +22,7 @@ from tests.tables.histories import (
     store_after,
     transact,
 )
+from tests.transactions.dying import Killed, open_dying
 
 from headwater.errors import CorruptionError
 from headwater.storage import commit_log
@@ -188,3 +191,29 @@ def test_a_commit_is_found_by_its_timestamp_after_a_rebuild() -> None:
             commit = commit_log.read(snapshot.reader, snapshot.ts)
             assert commit is not None
             assert timestamp_key(commit.ts) > timestamp_key(commit.previous_ts)
+
+
+def test_a_rebuilt_file_passes_the_offline_verifier(tmp_path: Path) -> None:
+    """LMDB's verifier takes a key that was written twice in one transaction for damage."""
+    history = [[Act("insert", "notes", 0, {"b": "x" * 3000 * n})] for n in range(12)]
+    history += [[Act("replace", "notes", n, {"b": "y" * 500 * n})] for n in range(0, 12, 2)]
+    store, _ = store_after(history, tmp_path / "db.hw")
+    with closing(store):
+        rebuild(store.environment)
+    assert lmdb.verify.verify(str(tmp_path / "db.hw" / "data.mdb"), subdir=False) == []
+
+
+@pytest.mark.parametrize("dies_after_commit", [False, True])
+def test_a_killed_rebuild_leaves_everything_as_it_was(
+    tmp_path: Path, dies_after_commit: bool
+) -> None:
+    store, _ = store_after(TEN_NOTES, tmp_path / "db.hw")
+    with closing(store):
+        made = contents(store.environment)
+    store, environment = open_dying(tmp_path / "db.hw")
+    with closing(store):
+        environment.steps_to_live, environment.dies_after_commit = 0, dies_after_commit
+        with pytest.raises(Killed):
+            rebuild(environment)
+    with closing(open_store(tmp_path / "db.hw")) as store:
+        assert contents(store.environment) == made
