@@ -4,7 +4,9 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
+import threading
 from collections.abc import Generator
 from pathlib import Path
 
@@ -22,7 +24,7 @@ def hear():
     return sys.stdin.readline().strip()
 """
 
-WAIT_SECONDS = 60
+WAIT_SECONDS = 120
 """Not a measure of anything: a child that hangs must fail the test and not stop the suite."""
 
 
@@ -30,14 +32,18 @@ class Child:
     """One child process."""
 
     def __init__(self, code: str, *arguments: object) -> None:
+        self._errors = tempfile.TemporaryFile(mode="w+")
         self.process = subprocess.Popen(
             [sys.executable, "-c", PREAMBLE + textwrap.dedent(code), *map(str, arguments)],
             env=os.environ | {"PYTHONPATH": f"{ROOT / 'engine'}:{ROOT / 'indexes'}:{ROOT}"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._errors,
             text=True,
         )
+        self._alarm = threading.Timer(WAIT_SECONDS, self.process.kill)
+        self._alarm.daemon = True
+        self._alarm.start()
 
     def hear(self) -> str:
         """The next line that the child says; empty if it has ended."""
@@ -57,8 +63,28 @@ class Child:
 
     def rest(self) -> list[str]:
         """What the child says until it ends."""
-        output, self.errors = self.process.communicate(timeout=WAIT_SECONDS)
-        return output.splitlines()
+        # Not communicate(): it does not know of what was read ahead for hear().
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        lines = self.process.stdout.read().splitlines()
+        self.process.stdout.close()
+        self.process.wait()
+        self._alarm.cancel()
+        return lines
+
+    @property
+    def errors(self) -> str:
+        """What the child wrote to its standard error."""
+        self._errors.seek(0)
+        return self._errors.read()
+
+    def close(self) -> None:
+        """Kill the child if it still lives, and let go of its pipes."""
+        if self.process.returncode is None:
+            self.kill()
+        self._errors.close()
 
     def finish(self) -> list[str]:
         """What the child says until its good end."""
@@ -82,7 +108,4 @@ def nursery() -> Generator[type["Child"]]:
         yield Born
     finally:
         for child in born:
-            if child.process.poll() is None:
-                child.process.kill()
-            with contextlib.suppress(ValueError):
-                child.process.communicate(timeout=WAIT_SECONDS)
+            child.close()
