@@ -10,6 +10,7 @@ from headwater.clock import Clock, SystemClock
 from headwater.errors import ClosedError
 from headwater.functions.declaration import BoundQuery, Mutation, Query
 from headwater.functions.modules import Application, collect
+from headwater.functions.purity import refuse_inside
 from headwater.functions.runner import Runner
 from headwater.functions.statistics import ConflictPlace
 from headwater.limits import DEFAULT_LIMITS, Limits
@@ -162,6 +163,7 @@ class Database:
         An open snapshot keeps the file from reusing space; it ends by itself after
         ``limits.snapshot_seconds``.
         """
+        refuse_inside()
         return OpenSnapshot(self._store)
 
     def transaction(self) -> OpenTransaction:
@@ -169,6 +171,7 @@ class Database:
 
         It is not run again: `ConflictError` says that it lost. `transact` runs again.
         """
+        refuse_inside()
         return OpenTransaction(self._store)
 
     def transact(self, function: Callable[[Writer], T]) -> T:
@@ -184,6 +187,7 @@ class Database:
 
         O(number of versions).
         """
+        refuse_inside()
         snapshot = self._store.snapshot()
         try:
             return history(snapshot, id)
@@ -195,6 +199,7 @@ class Database:
     @property
     def ts(self) -> int:
         """Timestamp of the newest commit, 0 if there is none."""
+        refuse_inside()
         snapshot = self._store.snapshot()
         snapshot.close()
         return snapshot.ts
@@ -217,6 +222,7 @@ class Database:
         Raises:
             SchemaMismatchError: Documents share a key of a unique index; it is given up.
         """
+        refuse_inside()
         build_indexes(self._store, progress=progress)
 
     def verify(self, *, progress: Callable[[Progress], object] | None = None) -> list[Problem]:
@@ -224,6 +230,7 @@ class Database:
 
         Reads everything. An empty list means that nothing is wrong.
         """
+        refuse_inside()
         snapshot = self._store.snapshot()
         try:
             return verify(snapshot, progress=progress)
@@ -232,6 +239,7 @@ class Database:
 
     def rebuild(self, *, progress: Callable[[Progress], object] | None = None) -> RebuildReport:
         """Make all tables and indexes anew from the log, in one step; writers wait."""
+        refuse_inside()
         reports: list[RebuildReport] = []
 
         def job() -> None:
@@ -283,6 +291,7 @@ class Database:
 
         A database that was opened several times is closed with the last one. Does nothing again.
         """
+        refuse_inside()
         if release(self):
             self._end()
 

@@ -50,6 +50,7 @@ class Execution:
                 ctx = QueryCtx(transaction, Reader(transaction), self)
             return _call(compiled, ctx, arguments)
         finally:
+            transaction.end()
             statistics.took(self._clock.monotonic() - started)
 
     def run_nested(

@@ -12,7 +12,7 @@ from inspect import currentframe
 from types import FrameType
 from typing import Any, Final
 
-from headwater.errors import ImpureFunctionError
+from headwater.errors import ImpureFunctionError, UsageError
 
 _REFUSED: Final = {
     "open": "opened a file",
@@ -88,6 +88,22 @@ class Pure:
 def running() -> str:
     """The query or mutation that runs on this thread; empty outside of one."""
     return _running.name
+
+
+def refuse_inside() -> None:
+    """The database is no way from inside a function into another transaction.
+
+    In turn it would also wait for the thread that it runs on.
+
+    Raises:
+        UsageError: A query or mutation runs on this thread.
+    """
+    if _running.name:
+        raise UsageError(
+            f"{_running.name} used the database itself instead of its context: inside a query or "
+            "mutation, read and write with ctx.db, and call other functions as function(ctx, ...), "
+            "so that all of it is one transaction"
+        )
 
 
 def suspended() -> Pure:

@@ -8,13 +8,12 @@ from headwater.errors import (
     ConflictError,
     FunctionInternalError,
     FunctionKindError,
-    UsageError,
 )
 from headwater.functions.arguments import CompiledFunction
 from headwater.functions.declaration import BoundQuery, Function, Kind
 from headwater.functions.execution import Execution
 from headwater.functions.modules import Application
-from headwater.functions.purity import Pure, running
+from headwater.functions.purity import Pure, refuse_inside
 from headwater.functions.statistics import FunctionStatistics
 from headwater.reactive.evaluation import Evaluation
 from headwater.reactive.live_queries import Wanted
@@ -105,7 +104,7 @@ class Runner:
             FunctionKindError: The function is of another kind, or none.
             ArgumentError: The arguments do not fit.
         """
-        _refuse_inside()
+        refuse_inside()
         if not isinstance(function, Function):
             raise FunctionKindError(
                 f"expected a function declared with @hw.{kind}, got {function!r}; a path is called "
@@ -128,7 +127,7 @@ class Runner:
             FunctionInternalError: It is not for callers from outside.
             ArgumentError: The arguments do not fit.
         """
-        _refuse_inside()
+        refuse_inside()
         function = self.application.function(path)
         if function.is_internal:
             raise FunctionInternalError(
@@ -139,7 +138,7 @@ class Runner:
 
     def bound(self, query: BoundQuery[Any]) -> Call:
         """Check a query that was bound to its arguments."""
-        _refuse_inside()
+        refuse_inside()
         compiled = self.find(query.query)
         arguments = dict(query.arguments)
         compiled.check_arguments(arguments)
@@ -187,7 +186,7 @@ class Runner:
 
     def transact(self, function: Callable[[Writer], T]) -> T:
         """Run a plain function as a mutation."""
-        _refuse_inside()
+        refuse_inside()
         name = getattr(function, "__qualname__", repr(function))
         statistics = self.statistics.setdefault(name, FunctionStatistics())
 
@@ -197,6 +196,7 @@ class Runner:
                 with Pure(name, "transaction"):
                     return function(self.store.writer(transaction))
             finally:
+                transaction.end()
                 statistics.took(self.store.clock.monotonic() - started)
 
         result: T = self._until_committed(run, Origin(function=name), statistics)
@@ -221,7 +221,8 @@ class Runner:
         snapshot = self.store.snapshot()
         try:
             transaction = self.store.begin(snapshot, function=origin.function)
-            value = run(transaction)
+            # What it sets in the context stays inside, as it does in turn.
+            value = contextvars.copy_context().run(run, transaction)
             self.store.commit(transaction, origin)
             return value
         finally:
@@ -312,14 +313,3 @@ class Runner:
 def _key_of(call: Call) -> Hashable:
     """What makes a query distinct: the function itself and its arguments."""
     return (call.compiled.function, call.packed)
-
-
-def _refuse_inside() -> None:
-    """The database is no way from inside a function into another transaction."""
-    name = running()
-    if name:
-        raise UsageError(
-            f"{name} used the database itself instead of its context: inside a query or mutation, "
-            "read and write with ctx.db, and call other functions as function(ctx, ...), so that "
-            "all of it is one transaction"
-        )

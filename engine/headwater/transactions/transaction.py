@@ -4,8 +4,9 @@ import random
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
+from headwater.errors import ClosedError
 from headwater.storage.codec import unpack
 from headwater.storage.format import Database, open_document
 from headwater.tables.catalog import TABLES_NUMBER, IndexInfo, TableInfo
@@ -34,6 +35,15 @@ class Existing(NamedTuple):
     creation_time: float
     body: bytes
     fields: dict[str, Any]
+
+
+class _Ended:
+    """Stands where the limits were, once the function has returned."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise ClosedError(
+            "the transaction of this context has ended; read and write before the function returns"
+        )
 
 
 class TableMissing(BaseException):
@@ -353,9 +363,15 @@ class Transaction:
             self.write_count += 1
             raise
         self.layers.remove(above)
+        self.write_count += 1
         own = self.layers[0]
+        # Before they are merged: if this raises, the block has failed, and its writes are dropped.
+        self.usage.check_written(own.writes + above.writes, own.bytes_written + above.bytes_written)
         own.merge(above)
-        self.usage.check_written(own.writes, own.bytes_written)
+
+    def end(self) -> None:
+        """Refuse every later use: what a kept context wrote now would reach nobody."""
+        self.usage = cast("Usage", _Ended())
 
     def close(self) -> None:
         """Release the snapshot; every later read raises."""
