@@ -1,6 +1,5 @@
 """Live queries: a subsequence of the true results, in order, ending with the last one."""
 
-import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,16 +7,16 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-import headwater as hw
-from headwater.reactive.live_queries import LiveQueries, Wanted
-from headwater.reactive.subscription import Subscription, Transition
 from tests.laws import application, drawn
-from tests.laws.batches import WAIT_SECONDS, OtherProcess
+from tests.laws.batches import OtherProcess
 from tests.laws.clocks import StillClock
 from tests.laws.programs import Program
 from tests.laws.recording import Recorder
 from tests.laws.serializability import without_times
+
+import headwater as hw
+from headwater.reactive.live_queries import LiveQueries, Wanted
+from headwater.reactive.subscription import Subscription, Transition
 
 LOOKS: Sequence[Program] = (
     [["get", 0]],
@@ -51,9 +50,7 @@ class Stage:
     def note(self) -> None:
         """Write down what is true now."""
         with self.db.snapshot() as snapshot:
-            results = [
-                application.run_program(snapshot, "", program) for program in self.programs
-            ]
+            results = [application.run_program(snapshot, "", program) for program in self.programs]
             self.truth.setdefault(snapshot.ts, [without_times(result) for result in results])
 
     def wanted(self, look: int) -> Wanted:
