@@ -55,7 +55,7 @@ from headwater.limits import Limits
 from headwater.reactive.live import Live
 from headwater.schema import v
 from headwater.schema.annotations import Wire
-from headwater.schema.tables import Document, Id, Index, Table, TableIndex
+from headwater.schema.tables import Document, DocumentOf, Id, Index, Table, TableIndex
 from headwater.schema.validators import Check, Length, Pattern, Range
 from headwater.transactions.explicit import OpenSnapshot, OpenTransaction
 from headwater.transactions.pagination import PaginationOptions, PaginationResult
@@ -82,6 +82,7 @@ __all__ = [
     "Document",
     "DocumentInvalidError",
     "DocumentNotFoundError",
+    "DocumentOf",
     "ForkedError",
     "FunctionInternalError",
     "FunctionKindError",
