@@ -12,7 +12,7 @@ from headwater.errors import (
 from headwater.functions.arguments import CompiledFunction
 from headwater.functions.contexts import MutationCtx, QueryCtx
 from headwater.functions.declaration import Function, Mutation
-from headwater.functions.purity import Pure
+from headwater.functions.purity import enter, leave
 from headwater.functions.statistics import FunctionStatistics
 from headwater.transactions.reader import Reader
 from headwater.transactions.rules import TableRules
@@ -78,10 +78,13 @@ class Execution:
 
 def _call(compiled: CompiledFunction[..., Any], ctx: QueryCtx, arguments: Mapping[str, Any]) -> Any:
     function = compiled.function
-    with Pure(compiled.path, function.kind):
+    before = enter(compiled.path, function.kind)
+    try:
         value = compiled.handler(ctx, **arguments)
         if function.is_async:
             value = _finish(value, compiled.path)
+    finally:
+        leave(before)
     compiled.check_result(value)
     return value
 

@@ -50,15 +50,29 @@ _ALLOWED_CALLERS: Final = ("importlib._bootstrap", "logging", "traceback", "line
 
 
 class _Running(threading.local):
-    """The function that runs on this thread; empty outside of one."""
+    """Path and kind of the function that runs on this thread; empty outside of one."""
 
-    name: str = ""
-    kind: str = ""
+    function: tuple[str, str] = ("", "")
 
 
+_NOTHING: Final = ("", "")
 _running: Final = _Running()
 _installing = threading.Lock()
 _is_installed = False
+
+
+def enter(name: str, kind: str) -> tuple[str, str]:
+    """Let this thread do no I/O from now on; returns what `leave` takes back."""
+    if not _is_installed:
+        _install()
+    before = _running.function
+    _running.function = (name, kind)
+    return before
+
+
+def leave(before: tuple[str, str]) -> None:
+    """Go back to what was before `enter`."""
+    _running.function = before
 
 
 class Pure:
@@ -73,21 +87,18 @@ class Pure:
     def __init__(self, name: str, kind: str) -> None:
         self._name = name
         self._kind = kind
-        self._before = ("", "")
+        self._before = _NOTHING
 
     def __enter__(self) -> None:
-        if not _is_installed:
-            _install()
-        self._before = (_running.name, _running.kind)
-        _running.name, _running.kind = self._name, self._kind
+        self._before = enter(self._name, self._kind)
 
     def __exit__(self, *_: object) -> None:
-        _running.name, _running.kind = self._before
+        leave(self._before)
 
 
 def running() -> str:
     """The query or mutation that runs on this thread; empty outside of one."""
-    return _running.name
+    return _running.function[0]
 
 
 def refuse_inside() -> None:
@@ -98,9 +109,9 @@ def refuse_inside() -> None:
     Raises:
         UsageError: A query or mutation runs on this thread.
     """
-    if _running.name:
+    if _running.function[0]:
         raise UsageError(
-            f"{_running.name} used the database itself instead of its context: inside a query or "
+            f"{_running.function[0]} used the database itself instead of its context: inside a query or "
             "mutation, read and write with ctx.db, and call other functions as function(ctx, ...), "
             "so that all of it is one transaction"
         )
@@ -121,12 +132,13 @@ def _install() -> None:
 
 
 def _look(event: str, arguments: tuple[Any, ...]) -> None:
-    if event not in _REFUSED or not _running.name:
+    if event not in _REFUSED or not _running.function[0]:
         return
     caller = _caller()
     if _is_allowed(caller):
         return
-    function = f"{_running.name} is a {_running.kind}"
+    name, kind = _running.function
+    function = f"{name} is a {kind}"
     with suspended():
         shown = ", ".join(repr(argument)[:60] for argument in arguments[:1])
     raise ImpureFunctionError(

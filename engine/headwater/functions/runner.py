@@ -43,7 +43,7 @@ class Call:
         statistics: What was seen of the function before.
     """
 
-    __slots__ = ("_packed", "arguments", "compiled", "statistics")
+    __slots__ = ("_packed", "_was_run", "arguments", "compiled", "statistics")
 
     def __init__(
         self,
@@ -55,6 +55,7 @@ class Call:
         self.arguments = arguments
         self.statistics = statistics
         self._packed: bytes | None = None
+        self._was_run = False
 
     @property
     def path(self) -> str:
@@ -69,16 +70,22 @@ class Call:
         return self._packed
 
     def own_arguments(self) -> dict[str, Any]:
-        """The arguments for one more run; what it does to them is seen by no other.
+        """The arguments for one more run; what an earlier run did to them is not seen.
 
-        The caller may change its lists and dicts once it goes on, and a function that takes things
-        out of its argument has to find them there when it is run again.
+        The first run gets what the caller gave: the caller waits for it.
         """
-        for value in self.arguments.values():
-            if isinstance(value, list | dict):
-                arguments: dict[str, Any] = unpack(self.packed)
-                return arguments
-        return self.arguments
+        if not self._has_containers():
+            return self.arguments
+        packed, is_first = self.packed, not self._was_run
+        self._was_run = True
+        return self.arguments if is_first else unpack(packed)
+
+    def detach(self) -> None:
+        """Copy the arguments now: the caller goes on, and may change its lists and dicts."""
+        self._was_run = self._has_containers() and bool(self.packed)
+
+    def _has_containers(self) -> bool:
+        return any(isinstance(value, list | dict) for value in self.arguments.values())
 
 
 class Runner:
@@ -236,6 +243,7 @@ class Runner:
 
     def request(self, call: Call, when_done: Callable[[CommitRequest], None]) -> CommitRequest:
         """Have the committer run a short mutation, without waiting for it."""
+        call.detach()
 
         def run(transaction: Transaction) -> Any:
             return self._execution.run(

@@ -33,6 +33,7 @@ class Reactor:
             if self._thread is None:
                 self._thread = _start(self._loop, "headwater-reactor")
                 self._store.on_commit = self.queries.committed
+                self._store.on_doubt = self.wake
 
     def wake(self) -> None:
         """Run a round soon: a query was touched, or another process has committed."""
@@ -50,6 +51,7 @@ class Reactor:
     def close(self) -> None:
         """End all subscriptions and both threads."""
         self._store.on_commit = None
+        self._store.on_doubt = None
         self.queries.close()
         self._stop.set()
         self._news.put(None)

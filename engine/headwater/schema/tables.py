@@ -73,6 +73,16 @@ class DocumentOf(TypedDict, Generic[D, T]):
     _creationTime: float
 
 
+class AnyDocument(TypedDict):
+    """What every document has, whatever its type; a table holds nothing else."""
+
+    _id: Id[Any]
+    _creationTime: float
+
+
+E = TypeVar("E", bound=AnyDocument)
+
+
 @dataclass(frozen=True, slots=True)
 class TableIndex(Generic[D]):
     """An index of one table, as read from the table's class.
@@ -85,7 +95,7 @@ class TableIndex(Generic[D]):
         definition: The same for `headwater_indexes`.
     """
 
-    table: "type[Table[D]]" = field(repr=False)
+    table: "type[Table[Any]]" = field(repr=False)
     name: str
     fields: tuple[str, ...]
     is_unique: bool
@@ -108,7 +118,7 @@ class Index:
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, instance: "Table[D] | None", owner: "type[Table[D]]") -> TableIndex[D]:
+    def __get__(self, instance: "Table[E] | None", owner: "type[Table[E]]") -> TableIndex[E]:
         try:
             return owner.indexes[self.name]
         except (AttributeError, KeyError):
@@ -118,7 +128,7 @@ class Index:
             ) from None
 
 
-class Table(Generic[D]):
+class Table(Generic[E]):
     """Base of tables: ``class Messages(Table[Message])`` is the table ``messages``.
 
     ``class Messages(Table[Message], name="mails")`` says another name. The class is the table;

@@ -156,7 +156,13 @@ class ReadTransaction:
             raise self._owner.failure(error, "read") from error
 
     def scan(
-        self, database: Database, low: bytes, high: bytes | None, *, reverse: bool = False
+        self,
+        database: Database,
+        low: bytes,
+        high: bytes | None,
+        *,
+        reverse: bool = False,
+        expected: int = CHUNK_FIRST,
     ) -> Iterator[tuple[bytes, bytes]]:
         """Entries with ``low <= key < high``, in key order or against it.
 
@@ -168,8 +174,9 @@ class ReadTransaction:
             low: Inclusive; empty for the beginning.
             high: Exclusive; None for the end.
             reverse: From the end to the beginning.
+            expected: How many entries the caller is likely to take; they are read at once.
         """
-        size = CHUNK_FIRST
+        size = min(expected, CHUNK_LARGEST)
         read = self._descend if reverse else self._ascend
         chunk = read(database, low, high, size)
         while len(chunk) == size:

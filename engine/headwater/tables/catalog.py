@@ -8,6 +8,7 @@ an immutable picture of both at one timestamp.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
+from headwater_indexes.keys import compile_entry_encoder
 
 from headwater.storage.format import Database
 from headwater.storage.transactions import ReadTransaction
@@ -52,10 +53,11 @@ class TableInfo:
     bounds: tuple[bytes, bytes] = (b"", b"")
     id_length: int = 0
     unique_indexes: tuple[int, ...] = ()
+    by_name: Mapping[str, IndexInfo] = field(default_factory=dict, repr=False, compare=False)
 
     def index(self, name: str) -> IndexInfo | None:
         """The index of that name, ready or not."""
-        return next((index for index in self.indexes if index.name == name), None)
+        return self.by_name.get(name)
 
     @property
     def is_system(self) -> bool:
@@ -121,6 +123,7 @@ def table_info(document: Mapping[str, Any], indexes: list[IndexInfo]) -> TableIn
         table_bounds(document["number"]),
         _id_length(document["number"]),
         tuple(at for at, index in enumerate(ordered) if index.definition.unique),
+        {index.name: index for index in ordered},
     )
 
 
@@ -135,7 +138,7 @@ def index_info(document: Mapping[str, Any]) -> IndexInfo:
         document["table"],
         definition,
         document["state"],
-        definition.key_of,
+        compile_entry_encoder([name.split(".") for name in definition.fields]),
     )
 
 

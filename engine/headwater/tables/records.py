@@ -20,6 +20,22 @@ def decode_document(key: bytes, value: bytes) -> dict[str, Any]:
     return document
 
 
+def decode_documents(keys: list[bytes], records: list[bytes]) -> list[dict[str, Any]]:
+    """The documents in stored records. The same as `decode_document` for each, in one loop.
+
+    Raises:
+        CorruptionError: A record's checksum does not match.
+    """
+    documents: list[dict[str, Any]] = []
+    for key, record in zip(keys, records, strict=True):
+        _, creation_time, body = open_document(key, record)
+        document = unpack(body)
+        document["_id"] = key.decode("ascii")
+        document["_creationTime"] = creation_time
+        documents.append(document)
+    return documents
+
+
 def decode_body(key: bytes, creation_time: float, body: bytes) -> dict[str, Any]:
     """The document of a body that is not yet stored, or comes from the log."""
     document: dict[str, Any] = unpack(body)

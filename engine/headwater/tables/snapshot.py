@@ -1,30 +1,35 @@
 """A snapshot: every table and index as of one commit."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final, cast
 
 from headwater.errors import CorruptionError
 from headwater.storage.commit_log import head
 from headwater.storage.format import Database
 from headwater.storage.transactions import ReadTransaction
 from headwater.tables.catalog import Catalog, IndexInfo
-from headwater.tables.records import decode_document
+from headwater.tables.records import decode_document, decode_documents
 from headwater_indexes.scan import scan_entries
 
 DOCUMENTS_SPACE = 0
+EXPECTED: Final = 64
+"""Rows that a scan reads at once if nobody knows how many will be wanted."""
 
 
 class IndexBytes:
     """The ``indexes`` sub-database as the sorted bytes that `headwater_indexes.scan` reads."""
 
-    __slots__ = ("_reader",)
+    __slots__ = ("_expected", "_reader")
 
-    def __init__(self, reader: ReadTransaction) -> None:
+    def __init__(self, reader: ReadTransaction, expected: int) -> None:
         self._reader = reader
+        self._expected = expected
 
     def scan(self, low: bytes, high: bytes, *, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
         """Pairs in order within ``[low, high)``."""
-        return self._reader.scan(Database.INDEXES, low, high, reverse=reverse)
+        return self._reader.scan(
+            Database.INDEXES, low, high, reverse=reverse, expected=self._expected
+        )
 
 
 class Snapshot:
@@ -53,15 +58,16 @@ class Snapshot:
             CorruptionError: An index entry without a document, or a damaged document.
         """
         records = self.reader.get_many(Database.DOCUMENTS, keys)
-        found = [record for record in records if record is not None]
-        if len(found) != len(keys):
+        if None in records:
             raise _dangling(keys[records.index(None)])
-        documents = [decode_document(key, record) for key, record in zip(keys, found, strict=True)]
-        return documents, sum([len(record) for record in found])
+        found = cast("list[bytes]", records)
+        return decode_documents(keys, found), sum(map(len, found))
 
-    def records(self, low: bytes, high: bytes, *, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
+    def records(
+        self, low: bytes, high: bytes, *, reverse: bool, expected: int = EXPECTED
+    ) -> Iterator[tuple[bytes, bytes]]:
         """Keys and records of the documents with ids within ``[low, high)``, in id order."""
-        return self.reader.scan(Database.DOCUMENTS, low, high, reverse=reverse)
+        return self.reader.scan(Database.DOCUMENTS, low, high, reverse=reverse, expected=expected)
 
     @staticmethod
     def decode(records: Iterator[tuple[bytes, bytes]]) -> Iterator[dict[str, Any]]:
@@ -69,10 +75,11 @@ class Snapshot:
         return (decode_document(key, record) for key, record in records)
 
     def entries(
-        self, index: IndexInfo, low: bytes, high: bytes, *, reverse: bool
+        self, index: IndexInfo, low: bytes, high: bytes, *, reverse: bool, expected: int = EXPECTED
     ) -> Iterator[bytes]:
         """Logical keys of an index within ``[low, high)``, in order."""
-        return scan_entries(IndexBytes(self.reader), index.space, low, high, reverse=reverse)
+        source = IndexBytes(self.reader, expected)
+        return scan_entries(source, index.space, low, high, reverse=reverse)
 
     def close(self) -> None:
         """Release the storage transaction."""

@@ -81,6 +81,10 @@ class CommitterHost(Protocol):
         """The batch is durable and visible."""
         ...
 
+    def failed(self) -> None:
+        """A batch failed, and may be durable all the same."""
+        ...
+
 
 class Committer:
     """One thread that owns every write transaction of the process."""
@@ -195,6 +199,7 @@ class Committer:
             for request in requests:
                 if request not in self._carried:
                     request.value, request.error = None, _failure_of(error)
+            self._host.failed()
         for request in requests:
             if request not in self._carried:
                 request.finish()

@@ -22,6 +22,7 @@ class _Ended:
 
 
 _ENDED = _Ended("transaction")
+_ENDED_SNAPSHOT = _Ended("snapshot")
 
 
 class OpenSnapshot(Reader):
@@ -44,7 +45,7 @@ class OpenSnapshot(Reader):
         if self._is_open:
             self._is_open = False
             self._transaction.close()
-            self._transaction = cast("Transaction", _Ended("snapshot"))
+            self._transaction = cast("Transaction", _ENDED_SNAPSHOT)
 
     def __enter__(self) -> Self:
         return self

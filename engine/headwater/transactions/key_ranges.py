@@ -19,7 +19,7 @@ BY_ID: Final = "by_id"
 BY_CREATION_TIME: Final = "by_creation_time"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class KeyRange:
     """Half-open bounds within one key space; ``index`` is None for the id order."""
 

@@ -11,8 +11,8 @@ from headwater.transactions.pagination import (
     encode_cursor,
     fingerprint,
 )
-from headwater.transactions.scan import CHUNK_MAX, Scan, growing_chunks
-from headwater.transactions.transaction import Row, Transaction
+from headwater.transactions.scan import CHUNK_MAX, Row, Scan, growing_chunks
+from headwater.transactions.transaction import Transaction
 
 
 def begin_page(transaction: Transaction, options: PaginationOptions) -> None:

@@ -183,4 +183,6 @@ class TableQuery(Generic[D]):
             return None
         bounds = self._range or KeyRange(None, *self._table.bounds)
         is_descending = self._order == "desc"
-        return Scan(self._transaction, self._table, bounds, is_descending, self._filters)
+        return Scan(
+            self._transaction, self._table, bounds, self._filters, is_descending=is_descending
+        )

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 from headwater.errors import InvalidIdError, WriteInQueryError
-from headwater.schema.tables import Id, Table
+from headwater.schema.tables import AnyDocument, Id, Table
 from headwater.tables.catalog import TableInfo
 from headwater.transactions.query import TableQuery
 from headwater.transactions.transaction import Transaction
@@ -11,6 +11,7 @@ from headwater_indexes.errors import MalformedIdError
 from headwater_indexes.ids import decode_id
 
 D = TypeVar("D")
+E = TypeVar("E", bound=AnyDocument)
 
 _WRITES: Final = frozenset({"insert", "insert_many", "patch", "replace", "delete"})
 
@@ -49,7 +50,7 @@ class Reader:
         return cast("D | None", document)
 
     @overload
-    def query(self, table: type[Table[D]]) -> TableQuery[D]: ...
+    def query(self, table: type[Table[E]]) -> TableQuery[E]: ...
 
     @overload
     def query(self, table: str) -> TableQuery[dict[str, Any]]: ...
@@ -59,7 +60,7 @@ class Reader:
         return TableQuery(self._transaction, self._transaction.table(name_of(table)))
 
     @overload
-    def normalize_id(self, table: type[Table[D]], id: str) -> Id[D] | None: ...
+    def normalize_id(self, table: type[Table[E]], id: str) -> Id[E] | None: ...
 
     @overload
     def normalize_id(self, table: str, id: str) -> Id[Any] | None: ...

@@ -1,31 +1,42 @@
 """A range that is being read: chunks of rows, filters, and the mark of what was consumed."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Any, Final, TypeAlias
 
 from headwater.errors import LimitExceededError
 from headwater.tables.catalog import TableInfo
+from headwater.tables.snapshot import EXPECTED
 from headwater.transactions.key_ranges import KeyRange
 from headwater.transactions.read_set import RangeRead
-from headwater.transactions.transaction import Row, Transaction
+from headwater.transactions.transaction import Rows, Transaction
 
 CHUNK_MAX: Final = 1024
 _CHUNKS: Final = (64, 256)
 
+Row: TypeAlias = tuple[bytes, dict[str, Any]]
 Predicate: TypeAlias = Callable[[Any], object]
 
 
-@dataclass(frozen=True, slots=True)
 class Scan:
     """One range of one table, in one direction, as one transaction sees it."""
 
-    transaction: Transaction
-    table: TableInfo
-    range: KeyRange
-    is_descending: bool
-    filters: tuple[Predicate, ...]
+    __slots__ = ("filters", "is_descending", "range", "table", "transaction")
+
+    def __init__(
+        self,
+        transaction: Transaction,
+        table: TableInfo,
+        range: KeyRange,
+        filters: tuple[Predicate, ...],
+        *,
+        is_descending: bool,
+    ) -> None:
+        self.transaction = transaction
+        self.table = table
+        self.range = range
+        self.filters = filters
+        self.is_descending = is_descending
 
     def open(self, low: bytes | None = None, high: bytes | None = None) -> RangeRead:
         """Begin to depend on the range, or on the part of it between two keys."""
@@ -45,23 +56,23 @@ class Scan:
             rows = self.rows(growing_chunks(), self.open())
             return [document for _, document in (rows if count is None else limited(rows, count))]
         read = self.open()
-        taken: list[Row] = []
+        taken: list[dict[str, Any]] = []
+        sizes = repeat(CHUNK_MAX) if count is None else _parts(count)
         try:
-            for chunk in self._chunks(read, repeat(CHUNK_MAX) if count is None else _parts(count)):
-                taken += chunk
+            for keys, documents in self._chunks(read, sizes, count or CHUNK_MAX):
+                taken += documents
+                read.last = keys[-1] if keys else read.last
         except LimitExceededError as error:
             raise self._explained(error, len(taken)) from None
-        if taken:
-            read.last = taken[-1][0]
         read.exhausted = count is None or len(taken) < count
-        return [document for _, document in taken]
+        return taken
 
     def rows(self, sizes: Iterator[int], read: RangeRead) -> Iterator[Row]:
         """Rows that pass the filters; moves the read's mark past each row that was looked at."""
         returned = 0
         try:
             for chunk in self._chunks(read, sizes):
-                for key, document in self._current(chunk):
+                for key, document in self._current(*chunk):
                     read.last = key
                     if all(keep(document) for keep in self.filters):
                         returned += 1
@@ -70,11 +81,11 @@ class Scan:
             raise self._explained(error, returned) from None
         read.exhausted = True
 
-    def _current(self, chunk: list[Row]) -> Iterator[Row]:
+    def _current(self, keys: list[bytes], documents: list[dict[str, Any]]) -> Iterator[Row]:
         """The chunk's rows, read again where the caller has written since."""
         transaction = self.transaction
         writes = transaction.write_count
-        for key, document in chunk:
+        for key, document in zip(keys, documents, strict=True):
             if transaction.write_count == writes:
                 yield key, document
                 continue
@@ -82,8 +93,10 @@ class Scan:
             if newest is not None:
                 yield key, newest
 
-    def _chunks(self, read: RangeRead, sizes: Iterator[int]) -> Iterator[list[Row]]:
-        return self.transaction.chunks(self.table, self.range.index, read, sizes)
+    def _chunks(
+        self, read: RangeRead, sizes: Iterator[int], expected: int = EXPECTED
+    ) -> Iterator[Rows]:
+        return self.transaction.chunks(self.table, self.range.index, read, sizes, expected)
 
     def _explained(self, error: LimitExceededError, returned: int) -> LimitExceededError:
         """What to do about a scan that read too much."""

@@ -37,7 +37,8 @@ class Store:
     Attributes:
         rules: Checks of the declared tables.
         on_commit: Called on the committer's thread after each batch, before its callers go on.
-        tell_others: Called after that: wakes other processes on the same directory.
+        on_doubt: Called there after a batch that failed and may be durable all the same.
+        tell_others: Called after either: wakes other processes on the same directory.
     """
 
     def __init__(self, environment: Environment, *, limits: Limits, clock: Clock) -> None:
@@ -46,6 +47,7 @@ class Store:
         self.clock = clock
         self.rules: dict[str, Callable[[Mapping[str, Any]], None]] = {}
         self.on_commit: Callable[[list[CommitKeys]], None] | None = None
+        self.on_doubt: Callable[[], None] | None = None
         self.tell_others: Callable[[], object] | None = None
         self._catalog_lock = threading.Lock()
         self._now_lock = threading.Lock()
@@ -174,6 +176,13 @@ class Store:
                     self._known = known._replace(head_ts=batch.last_ts)
         if self.on_commit is not None:
             self.on_commit(batch.keys)
+        if self.tell_others is not None:
+            self.tell_others()
+
+    def failed(self) -> None:
+        """A batch failed; whoever watches looks at the log for whether it is there."""
+        if self.on_doubt is not None:
+            self.on_doubt()
         if self.tell_others is not None:
             self.tell_others()
 

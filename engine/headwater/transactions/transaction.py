@@ -10,8 +10,8 @@ from headwater.errors import ClosedError
 from headwater.storage.codec import unpack
 from headwater.storage.format import Database, open_document
 from headwater.tables.catalog import TABLES_NUMBER, IndexInfo, TableInfo
-from headwater.tables.records import decode_body, decode_document
-from headwater.tables.snapshot import DOCUMENTS_SPACE, Snapshot
+from headwater.tables.records import decode_body, decode_document, decode_documents
+from headwater.tables.snapshot import DOCUMENTS_SPACE, EXPECTED, Snapshot
 from headwater.transactions.minting import Minting
 from headwater.transactions.moment import Moment
 from headwater.transactions.overlay import KeyOverlay, Overlay, Write
@@ -19,7 +19,9 @@ from headwater.transactions.read_set import RangeRead, ReadSet
 from headwater.transactions.usage import Usage
 from headwater_indexes.scan import merge
 
-Row: TypeAlias = tuple[bytes, dict[str, Any]]
+Rows: TypeAlias = tuple[list[bytes], list[dict[str, Any]]]
+"""Keys of a range and the documents behind them, side by side."""
+
 Fields: TypeAlias = Mapping[str, Any]
 
 
@@ -201,32 +203,43 @@ class Transaction:
         index: IndexInfo | None,
         read: RangeRead,
         sizes: Iterator[int],
-    ) -> Iterator[list[Row]]:
+        expected: int = EXPECTED,
+    ) -> Iterator[Rows]:
         """Rows of a range in order, in chunks of the given sizes, until the range ends.
 
         The keys are those of the moment when the iteration begins; the documents are read chunk by
         chunk. The caller moves ``read.last`` as it consumes.
         """
         if index is None:
-            return self._documents(table, read, sizes)
-        return self._indexed(table, index, read, sizes)
+            return self._documents(table, read, sizes, expected)
+        return self._indexed(table, index, read, sizes, expected)
 
     def _documents(
-        self, table: TableInfo, read: RangeRead, sizes: Iterator[int]
-    ) -> Iterator[list[Row]]:
+        self, table: TableInfo, read: RangeRead, sizes: Iterator[int], expected: int
+    ) -> Iterator[Rows]:
         overlays = [o for layer in self.layers if (o := layer.by_table.get(table.number))]
-        records = self.snapshot.records(read.low, read.high, reverse=read.reverse)
+        records = self.snapshot.records(
+            read.low, read.high, reverse=read.reverse, expected=expected
+        )
         if not overlays:
             return self._stored_chunks(records, sizes)
         keys = self._laid_over((key for key, _ in records), overlays, read)
         return self._keyed_chunks(keys, 0, sizes)
 
     def _indexed(
-        self, table: TableInfo, index: IndexInfo, read: RangeRead, sizes: Iterator[int]
-    ) -> Iterator[list[Row]]:
+        self,
+        table: TableInfo,
+        index: IndexInfo,
+        read: RangeRead,
+        sizes: Iterator[int],
+        expected: int,
+    ) -> Iterator[Rows]:
         overlays = [o.keys for layer in self.layers if (o := layer.by_space.get(index.space))]
-        keys = self.snapshot.entries(index, read.low, read.high, reverse=read.reverse)
-        keys = self._laid_over(keys, overlays, read)
+        keys = self.snapshot.entries(
+            index, read.low, read.high, reverse=read.reverse, expected=expected
+        )
+        if overlays:
+            keys = self._laid_over(keys, overlays, read)
         return self._keyed_chunks(keys, -table.id_length, sizes)
 
     @staticmethod
@@ -240,18 +253,20 @@ class Transaction:
 
     def _stored_chunks(
         self, records: Iterator[tuple[bytes, bytes]], sizes: Iterator[int]
-    ) -> Iterator[list[Row]]:
+    ) -> Iterator[Rows]:
         for size in sizes:
             chunk = list(islice(records, size))
             if not chunk:
                 return
+            keys = [key for key, _ in chunk]
+            found = [record for _, record in chunk]
             self.usage.check_time()
-            self.usage.add_read(len(chunk), sum([len(record) for _, record in chunk]))
-            yield [(key, decode_document(key, record)) for key, record in chunk]
+            self.usage.add_read(len(found), sum(map(len, found)))
+            yield keys, decode_documents(keys, found)
 
     def _keyed_chunks(
         self, keys: Iterator[bytes], id_from: int, sizes: Iterator[int]
-    ) -> Iterator[list[Row]]:
+    ) -> Iterator[Rows]:
         for size in sizes:
             chunk = list(islice(keys, size))
             if not chunk:
@@ -259,17 +274,24 @@ class Transaction:
             self.usage.check_time()
             yield self._load(chunk, [key[id_from:] for key in chunk] if id_from else chunk)
 
-    def _load(self, keys: list[bytes], ids: list[bytes]) -> list[Row]:
+    def _load(self, keys: list[bytes], ids: list[bytes]) -> Rows:
         for layer in self.layers:
             if layer.documents:
-                return [
-                    (key, document)
-                    for key, id_key in zip(keys, ids, strict=True)
-                    if (document := self._load_one(id_key)) is not None
-                ]
+                return self._load_each(keys, ids)
         documents, size = self.snapshot.documents(ids)
         self.usage.add_read(len(documents), size)
-        return list(zip(keys, documents, strict=True))
+        return keys, documents
+
+    def _load_each(self, keys: list[bytes], ids: list[bytes]) -> Rows:
+        """The rows with own writes laid over them; without those that this iteration deleted."""
+        found: list[bytes] = []
+        documents: list[dict[str, Any]] = []
+        for key, id_key in zip(keys, ids, strict=True):
+            document = self._load_one(id_key)
+            if document is not None:
+                found.append(key)
+                documents.append(document)
+        return found, documents
 
     def _load_one(self, key: bytes) -> dict[str, Any] | None:
         for layer in self.layers:

@@ -17,7 +17,7 @@ class Usage:
     """
 
     __slots__ = (
-        "_clock",
+        "_monotonic",
         "_started",
         "bytes_read",
         "deadline",
@@ -37,8 +37,8 @@ class Usage:
         self.bytes_read = 0
         self.seconds_limit = seconds_limit
         self.seconds: float = getattr(limits, seconds_limit) if seconds_limit else inf
-        self._clock = clock
-        self._started = clock.monotonic()
+        self._monotonic = clock.monotonic
+        self._started = self._monotonic()
         self.deadline = self._started + self.seconds
 
     @property
@@ -48,7 +48,7 @@ class Usage:
 
     def check_time(self) -> None:
         """Refuse to go on past the deadline. A running function cannot be stopped elsewhere."""
-        now = self._clock.monotonic()
+        now = self._monotonic()
         if now > self.deadline:
             raise TimeLimitError(
                 f"{self.who} has run for {now - self._started:.1f} s, the limit "

@@ -11,7 +11,7 @@ from headwater.errors import (
     ValueNotStorableError,
 )
 from headwater.schema.explain import ValidationError
-from headwater.schema.tables import Id, Table
+from headwater.schema.tables import AnyDocument, Id, Table
 from headwater.storage.codec import pack
 from headwater.tables.catalog import IndexInfo, TableInfo
 from headwater.transactions.reader import Reader, name_of, not_an_id, table_of
@@ -21,7 +21,7 @@ from headwater_indexes.errors import NotStorableError
 from headwater_indexes.keys import decode, prefix_end
 from headwater_indexes.values import MISSING, check_document
 
-D = TypeVar("D")
+E = TypeVar("E", bound=AnyDocument)
 
 
 class Writer(Reader):
@@ -34,7 +34,7 @@ class Writer(Reader):
         self._rules = rules
 
     @overload
-    def insert(self, table: type[Table[D]], document: Mapping[str, object]) -> Id[D]: ...
+    def insert(self, table: type[Table[E]], document: Mapping[str, object]) -> Id[E]: ...
 
     @overload
     def insert(self, table: str, document: Mapping[str, object]) -> Id[Any]: ...
@@ -56,8 +56,8 @@ class Writer(Reader):
 
     @overload
     def insert_many(
-        self, table: type[Table[D]], documents: Iterable[Mapping[str, object]]
-    ) -> list[Id[D]]: ...
+        self, table: type[Table[E]], documents: Iterable[Mapping[str, object]]
+    ) -> list[Id[E]]: ...
 
     @overload
     def insert_many(
@@ -128,7 +128,7 @@ class Writer(Reader):
     def _insert(self, info: TableInfo, document: Mapping[str, object]) -> str:
         transaction = self._transaction
         transaction.usage.check_time()
-        fields = dict(document)
+        fields = document if type(document) is dict else dict(document)
         body = self._packed(info, fields, "insert")
         id, creation_time = transaction.new_id(info)
         if info.unique_indexes:
