@@ -15,7 +15,6 @@ from examples.cars.cars import NewCar
 _MAKERS: Final = {
     "amc": "AMC",
     "bmw": "BMW",
-    "capri": "Mercury Capri",
     "chevroelt": "Chevrolet",
     "chevy": "Chevrolet",
     "hi": "International Harvester",
@@ -41,7 +40,7 @@ def load() -> list[dict[str, Any]]:
 
 def clean(row: int, raw: Mapping[str, Any]) -> NewCar:
     """One row as a car: real types, one spelling per maker, absent instead of null."""
-    name: str = raw["Name"]
+    name: str = raw["Name"].replace("capri ii", "mercury capri ii")
     first, _, rest = name.partition(" ")
     car: NewCar = {
         "row": row,

@@ -1,7 +1,6 @@
 """The code of every page runs, and the runner would notice if it did not."""
 
 import pytest
-
 from tests.docs.blocks import Page, PageError, named, pages, read
 
 

@@ -4,10 +4,10 @@ import inspect
 import re
 
 import pytest
+from tests.docs.blocks import ROOT, named, pages
 
 import headwater as hw
 from headwater import errors, limits
-from tests.docs.blocks import ROOT, named, pages
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _ROW = re.compile(r"^\| (`.*) \|$", re.MULTILINE)
