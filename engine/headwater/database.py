@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, cast, overload
 
 from headwater.clock import Clock, SystemClock
 from headwater.errors import ClosedError
@@ -27,7 +27,7 @@ from headwater.tables.progress import Progress
 from headwater.tables.rebuild import RebuildReport, rebuild
 from headwater.tables.verify import Problem, verify
 from headwater.transactions.deployment import DeclaredTable, deploy
-from headwater.transactions.explicit import OpenSnapshot, OpenTransaction
+from headwater.transactions.explicit import OpenSnapshot, OpenTransaction, get_document
 from headwater.transactions.index_building import build_indexes
 from headwater.transactions.store import Store
 from headwater.transactions.writer import Writer
@@ -41,6 +41,7 @@ T = TypeVar("T")
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
+D = TypeVar("D")
 E = TypeVar("E")
 
 
@@ -156,6 +157,15 @@ class Database:
         return self._reactor
 
     # -- by hand --------------------------------------------------------------------------------
+
+    def get(self, id: Id[D]) -> D | None:
+        """The newest committed version of a document, or None. The shortest way to one document.
+
+        Raises:
+            InvalidIdError: The string is no id.
+        """
+        refuse_inside()
+        return cast("D | None", get_document(self._store, id))
 
     def snapshot(self) -> OpenSnapshot:
         """Reads of one moment: ``with db.snapshot() as s: s.get(id)``.

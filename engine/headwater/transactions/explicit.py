@@ -5,7 +5,9 @@ from typing import Any, Self, cast
 
 from headwater.errors import ClosedError
 from headwater.storage.commit_log import Origin
-from headwater.transactions.reader import Reader
+from headwater.storage.format import Database
+from headwater.tables.records import decode_document
+from headwater.transactions.reader import Reader, key_of_id, table_number_of
 from headwater.transactions.store import Store
 from headwater.transactions.transaction import Transaction
 from headwater.transactions.writer import Writer
@@ -23,6 +25,21 @@ class _Ended:
 
 _ENDED = _Ended("transaction")
 _ENDED_SNAPSHOT = _Ended("snapshot")
+
+
+def get_document(store: Store, id: str) -> dict[str, Any] | None:
+    """The newest committed version of a document, without a transaction around it.
+
+    Raises:
+        InvalidIdError: The string is no id.
+    """
+    key = key_of_id(id)
+    with store.environment.read() as reader:
+        record = reader.get(Database.DOCUMENTS, key)
+    if record is not None:
+        return decode_document(key, record)
+    table_number_of(id)
+    return None
 
 
 class OpenSnapshot(Reader):

@@ -41,10 +41,7 @@ class Reader:
         Raises:
             InvalidIdError: The string is no id.
         """
-        try:
-            document = self._transaction.read(id.encode("ascii"))
-        except (AttributeError, UnicodeEncodeError):
-            raise not_an_id(id, "not an id") from None
+        document = self._transaction.read(key_of_id(id))
         if document is None:
             table_number_of(id)
         return cast("D | None", document)
@@ -81,6 +78,18 @@ class Reader:
 def name_of(table: type[Table[Any]] | str) -> str:
     """The name of a table given by class or by name."""
     return table if isinstance(table, str) else table.table_name
+
+
+def key_of_id(id: str) -> bytes:
+    """The key of a document in storage.
+
+    Raises:
+        InvalidIdError: It is no string, or has other characters than an id.
+    """
+    try:
+        return id.encode("ascii")
+    except (AttributeError, UnicodeEncodeError):
+        raise not_an_id(id, "not an id") from None
 
 
 def table_number_of(id: str) -> int:
