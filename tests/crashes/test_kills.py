@@ -28,7 +28,7 @@ killer = faults.kill_at(call, moment) if call else faults.Faults()
 def work(thread):
     seed = f"{prefix}-{thread}"
     for step in workload.steps(seed):
-        db.mutate(module.apply, kind=step.kind, ticket=step.ticket, round=step.round)
+        db.mutate(module.apply, kind=step.kind, ticket=step.ticket, turn=step.round)
         say(seed)
 def rebuild():
     while True:

@@ -77,24 +77,22 @@ def declare(extra: str = "") -> ModuleType:
             by_extra = Index(*extra.split(","))
 
     @hw.mutation
-    def apply(ctx: MutationCtx, kind: str, ticket: str, round: int) -> None:
+    def apply(ctx: MutationCtx, kind: str, ticket: str, turn: int) -> None:
         """One step; it writes two documents."""
-        body = LONG if round % 3 == 0 else "short"
+        body = LONG if turn % 3 == 0 else "short"
         if kind == "loose":
-            table = loose_table(Step(kind, ticket, round))
+            table = loose_table(Step(kind, ticket, turn))
             for side in ("left", "right"):
-                ctx.db.insert(table, {"ticket": ticket, "side": side, "round": round})
+                ctx.db.insert(table, {"ticket": ticket, "side": side, "round": turn})
             return
         found = ctx.db.query(Halves).with_index(Halves.by_ticket, ticket).collect()
         assert [half["side"] for half in found] == ([] if kind == "insert" else ["left", "right"])
         if kind == "insert":
             for side in ("left", "right"):
-                ctx.db.insert(
-                    Halves, {"ticket": ticket, "side": side, "round": round, "body": body}
-                )
+                ctx.db.insert(Halves, {"ticket": ticket, "side": side, "round": turn, "body": body})
         for half in found:
             if kind == "patch":
-                ctx.db.patch(half["_id"], round=round, body=body)
+                ctx.db.patch(half["_id"], round=turn, body=body)
             else:
                 ctx.db.delete(half["_id"])
 

@@ -32,7 +32,7 @@ class Child:
     """One child process."""
 
     def __init__(self, code: str, *arguments: object) -> None:
-        self._errors = tempfile.TemporaryFile(mode="w+")
+        self._errors = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 - closed by close()
         self.process = subprocess.Popen(
             [sys.executable, "-c", PREAMBLE + textwrap.dedent(code), *map(str, arguments)],
             env=os.environ | {"PYTHONPATH": f"{ROOT / 'engine'}:{ROOT / 'indexes'}:{ROOT}"},
