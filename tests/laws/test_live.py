@@ -222,7 +222,7 @@ def run_round_interrupted(stage: Stage, interrupt: Callable[[], None], at_entry:
     round_lock = stage.queries._lock
 
     class Interrupting:
-        """The lock of the live queries, which a round takes before its snapshot, then around its queries."""
+        """The lock, which a round takes before its snapshot, then before and after its runs."""
 
         def __init__(self) -> None:
             self.count = 0
