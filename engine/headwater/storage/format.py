@@ -56,9 +56,9 @@ assert DOCUMENT_HEADER.size == 20
 assert DOCUMENT_HEADER.size == CHECKSUM.size + _DOCUMENT_SEALED.size
 
 _checksum_of = CHECKSUM.unpack_from
-_sealed_of = _DOCUMENT_SEALED.unpack_from
+_header_of = DOCUMENT_HEADER.unpack_from
 _pack_sealed = _DOCUMENT_SEALED.pack
-_BODY_AT: Final = _DOCUMENT_SEALED.size
+_BODY_AT: Final = DOCUMENT_HEADER.size
 
 
 def seal(key: bytes, content: bytes) -> bytes:
@@ -99,11 +99,12 @@ def open_document(key: bytes, value: bytes) -> tuple[int, float, bytes]:
     Raises:
         CorruptionError: The bytes are not what `seal_document` made for this key.
     """
-    content = value[4:]
-    if len(content) < _BODY_AT or crc32(content, crc32(key)) != _checksum_of(value)[0]:
+    if len(value) < _BODY_AT:
         raise _damaged_document(key, value)
-    ts, creation_time = _sealed_of(content)
-    return ts, creation_time, content[_BODY_AT:]
+    checksum, ts, creation_time = _header_of(value)
+    if crc32(value[4:], crc32(key)) != checksum:
+        raise _damaged_document(key, value)
+    return ts, creation_time, value[_BODY_AT:]
 
 
 def timestamp_key(ts: int) -> bytes:
