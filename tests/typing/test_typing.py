@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.typing.checkers import CHECKERS, Complaints, differences, marked
 
 import headwater as hw
-from tests.typing.checkers import CHECKERS, Complaints, differences, marked
 
 HERE = Path(__file__).parent
 REFUSED = sorted(path.name for path in (HERE / "refused").glob("*.py"))

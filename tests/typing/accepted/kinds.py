@@ -58,9 +58,9 @@ def by_hand(
     return {tag: bool(ctx.now) for tag in tags}
 
 
-@hw.mutation(args={"at": v.float64(), "all": v.array(v.any())})
-def by_hand_too(ctx: hw.MutationCtx, at: float, all: list[Any]) -> int:
-    return len(all) if at < ctx.now else ctx.random.randrange(6)
+@hw.mutation(args={"at": v.float64(), "every": v.array(v.any())})
+def by_hand_too(ctx: hw.MutationCtx, at: float, every: list[Any]) -> int:
+    return len(every) if at < ctx.now else ctx.random.randrange(6)
 
 
 @hw.mutation

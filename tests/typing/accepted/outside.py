@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any, assert_type
 
-import headwater as hw
 from accepted import chat
 from accepted.chat import Channel, Channels, Message, Messages
+
+import headwater as hw
 
 
 class StandingClock:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import assert_type
 
-import headwater as hw
 from accepted.chat import Channel, Channels, Message, Messages, pages
+
+import headwater as hw
 from headwater import MISSING, Id, QueryCtx, Reader, TableQuery
 
 

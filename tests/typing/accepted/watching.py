@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, assert_type
 
-import headwater as hw
 from accepted import chat
 from accepted.chat import Channel, Message
+
+import headwater as hw
 
 
 def iterate(db: hw.Database, channel: hw.Id[Channel]) -> None:

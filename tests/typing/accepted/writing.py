@@ -3,6 +3,7 @@
 from typing import assert_type
 
 from accepted.chat import Channel, Channels, Message, Messages, latest
+
 from headwater import MISSING, Id, MutationCtx, QueryCtx, Writer
 
 

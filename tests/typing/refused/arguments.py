@@ -1,8 +1,9 @@
 """Mistakes in the arguments of functions, outside and inside of others."""
 
-import headwater as hw
 from accepted import chat
 from accepted.chat import Channel, Message
+
+import headwater as hw
 from headwater import Id, MutationCtx, QueryCtx
 
 

@@ -1,7 +1,8 @@
 """Two document types with the same fields, each with a table."""
 
-import headwater as hw
 from accepted.identical import Label, Labels, Tag, Tags, copy_tags, tag_of
+
+import headwater as hw
 from headwater import Id, MutationCtx, QueryCtx
 
 

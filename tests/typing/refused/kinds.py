@@ -1,8 +1,9 @@
 """A function used as another kind than it was declared."""
 
-import headwater as hw
 from accepted import chat
 from accepted.chat import Channel
+
+import headwater as hw
 from headwater import Id, MutationCtx, QueryCtx
 
 

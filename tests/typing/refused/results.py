@@ -1,16 +1,17 @@
 """What comes back, used as something else."""
 
-import headwater as hw
 from accepted import chat
 from accepted.chat import Channel, Channels, Message, Messages
+
+import headwater as hw
 from headwater import Id, MutationCtx, QueryCtx
 
 
 def outside(db: hw.Database, channel: Id[Channel]) -> None:
     _numbers: list[int] = db.query(chat.latest, channel=channel)  # error: result of another type
     _channel: Id[Channel] = db.mutate(chat.send, channel, "a", "b")  # error: id of another table
-    _name: str = db.query(chat.channel_of, db.query(chat.latest, channel)[0]["_id"])  # error: document
     messages = db.query(chat.latest, channel=channel)
+    _name: str = db.query(chat.channel_of, messages[0]["_id"])  # error: a document
     print(messages[0]["boody"])  # error: misspelt field
     print(messages[0].body)  # error: a document is a dict
     print(messages["body"])  # error: the list, not its document
@@ -27,8 +28,8 @@ def outside(db: hw.Database, channel: Id[Channel]) -> None:
 
 def inside(ctx: QueryCtx, mutating: MutationCtx, channel: Id[Channel]) -> None:
     _channels: list[Channel] = chat.latest(ctx, channel)  # error: result of another type
-    _message: Id[Message] = mutating.db.insert(Channels, {"name": "x"})  # error: id of another table
-    _messages: list[Id[Message]] = mutating.db.insert_many(Channels, [])  # error: ids of another table
+    _message: Id[Message] = mutating.db.insert(Channels, {})  # error: id of another table
+    _ids: list[Id[Message]] = mutating.db.insert_many(Channels, [])  # error: of another table
     _document: Message = ctx.db.query(Messages).first()  # error: may be None
     _found: Message | None = ctx.db.get(channel)  # error: document of another table
     _normal: Id[Message] | None = ctx.db.normalize_id(Channels, "x")  # error: id of another table

@@ -2,8 +2,9 @@
 
 from typing import Literal, TypedDict
 
-import headwater as hw
 from accepted.chat import Channel, Channels, Message, Messages
+
+import headwater as hw
 from headwater import Id, MutationCtx, QueryCtx, Table, TableIndex
 
 

@@ -1,8 +1,9 @@
 """Live results and asyncio, misused."""
 
-import headwater as hw
 from accepted import chat
 from accepted.chat import Channel, Message
+
+import headwater as hw
 from headwater import Id
 
 
@@ -14,7 +15,7 @@ def misused(db: hw.Database, channel: Id[Channel], message: Id[Message]) -> None
     live = db.watch(chat.latest, channel=channel)
     print(live[0])  # error: indexed
     print(live + live)  # error: added
-    print(live + [])  # error: added to a list
+    print(live * 2)  # error: used as a number
     print(live())  # error: called
     print(len(live))  # error: a live result has no length
     print(live.messages)  # error: unknown attribute
