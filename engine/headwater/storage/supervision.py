@@ -70,8 +70,9 @@ def _gone(gone: Gone) -> "lmdb.Transaction[bytes]":
 TOO_OLD: Final = _gone(
     Gone(
         SnapshotTooOldError,
-        "this snapshot was held for too long and was taken away, because the file cannot reuse "
-        "space that an open snapshot sees; take a new one and read in shorter steps",
+        "this snapshot was held for longer than the limit snapshot_seconds and was taken away, as "
+        "the file cannot reuse space that an open snapshot sees; take a new one and read in "
+        "shorter steps, or raise it: hw.open(..., limits=hw.Limits(snapshot_seconds=...))",
     )
 )
 OUTGROWN_TEXT: Final = (
@@ -109,8 +110,8 @@ class SupervisedEngine:
     ) -> None:
         self.path = path
         self.readers: dict[ref[ReadTransaction], float] = {}
-        self.is_draining = False
-        self.drained = threading.Event()
+        self.is_draining: bool = False
+        self.drained: threading.Event = threading.Event()
         self._options = options
         self._engine = engine
         self._monotonic = clock.monotonic
@@ -271,7 +272,7 @@ class SupervisedEngine:
         options = EngineOptions(
             map_size_bytes, self._options.is_durable, self._options.is_read_only
         )
-        self.newest_at_opening = check_data_file(self.path / DATA_NAME)
+        self.newest_at_opening: int = check_data_file(self.path / DATA_NAME)
         self._lmdb = self._engine(self.path, options)
         try:
             self._handles = open_handles(self._lmdb)

@@ -32,21 +32,23 @@ class Scan:
         *,
         is_descending: bool,
     ) -> None:
-        self.transaction = transaction
-        self.table = table
-        self.range = range
-        self.filters = filters
-        self.is_descending = is_descending
+        self.transaction: Transaction = transaction
+        self.table: TableInfo = table
+        self.range: KeyRange = range
+        self.filters: tuple[Predicate, ...] = filters
+        self.is_descending: bool = is_descending
 
     def open(self, low: bytes | None = None, high: bytes | None = None) -> RangeRead:
         """Begin to depend on the range, or on the part of it between two keys."""
-        return self.transaction.reads.open_range(
+        read = self.transaction.reads.open_range(
             self.range.space,
             self.range.low if low is None else low,
             self.range.high if high is None else high,
             self.range.prefix_length,
             reverse=self.is_descending,
         )
+        self.transaction.check_intervals()
+        return read
 
     def take(self, count: int | None) -> list[dict[str, Any]]:
         """The first documents, or all."""

@@ -95,21 +95,21 @@ class Transaction:
         is_read_only: bool,
         below: Overlay | None = None,
     ) -> None:
-        self.snapshot = snapshot
-        self.usage = usage
-        self.moment = moment
-        self.is_read_only = is_read_only
-        self.below = below
+        self.snapshot: Snapshot = snapshot
+        self.usage: Usage = usage
+        self.moment: Moment = moment
+        self.is_read_only: bool = is_read_only
+        self.below: Overlay | None = below
         self.layers: list[Overlay] = [] if below is None else [below]
         if not is_read_only:
             self.layers.insert(0, Overlay())
-        self.reads = ReadSet()
-        self.tables = snapshot.catalog.by_name
+        self.reads: ReadSet = ReadSet()
+        self.tables: dict[str, TableInfo] = snapshot.catalog.by_name
         self.journal: str | None = None
-        self.has_paginated = False
+        self.has_paginated: bool = False
         self.create_table: Callable[[str], TableInfo] | None = None
-        self.observed_time = False
-        self.write_count = 0
+        self.observed_time: bool = False
+        self.write_count: int = 0
         self._minting: Minting | None = None
         self._random: random.Random | None = None
 
@@ -145,7 +145,10 @@ class Transaction:
         """The document with that key, own writes included. O(log n)."""
         usage = self.usage
         usage.check_time()
-        self.reads.points.add(key)
+        reads = self.reads
+        reads.points.add(key)
+        if len(reads.points) + len(reads.ranges) > usage.limits.intervals_read:
+            self.check_intervals()
         for layer in self.layers:
             write = layer.documents.get(key)
             if write is not None:
@@ -159,10 +162,17 @@ class Transaction:
         usage.add_read(1, len(record))
         return decode_document(key, record)
 
+    def check_intervals(self) -> None:
+        """Check the number of points and ranges that were read so far."""
+        count = len(self.reads)
+        if count > self.usage.limits.intervals_read:
+            self.usage.exceeded("intervals_read", count, "read ranges instead of single documents")
+
     def existing(self, key: bytes) -> Existing | None:
         """The state of a document that a write is about to replace; depends on it."""
         self.usage.check_time()
         self.reads.points.add(key)
+        self.check_intervals()
         for layer in self.layers:
             write = layer.documents.get(key)
             if write is not None:
