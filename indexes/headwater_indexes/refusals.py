@@ -37,8 +37,8 @@ _ADVICE: Final = {
 EMPTY_KEY: Final = "a key is the empty string; give it at least one character"
 
 NESTED_TOO_DEEPLY: Final = (
-    "lists and dicts are nested more deeply than the limit allows (is the value inside itself?); "
-    "flatten it, or store the inner part as a document of its own"
+    "lists and dicts are nested more deeply than the limit 'nesting' allows (is the value inside "
+    "itself?); flatten it, store the inner part as a document of its own, or raise the limit"
 )
 
 
@@ -48,7 +48,8 @@ def not_a_value(value: object) -> str:
     name = kind.__qualname__
     if kind.__module__ != "builtins":
         name = f"{kind.__module__}.{name}"
-    return f"a {name} cannot be stored; store {_advice(kind)}"
+    article = "an" if name[0].lower() in "aeio" else "a"  # a uuid.UUID, though
+    return f"{article} {name} cannot be stored; store {_advice(kind)}"
 
 
 def int_out_of_range(value: int, low: int, high: int) -> str:

@@ -51,9 +51,9 @@ class Call:
         arguments: dict[str, Any],
         statistics: FunctionStatistics,
     ) -> None:
-        self.compiled = compiled
-        self.arguments = arguments
-        self.statistics = statistics
+        self.compiled: CompiledFunction[..., Any] = compiled
+        self.arguments: dict[str, Any] = arguments
+        self.statistics: FunctionStatistics = statistics
         self._packed: bytes | None = None
         self._was_run = False
 
@@ -94,7 +94,7 @@ class Runner:
     def __init__(self, store: Store, application: Application) -> None:
         self.store = store
         self.application = application
-        self.cache = ResultCache(store.recent, store.limits.cache_bytes)
+        self.cache: ResultCache = ResultCache(store.recent, store.limits.cache_bytes)
         self.statistics: dict[str, FunctionStatistics] = {}
         self._tables = TableNumbers(self._number_of, self._name_of)
         self._compiled: dict[Function[..., Any], CompiledFunction[..., Any]] = {}
@@ -138,7 +138,8 @@ class Runner:
         function = self.application.function(path)
         if function.is_internal:
             raise FunctionInternalError(
-                f"{path} is internal: it is called by other functions, not from outside"
+                f"{path} is internal: it is called by other functions, not from outside; call a "
+                "public function that uses it, or declare it without internal=True"
             )
         compiled = self.find(function)
         return self._call(compiled, compiled.bind_wire(arguments))

@@ -86,6 +86,7 @@ _BY_CLASS: Final[dict[type[BaseException], tuple[type[StorageError], str]]] = {
     lmdb.InvalidError: _DAMAGED,
     lmdb.VersionMismatchError: _DAMAGED,
     lmdb.NotFoundError: _DAMAGED,
+    lmdb.IncompatibleError: _DAMAGED,  # a tree says that it is of another kind than it was made
 }
 
 

@@ -28,11 +28,7 @@ class Reader:
 
         def __getattr__(self, name: str) -> Any:
             if name in _WRITES:
-                who = self._transaction.usage.who
-                raise WriteInQueryError(
-                    f"{who} is a query, it cannot {name}. Make it a mutation (@hw.mutation), or "
-                    f"move the {name} into one"
-                )
+                raise _write_in_query(self._transaction.usage.function, name)
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def get(self, id: Id[D]) -> D | None:
@@ -89,7 +85,19 @@ def key_of_id(id: str) -> bytes:
     try:
         return id.encode("ascii")
     except (AttributeError, UnicodeEncodeError):
-        raise not_an_id(id, "not an id") from None
+        raise not_an_id(id, "ids are strings of lower-case letters and digits") from None
+
+
+def _write_in_query(function: str, verb: str) -> WriteInQueryError:
+    if function:
+        return WriteInQueryError(
+            f"{function} is a query, it cannot {verb}. Make it a mutation (@hw.mutation), or move "
+            f"the {verb} into one"
+        )
+    return WriteInQueryError(
+        f"a snapshot only reads, it cannot {verb}. Write in a mutation, db.transact() or "
+        "db.transaction()"
+    )
 
 
 def table_number_of(id: str) -> int:

@@ -147,7 +147,7 @@ class Writer(Reader):
     def _existing(self, id: str, verb: str) -> tuple[TableInfo, Existing]:
         """The table and the state of the document that a write replaces."""
         if type(id) is not str:
-            raise not_an_id(id, "not a string")
+            raise not_an_id(id, "ids are strings of lower-case letters and digits")
         info = table_of(self._transaction, id)
         existing = self._transaction.existing(id.encode("ascii"))
         if existing is None:

@@ -1,0 +1,244 @@
+"""What a power failure can leave of the data file, byte by byte.
+
+Goal: whatever part of a commit reached the disk, the next opening finds the state before it or
+after it, or refuses the file by name; the process never dies. Method: a child commits and stops
+between commits; from the copies of its data file those files are put together that a crash in the
+midst of a commit could have left: some pages and not others, no head, half a head, a damaged head,
+a cut file. Other children open them, because a damaged file may take its reader along.
+"""
+
+import json
+import random
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from tests.processes.children import nursery
+
+PAGE = 4096
+HEAD_BYTES = 152
+"""Header and contents of a head page, see headwater/storage/precheck.py."""
+
+COMMITS = 14
+
+WRITER = """
+from itertools import islice
+from tests.crashes import workload
+module = workload.declare()
+db = hw.open(path, modules=[module])
+say(db.ts)
+for step in islice(workload.steps("image"), int(sys.argv[2])):
+    hear()
+    db.mutate(module.apply, kind=step.kind, ticket=step.ticket, turn=step.round)
+    say(db.ts)
+hear()
+os._exit(0)
+"""
+
+READER = """
+import json, shutil
+from tests.crashes import workload
+for image in hear().split():
+    directory = path / ("of " + image)
+    directory.mkdir()
+    shutil.copy(path / "headwater.json", directory)
+    shutil.copy(path / image, directory / "data.mdb")
+    say(json.dumps([image, "begun"]))
+    try:
+        with hw.open(directory) as db:
+            found = [db.ts, [problem.kind for problem in db.verify()]]
+            with db.snapshot() as snapshot:
+                for table in db.tables():
+                    list(snapshot.query(table))
+    except hw.StorageError as error:
+        found = [type(error).__name__, str(error)]
+    say(json.dumps([image, *found]))
+    shutil.rmtree(directory)
+"""
+
+
+class Copy(NamedTuple):
+    """The data file after a commit."""
+
+    ts: int
+    data: bytes
+
+
+class Written(NamedTuple):
+    """The copies, and the manifest beside them."""
+
+    copies: list[Copy]
+    manifest: Path
+
+
+class Outcome(NamedTuple):
+    """What a child made of an image: a timestamp and problems, or an error and its text."""
+
+    found: int | str
+    more: list[str] | str
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory) -> Written:
+    path = tmp_path_factory.mktemp("written") / "db.hw"
+    found = []
+    with nursery() as start:
+        child = start(WRITER, path, COMMITS)
+        for _ in range(COMMITS + 1):
+            ts = int(child.hear())
+            found.append(Copy(ts, (path / "data.mdb").read_bytes()))
+            child.tell()
+        child.finish()
+    return Written(found, path / "headwater.json")
+
+
+@pytest.fixture
+def copies(written) -> list[Copy]:
+    return written.copies
+
+
+@pytest.fixture
+def judge(written, tmp_path):
+    shutil.copy(written.manifest, tmp_path)
+
+    def judge_all(images: dict[str, bytes]) -> dict[str, Outcome]:
+        for name, data in images.items():
+            (tmp_path / name).write_bytes(data)
+        return _read_all(tmp_path, list(images))
+
+    return judge_all
+
+
+def _read_all(path: Path, names: list[str]) -> dict[str, Outcome]:
+    outcomes: dict[str, Outcome] = {}
+    with nursery() as start:
+        while names:
+            child = start(READER, path)
+            child.tell(" ".join(names))
+            for line in child.rest():
+                name, *found = json.loads(line)
+                outcomes[name] = Outcome(*found) if found != ["begun"] else Outcome("died", "")
+            if child.process.returncode == 0:
+                return outcomes
+            assert outcomes, child.errors
+            done = list(outcomes)
+            outcomes[done[-1]] = Outcome("died", f"{child.process.returncode} {child.errors}")
+            names = [name for name in names if name not in outcomes]
+    return outcomes
+
+
+def pages(data: bytes) -> list[bytes]:
+    return [data[at : at + PAGE] for at in range(0, len(data), PAGE)]
+
+
+def changed_pages(before: bytes, after: bytes) -> list[int]:
+    """Pages that a commit has written, without the heads."""
+    old, new = pages(before), pages(after)
+    return [n for n in range(2, len(new)) if n >= len(old) or old[n] != new[n]]
+
+
+def with_pages(before: bytes, after: bytes, chosen: list[int]) -> bytes:
+    """The file before a commit with some of the commit's pages in it."""
+    image = bytearray(before.ljust(len(after), b"\0"))
+    for number in chosen:
+        image[number * PAGE : (number + 1) * PAGE] = after[number * PAGE : (number + 1) * PAGE]
+    return bytes(image)
+
+
+def new_head(before: bytes, after: bytes) -> int:
+    """The head page that a commit has written."""
+    (number,) = [n for n in (0, 1) if pages(before)[n] != pages(after)[n]]
+    return number
+
+
+def test_a_commit_whose_head_was_not_written_did_not_happen(copies, judge) -> None:
+    draw = random.Random("pages")
+    images, expected = {}, {}
+    for at, (before, after) in enumerate(zip(copies, copies[1:], strict=False)):
+        changed = changed_pages(before.data, after.data)
+        assert changed
+        images[f"all{at}"] = with_pages(before.data, after.data, changed)
+        for n in range(2):
+            some = draw.sample(changed, draw.randrange(len(changed)))
+            images[f"some{at}-{n}"] = with_pages(before.data, after.data, some)
+        expected |= {name: before.ts for name in (f"all{at}", f"some{at}-0", f"some{at}-1")}
+
+    assert judge(images) == {name: Outcome(ts, []) for name, ts in expected.items()}
+
+
+def test_a_commit_with_half_a_head_happened_or_did_not(copies, judge) -> None:
+    draw = random.Random("heads")
+    images, expected = {}, {}
+    for at, (before, after) in enumerate(zip(copies, copies[1:], strict=False)):
+        changed = changed_pages(before.data, after.data)
+        start = new_head(before.data, after.data) * PAGE
+        for cut in draw.sample(range(HEAD_BYTES + 1), 4):
+            image = bytearray(with_pages(before.data, after.data, changed))
+            image[start : start + cut] = after.data[start : start + cut]
+            images[f"half{at}-{cut}"] = bytes(image)
+            expected[f"half{at}-{cut}"] = {before.ts, after.ts}
+    outcomes = judge(images)
+
+    assert outcomes.keys() == expected.keys()
+    for name, outcome in outcomes.items():
+        is_refused = outcome.found == "CorruptionError"
+        assert is_refused or (outcome.found in expected[name] and outcome.more == []), (
+            name,
+            outcome,
+        )
+    assert {outcome.found for outcome in outcomes.values()} & {copy.ts for copy in copies}
+
+
+def test_a_damaged_head_is_refused_or_opens_at_a_commit(copies, judge) -> None:
+    draw = random.Random("bits")
+    states = {copy.ts for copy in copies}
+    last = copies[-1].data
+    images = {}
+    for bit in draw.sample(range(2 * HEAD_BYTES * 8), 160):
+        head, place = divmod(bit, HEAD_BYTES * 8)
+        image = bytearray(last)
+        image[head * PAGE + place // 8] ^= 1 << place % 8
+        images[f"bit{head}-{place}"] = bytes(image)
+    for head in (0, 1):
+        for name, filler in (("zero", b"\0"), ("ones", b"\xff")):
+            image = bytearray(last)
+            image[head * PAGE : (head + 1) * PAGE] = filler * PAGE
+            images[f"{name}{head}"] = bytes(image)
+    refused = 0
+    for name, outcome in judge(images).items():
+        refused += isinstance(outcome.found, str)
+        if isinstance(outcome.found, str):
+            assert outcome.found == "CorruptionError", (name, outcome)
+            assert f"of {name}" in outcome.more, outcome
+        else:
+            assert outcome.found in states, (name, outcome)
+            assert outcome.more == [], (name, outcome)
+    assert refused > 4
+
+
+def test_a_file_that_was_cut_is_refused_or_whole(copies, judge) -> None:
+    last = copies[-1]
+    sizes = [0, 1, 100, PAGE, PAGE + 1, 2 * PAGE, len(last.data) // 2, len(last.data) - PAGE]
+    outcomes = judge({f"cut{size}": last.data[:size] for size in sizes})
+
+    assert len(outcomes) == len(sizes)
+    for name, outcome in outcomes.items():
+        assert outcome.found == "CorruptionError" or outcome == Outcome(last.ts, []), name
+    assert sum(outcome.found == "CorruptionError" for outcome in outcomes.values()) >= 6
+
+
+def test_a_damaged_record_is_named_and_never_returned(copies, judge) -> None:
+    """Bits of documents and commits: found by their checksums, wherever LMDB still finds its way."""
+    draw = random.Random("records")
+    last = copies[-1]
+    body = b'"short' if b'"short' in last.data else b"short"
+    places = [at for at in range(len(last.data)) if last.data.startswith(body, at)]
+    images = {}
+    for at in draw.sample(places, min(12, len(places))):
+        image = bytearray(last.data)
+        image[at] ^= 1
+        images[f"at{at}"] = bytes(image)
+    for name, outcome in judge(images).items():
+        assert outcome.found == "CorruptionError" or outcome.found == last.ts, (name, outcome)
+        assert outcome.found != "died"
