@@ -27,6 +27,7 @@ from tests.tables.histories import (
 from tests.transactions.dying import Killed, open_dying
 
 from headwater.errors import ConflictError, HeadwaterError, SchemaMismatchError
+from headwater.storage import commit_log
 from headwater.storage.commit_log import Origin
 from headwater.storage.format import Database
 from headwater.tables.fill_notes import note_key, read_note, write_note
@@ -216,6 +217,9 @@ def test_two_that_fill_the_same_index_share_the_work() -> None:
         build_indexes(store, progress=another)
         assert len(calls) >= 2
         assert_whole(store)
+        with closing(store.snapshot()) as snapshot:
+            commits = commit_log.after(snapshot.reader, 0)
+            assert [c.origin.function for c in commits].count("_fill_index") == 1
 
 
 def test_an_index_dropped_while_it_is_filled_is_given_up_and_cleared() -> None:
@@ -231,10 +235,31 @@ def test_an_index_dropped_while_it_is_filled_is_given_up_and_cleared() -> None:
                 deploy(store, [PLAIN])
 
         build_indexes(store, progress=drop)
-        assert len(calls) >= 2
+        assert len(calls) == 3  # at the beginning, after the first step, and at the end
         assert_whole(store)
         assert store.catalog.indexes_by_space == {}
         assert contents(store.environment)[Database.INDEXES] == []
+
+
+def test_another_index_in_the_same_space_is_not_taken_for_the_one_that_was_filled() -> None:
+    with closing(open_store()) as store:
+        deploy(store, [PLAIN])
+        insert(store, *range(10))
+        deploy(store, [DeclaredTable("notes", None, INDEXES[:1])])
+        calls: list[Progress] = []
+
+        def replace(progress: Progress) -> None:
+            calls.append(progress)
+            if len(calls) == 2:
+                deploy(store, [PLAIN])
+                clear_dropped(store)
+                deploy(store, [OTHERWISE])
+
+        build_indexes(store, progress=replace)
+        (index,) = store.catalog.indexes_by_space.values()
+        assert (index.space, index.state) == (1, "building")
+        build_indexes(store)
+        assert_whole(store)
 
 
 def test_progress_counts_the_documents() -> None:
@@ -337,6 +362,35 @@ def test_a_writer_from_before_the_filling_cannot_slip_a_duplicate_in(
         ((_, reason),) = caught.value.documents
         assert reason == f"has a=1, as {first} has"
         assert store.catalog.indexes_by_space == {}
+        assert_whole(store)
+
+
+def test_a_writer_in_the_middle_of_the_scan_cannot_slip_a_duplicate_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with closing(open_store()) as store:
+        deploy(store, [PLAIN])
+        insert(store, *range(7))
+        deploy(store, [UNIQUE])
+        with closing(store.snapshot()) as old:
+            early = store.begin(old)
+            store.writer(early).insert("notes", {"a": 0})
+            snapshot, taken = store.snapshot, list[int]()
+
+            def commit_before_the_second_step() -> Any:
+                taken.append(1)
+                if len(taken) == 2:
+                    store.commit(early, Origin())
+                return snapshot()
+
+            def scan(*arguments: Any) -> Any:
+                with monkeypatch.context() as patch:
+                    patch.setattr(store, "snapshot", commit_before_the_second_step)
+                    return find_duplicates(*arguments)
+
+            monkeypatch.setattr(index_building, "find_duplicates", scan)
+            with pytest.raises(SchemaMismatchError, match="has a=0"):
+                build_indexes(store)
         assert_whole(store)
 
 
