@@ -6,6 +6,7 @@ run from its seed.
 
 import os
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -30,8 +31,8 @@ class SystemClock:
 
     def __init__(self) -> None:
         # Looked at several times per read: the functions themselves, without a method around each.
-        self.now_ns = time.time_ns
-        self.monotonic = time.monotonic
+        self.now_ns: Callable[[], int] = time.time_ns
+        self.monotonic: Callable[[], float] = time.monotonic
 
     def seed(self) -> int:
         """64 unpredictable bits."""

@@ -149,7 +149,7 @@ class NotUniqueError(UsageError, ValueError):
 
     def __init__(self, message: str, *, ids: Sequence[str]) -> None:
         super().__init__(message)
-        self.ids = tuple(ids)
+        self.ids: tuple[str, ...] = tuple(ids)
 
 
 class UniqueViolationError(UsageError, ValueError):
@@ -170,7 +170,7 @@ class UniqueViolationError(UsageError, ValueError):
         super().__init__(message)
         self.table = table
         self.index = index
-        self.key = tuple(key)
+        self.key: tuple[Any, ...] = tuple(key)
         self.holder = holder
 
 
@@ -247,7 +247,7 @@ class SchemaMismatchError(UsageError, ValueError):
     def __init__(self, message: str, *, table: str, documents: Sequence[tuple[str, str]]) -> None:
         super().__init__(message)
         self.table = table
-        self.documents = tuple(documents)
+        self.documents: tuple[tuple[str, str], ...] = tuple(documents)
 
 
 class AlreadyOpenError(UsageError, RuntimeError):
@@ -313,7 +313,7 @@ class ConflictError(HeadwaterError, RuntimeError):
         self.function = function
         self.table = table
         self.index = index
-        self.key = tuple(key)
+        self.key: tuple[Any, ...] = tuple(key)
 
 
 class SnapshotTooOldError(HeadwaterError, RuntimeError):

@@ -118,10 +118,10 @@ class CompiledFunction(Generic[P, R]):
         *,
         nesting: int = NESTING_DEFAULT,
     ) -> None:
-        self.function = function
-        self.contract = contract
-        self.path = contract.path
-        self.handler = function.handler
+        self.function: Function[P, R] = function
+        self.contract: Contract = contract
+        self.path: str = contract.path
+        self.handler: Callable[..., Any] = function.handler
         # The dict of the arguments is a level of its own, which is not a level of their values.
         self._check = compile_checker(
             contract.arguments, tables, nesting=nesting + 1, noun="argument"

@@ -28,7 +28,7 @@ class QueryCtx:
         self._transaction = transaction
         self._db: Reader = db
         self._calls = calls
-        self.depth = depth
+        self.depth: int = depth
 
     @property
     def db(self) -> Reader:

@@ -76,16 +76,16 @@ class Function(Generic[P, R_co]):
                 f"options are given by name, as in @{self.kind}(internal=True)"
             )
         self.handler = handler
-        self.name = handler.__name__
-        self.module = handler.__module__ or "__main__"
-        self.path = function_path(module_path(self.module), self.name)
-        self.doc = inspect.getdoc(handler) or ""
-        self.is_async = inspect.iscoroutinefunction(handler)
-        self.is_internal = options.is_internal
+        self.name: str = handler.__name__
+        self.module: str = handler.__module__ or "__main__"
+        self.path: str = function_path(module_path(self.module), self.name)
+        self.doc: str = inspect.getdoc(handler) or ""
+        self.is_async: bool = inspect.iscoroutinefunction(handler)
+        self.is_internal: bool = options.is_internal
         self.options = options
         self.signature: Signature = read_signature(handler, self.path)
         # What inspect, help() and doctest look at.
-        self.__name__ = self.name
+        self.__name__: str = self.name
         self.__qualname__ = handler.__qualname__
         self.__module__ = self.module
         self.__doc__ = handler.__doc__

@@ -22,6 +22,13 @@ _REFUSED: Final = {
     "os.rename": "renamed a file",
     "os.mkdir": "made a directory",
     "os.rmdir": "removed a directory",
+    "os.link": "linked a file",
+    "os.symlink": "linked a file",
+    "os.truncate": "cut a file",
+    "os.chmod": "changed the rights to a file",
+    "os.chown": "changed the owner of a file",
+    "os.utime": "changed the times of a file",
+    "os.chdir": "changed the directory",
     "os.system": "ran a command",
     "os.exec": "ran a program",
     "os.fork": "forked",
@@ -41,12 +48,24 @@ _REFUSED: Final = {
     "shutil.rmtree": "removed a directory",
     "sqlite3.connect": "opened another database",
     "time.sleep": "slept",
+    "builtins.input": "asked the terminal",
     "urllib.Request": "sent a request",
     "_thread.start_new_thread": "started a thread",
     "signal.pthread_kill": "sent a signal",
     "os.kill": "sent a signal",
 }
-_ALLOWED_CALLERS: Final = ("importlib._bootstrap", "logging", "traceback", "linecache", "warnings")
+_IMPORTS: Final = frozenset(
+    {
+        "importlib._bootstrap",
+        "importlib._bootstrap_external",
+        # The same two before importlib itself was imported.
+        "_frozen_importlib",
+        "_frozen_importlib_external",
+    }
+)
+_ALLOWED_PACKAGES: Final = frozenset({"logging", "traceback", "linecache", "warnings"})
+_OUTERMOST: Final = frozenset({"headwater.functions.execution", "headwater.functions.runner"})
+"""Where functions are called from; what is above these on the stack is the caller's business."""
 
 
 class _Running(threading.local):
@@ -158,9 +177,9 @@ def _is_allowed(frame: FrameType | None) -> bool:
     """Whether the event comes from an import or from logging, however deep inside."""
     while frame is not None:
         name = str(frame.f_globals.get("__name__", ""))
-        if name.startswith(_ALLOWED_CALLERS) or "importlib._bootstrap" in frame.f_code.co_filename:
+        if name in _IMPORTS or name.partition(".")[0] in _ALLOWED_PACKAGES:
             return True
-        if name == "headwater.functions.execution":
+        if name in _OUTERMOST:
             return False
         frame = frame.f_back
     return False

@@ -23,7 +23,7 @@ class Dependents(Generic[S]):
         self._recent = recent
         self._touch = touch
         self._map: IntervalMap[S] = IntervalMap()
-        self.ts = recent.head
+        self.ts: int = recent.head
 
     def add(self, dependent: S, intervals: Iterable[Interval]) -> None:
         """Depend on intervals. O(log n) each."""

@@ -33,10 +33,10 @@ class LiveQuery:
     __slots__ = ("evaluate", "evaluation", "key", "subscriptions", "touched_ts")
 
     def __init__(self, key: Hashable, evaluate: Evaluate, evaluation: Evaluation) -> None:
-        self.key = key
-        self.evaluate = evaluate
-        self.evaluation = evaluation
-        self.touched_ts = 0
+        self.key: Hashable = key
+        self.evaluate: Evaluate = evaluate
+        self.evaluation: Evaluation = evaluation
+        self.touched_ts: int = 0
         self.subscriptions: set[Subscription] = set()
 
 

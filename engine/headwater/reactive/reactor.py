@@ -25,7 +25,7 @@ class Reactor:
         self._callbacks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._caller: threading.Thread | None = None
         self._lock = threading.Lock()
-        self.queries = LiveQueries(store, self.wake)
+        self.queries: LiveQueries = LiveQueries(store, self.wake)
 
     def start(self) -> None:
         """Begin to listen for commits. Called with each new subscription."""

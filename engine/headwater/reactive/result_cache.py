@@ -19,9 +19,9 @@ class CachedResult:
     __slots__ = ("intervals", "key", "result")
 
     def __init__(self, key: Hashable, result: bytes, intervals: frozenset[Interval]) -> None:
-        self.key = key
-        self.result = result
-        self.intervals = intervals
+        self.key: Hashable = key
+        self.result: bytes = result
+        self.intervals: frozenset[Interval] = intervals
 
     @property
     def size(self) -> int:
@@ -43,8 +43,8 @@ class ResultCache:
         self._seen: OrderedDict[Hashable, None] = OrderedDict()
         self._dependents: Dependents[CachedResult] = Dependents(recent, self._touch)
         self._size = 0
-        self.hits = 0
-        self.misses = 0
+        self.hits: int = 0
+        self.misses: int = 0
 
     def find(self, key: Hashable, snapshot: Snapshot) -> bytes | None:
         """The result of a query on the snapshot, if it is known."""

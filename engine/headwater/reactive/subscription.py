@@ -50,7 +50,7 @@ class Subscription:
         self._notify: Callable[[], None] | None = None
         self._seen_ts = -1
         self.newest: Transition | None = None
-        self.is_closed = False
+        self.is_closed: bool = False
 
     @property
     def ts(self) -> int:

@@ -80,7 +80,7 @@ class ValidationError(ValueError):
         self.expected = expected
         self.got = got
         self.hint = hint
-        self.problem = f"{said}; {hint}" if hint else said
+        self.problem: str = f"{said}; {hint}" if hint else said
         super().__init__(f"{path}: {self.problem}" if path else self.problem)
 
 

@@ -113,7 +113,7 @@ class Index:
     def __init__(self, *fields: str, unique: bool = False) -> None:
         self.fields = fields
         self.is_unique = unique
-        self.name = ""
+        self.name: str = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name

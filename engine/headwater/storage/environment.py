@@ -97,7 +97,7 @@ class Environment(SupervisedEngine):
         snapshot_seconds: float,
     ) -> None:
         manifest = read_manifest(directory)
-        self.uuid = manifest.uuid
+        self.uuid: str = manifest.uuid
         self.durability: Durability = "full" if options.is_durable else "none"
         self._identity = identity_of(directory)
         self._remove: weakref.finalize[[Path, int], Environment] | None = None

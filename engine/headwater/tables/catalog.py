@@ -72,8 +72,10 @@ class Catalog:
 
     def __init__(self, tables: Iterator[TableInfo] | list[TableInfo]) -> None:
         self.by_number: dict[int, TableInfo] = {table.number: table for table in tables}
-        self.by_name = {table.name: table for table in self.by_number.values()}
-        self.indexes_by_space = {
+        self.by_name: dict[str, TableInfo] = {
+            table.name: table for table in self.by_number.values()
+        }
+        self.indexes_by_space: dict[int, IndexInfo] = {
             index.space: index for table in self.by_number.values() for index in table.indexes
         }
 

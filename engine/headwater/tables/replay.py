@@ -40,7 +40,7 @@ class Replay:
         self.alive: dict[str, Expected] = {}
         self.deleted: dict[str, int] = {}
         self.lost: set[int] = set()
-        self.catalog_ts = 0
+        self.catalog_ts: int = 0
         self._head_ts = 0
 
     def read_log(self, reader: ReadTransaction, report: Report | None) -> Iterator[Problem]:

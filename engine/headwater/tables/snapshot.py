@@ -43,9 +43,9 @@ class Snapshot:
     __slots__ = ("catalog", "reader", "ts")
 
     def __init__(self, reader: ReadTransaction, catalog: Catalog, ts: int | None = None) -> None:
-        self.reader = reader
-        self.catalog = catalog
-        self.ts = head(reader) if ts is None else ts
+        self.reader: ReadTransaction = reader
+        self.catalog: Catalog = catalog
+        self.ts: int = head(reader) if ts is None else ts
 
     def record(self, key: bytes) -> bytes | None:
         """The stored record of a document."""

@@ -21,10 +21,10 @@ class Batch:
 
     def __init__(self, head_ts: int) -> None:
         self.head_ts = head_ts
-        self.last_ts = head_ts
+        self.last_ts: int = head_ts
         self.commits: list[Commit] = []
         self.keys: list[CommitKeys] = []
-        self.overlay = Overlay()
+        self.overlay: Overlay = Overlay()
         self.catalog_ts: int | None = None
 
     def append(self, overlay: Overlay, origin: Origin, now_ns: int) -> int:

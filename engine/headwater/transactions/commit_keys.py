@@ -42,12 +42,12 @@ class CommitKeys:
         *,
         changes_catalog: bool,
     ) -> None:
-        self.ts = ts
-        self.previous_ts = previous_ts
-        self.function = function
-        self.documents = documents
-        self.index_keys = index_keys
-        self.changes_catalog = changes_catalog
+        self.ts: int = ts
+        self.previous_ts: int = previous_ts
+        self.function: str = function
+        self.documents: Set[bytes] = documents
+        self.index_keys: dict[int, list[bytes]] = index_keys
+        self.changes_catalog: bool = changes_catalog
         self._sorted: dict[int, list[bytes]] = {}
 
     def first_within(self, space: int, low: bytes, high: bytes) -> bytes | None:

@@ -50,13 +50,13 @@ class CommitRequest:
         context: Context | None = None,
         when_done: Callable[["CommitRequest"], None] | None = None,
     ) -> None:
-        self.origin = origin
-        self.transaction = transaction
-        self.run = run
-        self.context = context
+        self.origin: Origin = origin
+        self.transaction: Transaction | None = transaction
+        self.run: Run | None = run
+        self.context: Context | None = context
         self.value: Any = None
         self.error: BaseException | None = None
-        self.ts = 0
+        self.ts: int = 0
         self._when_done = when_done
         self._done = threading.Lock()
         self._done.acquire()

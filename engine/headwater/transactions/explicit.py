@@ -54,7 +54,7 @@ class OpenSnapshot(Reader):
     def __init__(self, store: Store) -> None:
         snapshot = store.snapshot()
         super().__init__(store.begin(snapshot, seconds_limit=None, is_read_only=True))
-        self.ts = snapshot.ts
+        self.ts: int = snapshot.ts
         self._is_open = True
 
     def close(self) -> None:
@@ -93,7 +93,7 @@ class OpenTransaction(Writer):
         super().__init__(transaction, store.rules)
         self._store = store
         self._is_open = True
-        self.ts = 0
+        self.ts: int = 0
 
     def commit(self) -> int:
         """Commit now, and return the timestamp. What was written is durable on return.

@@ -31,13 +31,13 @@ class Write:
         creation_time: float,
         body: bytes | None,
     ) -> None:
-        self.table = table
-        self.key = key
-        self.previous_ts = previous_ts
-        self.creation_time = creation_time
-        self.body = body
-        self.ts = 0
-        self.revives = False
+        self.table: TableInfo = table
+        self.key: bytes = key
+        self.previous_ts: int = previous_ts
+        self.creation_time: float = creation_time
+        self.body: bytes | None = body
+        self.ts: int = 0
+        self.revives: bool = False
 
 
 class KeyOverlay:
@@ -79,7 +79,7 @@ class IndexWrites:
     __slots__ = ("keys", "touched")
 
     def __init__(self) -> None:
-        self.keys = KeyOverlay()
+        self.keys: KeyOverlay = KeyOverlay()
         self.touched: list[bytes] = []
 
     def change(self, old: bytes | None, new: bytes | None) -> None:
@@ -112,8 +112,8 @@ class Overlay:
         self.documents: dict[bytes, Write] = {}
         self.by_table: dict[int, KeyOverlay] = {}
         self.by_space: dict[int, IndexWrites] = {}
-        self.bytes_written = 0
-        self.writes = 0
+        self.bytes_written: int = 0
+        self.writes: int = 0
         # The indexes of a table in their order, so that a write does not look for each of them.
         self._indexes: dict[int, list[IndexWrites]] = {}
 

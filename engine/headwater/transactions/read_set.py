@@ -19,13 +19,13 @@ class RangeRead:
     def __init__(
         self, space: int, low: bytes, high: bytes, prefix_length: int, *, reverse: bool
     ) -> None:
-        self.space = space
-        self.low = low
-        self.high = high
-        self.prefix_length = prefix_length
-        self.reverse = reverse
+        self.space: int = space
+        self.low: bytes = low
+        self.high: bytes = high
+        self.prefix_length: int = prefix_length
+        self.reverse: bool = reverse
         self.last: bytes | None = None
-        self.exhausted = False
+        self.exhausted: bool = False
 
     def consumed(self) -> tuple[bytes, bytes] | None:
         """Bounds of what was consumed, half-open; None if nothing was."""

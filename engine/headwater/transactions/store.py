@@ -54,8 +54,8 @@ class Store:
         self._now_ns = 0
         with environment.read() as reader:
             self._known = _Known(head(reader), _catalog_ts(reader), load_catalog(reader))
-        self.recent = RecentCommits(self._known.head_ts, limits.recent_commits)
-        self.committer = Committer(self)
+        self.recent: RecentCommits = RecentCommits(self._known.head_ts, limits.recent_commits)
+        self.committer: Committer = Committer(self)
 
     @property
     def catalog(self) -> Catalog:

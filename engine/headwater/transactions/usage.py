@@ -31,15 +31,15 @@ class Usage:
     def __init__(
         self, limits: Limits, clock: Clock, *, seconds_limit: str | None, function: str = ""
     ) -> None:
-        self.limits = limits
-        self.function = function
-        self.documents_read = 0
-        self.bytes_read = 0
-        self.seconds_limit = seconds_limit
+        self.limits: Limits = limits
+        self.function: str = function
+        self.documents_read: int = 0
+        self.bytes_read: int = 0
+        self.seconds_limit: str | None = seconds_limit
         self.seconds: float = getattr(limits, seconds_limit) if seconds_limit else inf
         self._monotonic = clock.monotonic
         self._started = self._monotonic()
-        self.deadline = self._started + self.seconds
+        self.deadline: float = self._started + self.seconds
 
     @property
     def who(self) -> str:
