@@ -21,10 +21,11 @@ help:
 demo: $(VENV)/.examples
 	@$(BIN)/python -m examples.cars
 
+# The variables start coverage in the workers, and in the processes that the tests start.
 test: $(VENV)/.test
-	$(BIN)/coverage erase
+	@$(BIN)/coverage erase
 	COVERAGE_PROCESS_START="$(CURDIR)/pyproject.toml" COVERAGE_FILE="$(CURDIR)/.coverage" \
-	  $(BIN)/coverage run -m pytest -n 2 --dist worksteal; status=$$?; \
+	  $(BIN)/python -m pytest -n 2 --dist worksteal; status=$$?; \
 	  $(BIN)/coverage combine --quiet; $(BIN)/coverage report; exit $$status
 
 check: $(VENV)/.dev
