@@ -8,6 +8,9 @@ import pytest
 SLOW_OR_UNASKED = [
     "asyncio",
     "ctypes",
+    "headwater.aio",
+    "headwater.tables.rebuild",
+    "headwater.tables.verify",
     "hypothesis",
     "logging",
     "multiprocessing",

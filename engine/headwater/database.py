@@ -22,10 +22,7 @@ from headwater.schema.tables import Id
 from headwater.sharing import release, share
 from headwater.storage.environment import Environment
 from headwater.storage.wake import Beacon
-from headwater.tables.history import Revision, history
 from headwater.tables.progress import Progress
-from headwater.tables.rebuild import RebuildReport, rebuild
-from headwater.tables.verify import Problem, verify
 from headwater.transactions.deployment import DeclaredTable, deploy
 from headwater.transactions.explicit import OpenSnapshot, OpenTransaction, get_document
 from headwater.transactions.index_building import build_indexes
@@ -34,6 +31,9 @@ from headwater.transactions.writer import Writer
 
 if TYPE_CHECKING:
     from headwater.aio import AsyncVerbs
+    from headwater.tables.history import Revision
+    from headwater.tables.problems import Problem
+    from headwater.tables.rebuild import RebuildReport
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -192,11 +192,13 @@ class Database:
         """
         return self._runner.transact(function)
 
-    def history(self, id: Id[Any]) -> list[Revision]:
+    def history(self, id: Id[Any]) -> "list[Revision]":
         """Every version of a document, newest first, also of one that was deleted.
 
         O(number of versions).
         """
+        from headwater.tables.history import history
+
         refuse_inside()
         snapshot = self._store.snapshot()
         try:
@@ -235,11 +237,13 @@ class Database:
         refuse_inside()
         build_indexes(self._store, progress=progress)
 
-    def verify(self, *, progress: Callable[[Progress], object] | None = None) -> list[Problem]:
+    def verify(self, *, progress: Callable[[Progress], object] | None = None) -> "list[Problem]":
         """Check the log, the documents against the log, and the indexes against the documents.
 
         Reads everything. An empty list means that nothing is wrong.
         """
+        from headwater.tables.verify import verify
+
         refuse_inside()
         snapshot = self._store.snapshot()
         try:
@@ -247,8 +251,10 @@ class Database:
         finally:
             snapshot.close()
 
-    def rebuild(self, *, progress: Callable[[Progress], object] | None = None) -> RebuildReport:
+    def rebuild(self, *, progress: Callable[[Progress], object] | None = None) -> "RebuildReport":
         """Make all tables and indexes anew from the log, in one step; writers wait."""
+        from headwater.tables.rebuild import rebuild
+
         refuse_inside()
         reports: list[RebuildReport] = []
 
