@@ -3,7 +3,7 @@
 from itertools import chain, repeat
 from typing import Any
 
-from headwater.errors import UsageError
+from headwater.errors import InvalidCursorError, UsageError
 from headwater.transactions.pagination import (
     PaginationOptions,
     PaginationResult,
@@ -57,7 +57,7 @@ def read_page(scan: Scan, options: PaginationOptions) -> PaginationResult[Any]:
     after = decode_cursor(query, cursor) if cursor is not None else b""
     if after is None:
         return empty_page(cursor)
-    end = options.get("endCursor") or transaction.journal
+    end = options.get("endCursor") or _kept_end(query, transaction.journal)
     until = decode_cursor(query, end) if end is not None else b""
     low, high = _between(scan, after, until or b"")
     rows, is_done = _rows(scan, low, high, None if end is not None else options["numItems"])
@@ -74,6 +74,19 @@ def read_page(scan: Scan, options: PaginationOptions) -> PaginationResult[Any]:
         "splitCursor": split,
         "pageStatus": None,
     }
+
+
+def _kept_end(query: bytes, journal: str | None) -> str | None:
+    """Where this page ended at its run before; None if that was a page of another range.
+
+    The range of a live page may depend on data, or on the time: then the page begins anew.
+    """
+    try:
+        if journal is not None:
+            decode_cursor(query, journal)
+    except InvalidCursorError:
+        return None
+    return journal
 
 
 def _between(scan: Scan, after: bytes, until: bytes) -> tuple[bytes, bytes]:
