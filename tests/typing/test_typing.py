@@ -36,7 +36,6 @@ def complaints(project: Path) -> Callable[[str], Complaints]:
     return of
 
 
-@pytest.mark.xdist_group("typing")
 @pytest.mark.parametrize("checker", CHECKERS)
 class TestEveryChecker:
     def test_accepts_correct_code(
