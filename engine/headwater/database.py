@@ -152,6 +152,7 @@ class Database:
         """The reactor, which hears of the commits of other processes from now on."""
         with self._beacon_lock:
             if not self._is_listening:
+                self._store.snapshot().close()  # which says so if it is closed, or was forked
                 self._beacon.listen(self._reactor.wake)
                 self._is_listening = True
         return self._reactor

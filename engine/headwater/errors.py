@@ -57,6 +57,25 @@ class HeadwaterError(Exception):
         # KeyError shows the repr of its argument; a message is for people.
         return str(self.args[0]) if self.args else ""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Copied and pickled with its facts, which __init__ takes by keyword only.
+        facts = vars(self).copy()
+        number = getattr(self, "errno", None)
+        if number is not None:
+            facts["errno"] = number
+        return _restored, (type(self), self.args, facts)
+
+
+def _restored(
+    kind: type[HeadwaterError], arguments: tuple[Any, ...], facts: dict[str, Any]
+) -> HeadwaterError:
+    """An error as it was, for copy and pickle."""
+    error = kind.__new__(kind, *arguments)
+    error.args = arguments
+    for name, fact in facts.items():
+        setattr(error, name, fact)
+    return error
+
 
 class ApplicationError(HeadwaterError):
     """Raised by the application's functions; reaches remote clients together with its data.
@@ -137,7 +156,7 @@ class DocumentNotFoundError(UsageError, KeyError):
 
     code = "document_not_found"
 
-    def __init__(self, message: str, *, id: str) -> None:  # noqa: A002 - the field's own name
+    def __init__(self, message: str, *, id: str) -> None:
         super().__init__(message)
         self.id = id
 

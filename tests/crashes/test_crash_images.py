@@ -7,6 +7,7 @@ midst of a commit could have left: some pages and not others, no head, half a he
 a cut file. Other children open them, because a damaged file may take its reader along.
 """
 
+import itertools
 import json
 import random
 import shutil
@@ -155,14 +156,14 @@ def new_head(before: bytes, after: bytes) -> int:
 def test_a_commit_whose_head_was_not_written_did_not_happen(copies, judge) -> None:
     draw = random.Random("pages")
     images, expected = {}, {}
-    for at, (before, after) in enumerate(zip(copies, copies[1:], strict=False)):
+    for at, (before, after) in enumerate(itertools.pairwise(copies)):
         changed = changed_pages(before.data, after.data)
         assert changed
         images[f"all{at}"] = with_pages(before.data, after.data, changed)
         for n in range(2):
             some = draw.sample(changed, draw.randrange(len(changed)))
             images[f"some{at}-{n}"] = with_pages(before.data, after.data, some)
-        expected |= {name: before.ts for name in (f"all{at}", f"some{at}-0", f"some{at}-1")}
+        expected |= dict.fromkeys((f"all{at}", f"some{at}-0", f"some{at}-1"), before.ts)
 
     assert judge(images) == {name: Outcome(ts, []) for name, ts in expected.items()}
 
@@ -170,7 +171,7 @@ def test_a_commit_whose_head_was_not_written_did_not_happen(copies, judge) -> No
 def test_a_commit_with_half_a_head_happened_or_did_not(copies, judge) -> None:
     draw = random.Random("heads")
     images, expected = {}, {}
-    for at, (before, after) in enumerate(zip(copies, copies[1:], strict=False)):
+    for at, (before, after) in enumerate(itertools.pairwise(copies)):
         changed = changed_pages(before.data, after.data)
         start = new_head(before.data, after.data) * PAGE
         for cut in draw.sample(range(HEAD_BYTES + 1), 4):
@@ -229,7 +230,7 @@ def test_a_file_that_was_cut_is_refused_or_whole(copies, judge) -> None:
 
 
 def test_a_damaged_record_is_named_and_never_returned(copies, judge) -> None:
-    """Bits of documents and commits: found by their checksums, wherever LMDB still finds its way."""
+    """Bits of documents and commits: found by their checksums."""
     draw = random.Random("records")
     last = copies[-1]
     body = b'"short' if b'"short' in last.data else b"short"

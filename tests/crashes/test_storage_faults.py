@@ -143,9 +143,9 @@ def test_a_commit_in_doubt_says_so_and_is_there_or_not(tmp_path, moment) -> None
             db = hw.open(tmp_path / f"{moment}{number}", modules=[module := declare()])
         commits = count(1)
 
-        def fail(_: int, called: str, at=number, commits=commits) -> None:
+        def fail(_: int, called: str, at=number, commits=commits, faults_=armed) -> None:
             if called == "commit" and next(commits) == at:
-                armed.at_begin += [lmdb.PanicError("injected")] * 2
+                faults_.at_begin += [lmdb.PanicError("injected")] * 2
                 raise failure(errno.EIO)
 
         setattr(armed, moment, fail)

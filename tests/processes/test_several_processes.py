@@ -209,6 +209,24 @@ db.close()
     assert after == "6 {'n': 6}"
 
 
+def test_watching_for_the_first_time_is_refused_in_a_forked_child(path, start) -> None:
+    child = start(
+        FORKING
+        + """
+live.close()
+db.close()
+db = hw.open(path, modules=[application])
+in_child(lambda: db.watch(application.counters))
+in_child(lambda: db.aio)
+say(db.watch(application.counters).next(20))
+""",
+        path,
+    )
+    *refused, after = child.finish()
+    assert [line.split()[0] for line in refused] == ["ForkedError"] * 2
+    assert after == "{'n': 5}"
+
+
 def test_asyncio_verbs_are_refused_in_a_forked_child(path, start) -> None:
     child = start(
         FORKING

@@ -407,7 +407,7 @@ class SupervisedEngine:
         )
 
     def _begin_closed(self, **_options: bool) -> NoReturn:
-        raise ClosedError(f"{self.path}: the database is closed")
+        raise ClosedError(f"{self.path}: the database is closed; open it again")
 
     def _begin_disconnected(self, **_options: bool) -> NoReturn:
         raise lmdb.PanicError("the file could not be opened again")
