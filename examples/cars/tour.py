@@ -1,6 +1,8 @@
 """The chapters of the tour, in order."""
 
+import sys
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 from examples.cars import cars, show
@@ -156,6 +158,10 @@ def errors(db: Database, car: Id[Car]) -> None:
     attempts: dict[str, tuple[str, dict[str, object]]] = {
         "a misspelt argument": ("cars:likesOf", {"carr": car}),
         "the id of another table": ("cars:like", {"car": made["maker"]}),
+        "a moment, where a number belongs": (
+            "cars:correctMpg",
+            {"car": car, "mpg": datetime(1980, 1, 1, tzinfo=UTC)},
+        ),
         "a row that is there already": ("cars:add", {"car": _again(made)}),
         "a function that does not exist": ("cars:mostFugal", {}),
     }
@@ -212,11 +218,17 @@ def reopening(path: Path) -> None:
 
 def farewell() -> None:
     """What to read next."""
+    here, python = Path.cwd(), Path(sys.executable)
+    run = python.relative_to(here) if python.is_relative_to(here) else "python"
     show.chapter(
         "Next",
-        "examples/cars/cars.py     the tables and functions of this tour, 130 lines\n"
-        "python -m examples.chat   two threads talk; in two terminals, two processes\n"
-        "docs/tutorial.md          write the chat yourself, in ten minutes\n"
-        "docs/live-queries.md      what exactly a live query promises\n"
-        "python -m examples.cars --path cars.hw   keeps the database; press Ctrl-C, run it again",
+        "Read:\n"
+        "  examples/cars/cars.py   the tables and functions of this tour\n"
+        "  docs/tutorial.md        write a chat yourself, in ten minutes\n"
+        "  docs/live-queries.md    what exactly a live query promises\n"
+        "Run:\n"
+        f"  {run} -m examples.chat\n"
+        "      two threads talk; in two terminals, two processes\n"
+        f"  {run} -m examples.cars --path cars.hw\n"
+        "      keeps the database: press Ctrl-C whenever you like, and run it again",
     )
