@@ -230,6 +230,10 @@ def test_a_document_of_no_table_is_named(place: Place) -> None:
     found = plant(place.store, lambda w: w.put(Database.DOCUMENTS, key, record))
     assert kinds(found) == ["table_missing", "document_extra"]
     assert "table 12345" in found[0].message
+    second = encode_id(12_345, b"\1" * 16).encode("ascii")
+    record = seal_document(second, place.ts, 0.0, pack({}))
+    found = plant(place.store, lambda w: w.put(Database.DOCUMENTS, second, record))
+    assert kinds(found) == ["table_missing", "document_extra", "document_extra"]
     assert found[0].id == key.decode("ascii")
 
 
@@ -292,13 +296,20 @@ def test_a_catalog_changed_by_the_log_alone_differs(place: Place) -> None:
     assert "catalog_differs" in kinds(problems(place.store))
 
 
-@pytest.mark.parametrize("at", range(1, 15))
+@pytest.mark.parametrize("at", range(15))
 def test_what_follows_from_a_damaged_commit_is_not_named_again(place: Place, at: int) -> None:
     key, value = place.log[at]
     damaged = value[:-1] + bytes([value[-1] ^ 1])
     found = plant(place.store, lambda writer: writer.put(Database.LOG, key, damaged))
     assert kinds(found) == ["commit_damaged"]
     assert found[0].ts == timestamp_of(key)
+
+
+@pytest.mark.parametrize("at", range(14))
+def test_what_follows_from_a_missing_commit_is_not_named_again(place: Place, at: int) -> None:
+    found = plant(place.store, lambda writer: writer.delete(Database.LOG, place.log[at][0]))
+    assert kinds(found) == ["commit_missing"]
+    assert found[0].ts == timestamp_of(place.log[at + 1][0])
 
 
 def test_a_key_of_the_log_that_is_no_timestamp_is_named(place: Place) -> None:
@@ -387,10 +398,12 @@ def test_an_index_that_is_being_filled_may_lack_what_is_not_filled_and_nothing_e
         assert problems(store) == []
         filled = contents(store.environment)[Database.INDEXES]
         assert len(filled) == 4
-        found = plant(store, lambda writer: writer.delete(Database.INDEXES, filled[0][0]))
-        assert kinds(found) == ["entry_missing"]
-        with store.environment.write() as writer:
-            writer.put(Database.INDEXES, *filled[0])
+        for entry in (filled[0], filled[-1]):
+            key = entry[0]
+            found = plant(store, lambda writer, key=key: writer.delete(Database.INDEXES, key))
+            assert kinds(found) == ["entry_missing"]
+            with store.environment.write() as writer:
+                writer.put(Database.INDEXES, *entry)
         build_indexes(store)
         assert problems(store) == []
 
