@@ -74,8 +74,8 @@ def write_plain(result: WorkloadResult, stream: TextIO) -> None:
 
 
 def _show_rich(result: WorkloadResult) -> None:
-    from rich.console import Console  # noqa: PLC0415 - it may not be installed
-    from rich.table import Table  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
 
     table = Table(title=heading(result), title_justify="left", title_style="bold")
     for at, column in enumerate(_COLUMNS):

@@ -86,6 +86,17 @@ def test_engines_that_disagree_are_not_timed(tmp_path, monkeypatch, capsys):
     assert not output.exists()
 
 
+def test_the_table_that_rich_draws_says_the_same_as_the_plain_one(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("rich")
+    monkeypatch.setenv("COLUMNS", "200")
+    names = ["--engines", "sqlite-json", "lmdb-by-hand", "--workloads", "get"]
+    options = [option for option in TINY if option != "--plain"]
+    assert command.main([*options, *names, "--directory", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "lmdb-by-hand" in shown
+    assert "1.00 [1.00..1.00]" in shown
+
+
 def test_one_engine_and_one_workload_can_be_chosen(tmp_path, capsys):
     names = ["--engines", "sqlite-json", "--workloads", "get", "rebuild"]
     assert command.main([*TINY, *names, "--directory", str(tmp_path)]) == 0
