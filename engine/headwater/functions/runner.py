@@ -304,17 +304,21 @@ class Runner:
         def evaluate(snapshot: Snapshot, journal: str | None) -> Evaluation:
             transaction = self._begin_query(call, snapshot, journal)
             result: bytes | None = None
-            error: Exception | None = None
+            error: BaseException | None = None
             try:
                 result = pack(
                     self._execution.run(
                         call.compiled, transaction, call.own_arguments(), call.statistics
                     )
                 )
-            except Exception as raised:  # noqa: BLE001 - it is the outcome, and may be mended
+            except KeyboardInterrupt:
+                raise
+            except BaseException as raised:  # noqa: BLE001 - it is the outcome, and may be mended
                 error = raised
             intervals = frozenset(transaction.reads.intervals())
-            return Evaluation(result, error, intervals, transaction.journal)
+            return Evaluation(
+                result, error, intervals, transaction.journal, transaction.observed_time
+            )
 
         return _key_of(call), evaluate
 

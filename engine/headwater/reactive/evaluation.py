@@ -15,12 +15,14 @@ class Evaluation(NamedTuple):
         error: What it raised.
         intervals: Everything that the outcome depends on.
         journal: Cursor at which its page ended, for the next run.
+        observed_time: Whether it asked for the time or for randomness; others have their own.
     """
 
     result: bytes | None
     error: BaseException | None
     intervals: frozenset[Interval]
     journal: str | None
+    observed_time: bool = False
 
     def gives_the_same_as(self, other: "Evaluation") -> bool:
         """Whether a subscriber could not tell the two apart."""

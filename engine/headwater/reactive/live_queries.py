@@ -79,7 +79,7 @@ class LiveQueries:
         """Subscribe without a run, if every query is held and known to be good."""
         known = [self._by_key.get(key) for key, _ in wanted]
         queries = tuple(query for query in known if query is not None)
-        if len(queries) != len(wanted):
+        if len(queries) != len(wanted) or any(q.evaluation.observed_time for q in queries):
             return False
         self._dependents.advance(snapshot)
         if self._dependents.ts != snapshot.ts or not self._dirty.isdisjoint(queries):
@@ -98,7 +98,13 @@ class LiveQueries:
         if not self._by_key:
             self._dependents.advance(snapshot)
         queries = tuple(
-            self._add(key, evaluate, evaluation, snapshot)
+            # A query that looked at the time is nobody else's: they came at another time.
+            self._add(
+                (key, subscription) if evaluation.observed_time else key,
+                evaluate,
+                evaluation,
+                snapshot,
+            )
             for (key, evaluate), evaluation in zip(wanted, evaluations, strict=True)
         )
         self._attach(subscription, queries)

@@ -3,9 +3,13 @@
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
+from typing import Final
 
 from headwater.reactive.live_queries import LiveQueries
 from headwater.transactions.store import Store
+
+_RETRY_SECONDS: Final = 0.25
+"""How long a round that failed waits for the disk to come back."""
 
 
 class Reactor:
@@ -71,6 +75,9 @@ class Reactor:
                 import logging
 
                 logging.getLogger("headwater").exception("live queries could not be brought up")
+                # What is marked stays marked: without another round, the last state never came.
+                self._stop.wait(_RETRY_SECONDS)
+                self.wake()
             if self._stop.is_set():
                 return
 
@@ -78,7 +85,7 @@ class Reactor:
         while (callback := self._callbacks.get()) is not None:
             try:
                 callback()
-            except Exception:
+            except BaseException:
                 import logging
 
                 logging.getLogger("headwater").exception("a callback of a live query raised")

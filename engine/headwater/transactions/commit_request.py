@@ -63,9 +63,16 @@ class CommitRequest:
 
     def finish(self) -> None:
         """Tell whoever waits. Called once, by the committer."""
-        if self._when_done is not None:
-            self._when_done(self)
-        self._done.release()
+        try:
+            if self._when_done is not None:
+                self._when_done(self)
+        except Exception:
+            # An event loop that is gone, say: nobody there waits any more, others here do.
+            import logging
+
+            logging.getLogger("headwater").exception("the end of a commit could not be told")
+        finally:
+            self._done.release()
 
     def wait(self) -> Any:
         """Block until the outcome is durable, and return or raise it.
