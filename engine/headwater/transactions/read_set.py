@@ -39,11 +39,18 @@ class RangeRead:
 
 
 class ReadSet:
-    """The dependencies of one transaction."""
+    """The dependencies of one transaction.
 
-    __slots__ = ("points", "ranges")
+    Attributes:
+        points: Keys of single documents.
+        ranges: Ranges, as far as they were consumed.
+        own_commits: Timestamps of commits made on behalf of the transaction; no conflict with it.
+    """
+
+    __slots__ = ("own_commits", "points", "ranges")
 
     def __init__(self) -> None:
+        self.own_commits: set[int] = set()
         self.points: set[bytes] = set()
         self.ranges: list[RangeRead] = []
 
@@ -76,6 +83,8 @@ class ReadSet:
 
         O(points of the smaller side + ranges * log keys of the commit).
         """
+        if commit.ts in self.own_commits:
+            return None
         if not self.points.isdisjoint(commit.documents):
             return (DOCUMENTS_SPACE, min(self.points & commit.documents))
         for read in self.ranges:

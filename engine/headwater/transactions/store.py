@@ -21,6 +21,7 @@ from headwater.transactions.committer import Committer
 from headwater.transactions.moment import Moment
 from headwater.transactions.overlay import Overlay
 from headwater.transactions.recent_commits import RecentCommits
+from headwater.transactions.rules import TableRules
 from headwater.transactions.system_tables import insert_table
 from headwater.transactions.transaction import Transaction
 from headwater.transactions.usage import Usage
@@ -35,7 +36,8 @@ class Store:
     """Everything that transactions share.
 
     Attributes:
-        rules: Checks of the declared tables.
+        tables: How this database numbers its tables, for the checks of ids.
+        rules: What documents have to pass.
         on_commit: Called on the committer's thread after each batch, before its callers go on.
         on_doubt: Called there after a batch that failed and may be durable all the same.
         tell_others: Called after either: wakes other processes on the same directory.
@@ -45,7 +47,8 @@ class Store:
         self.environment = environment
         self.limits = limits
         self.clock = clock
-        self.rules: dict[str, Callable[[Mapping[str, Any]], None]] = {}
+        self.tables = TableNumbers(self._number_of, self._name_of)
+        self.rules = TableRules(self.tables, nesting=limits.nesting)
         self.on_commit: Callable[[list[CommitKeys]], None] | None = None
         self.on_doubt: Callable[[], None] | None = None
         self.tell_others: Callable[[], object] | None = None
@@ -61,6 +64,14 @@ class Store:
     def catalog(self) -> Catalog:
         """The newest catalog that this process has seen."""
         return self._known.catalog
+
+    def _number_of(self, name: str) -> int | None:
+        table = self.catalog.by_name.get(name)
+        return table.number if table else None
+
+    def _name_of(self, number: int) -> str | None:
+        table = self.catalog.by_number.get(number)
+        return table.name if table else None
 
     # -- snapshots ------------------------------------------------------------------------------
 
@@ -147,15 +158,22 @@ class Store:
         self.ended(transaction)
         return request.ts
 
-    def create_table(self, name: str) -> TableInfo:
-        """The table of that name, created in a commit of its own if it does not exist."""
+    def create_table(self, name: str, made: set[int] | None = None) -> TableInfo:
+        """The table of that name, created in a commit of its own if it does not exist.
+
+        Args:
+            name: Of the table.
+            made: Takes the timestamp of that commit.
+        """
         while (info := self.catalog.by_name.get(name)) is None:
             snapshot = self.snapshot()
             try:
                 transaction = self.begin(snapshot)
                 if name not in snapshot.catalog.by_name:
                     insert_table(transaction, name, schema=None)
-                    self.commit(transaction, Origin(function="_create_table"))
+                    ts = self.commit(transaction, Origin(function="_create_table"))
+                    if made is not None:
+                        made.add(ts)
             except ConflictError:
                 continue  # somebody else has changed the tables, perhaps created this one
             finally:

@@ -107,7 +107,7 @@ class Transaction:
         self.tables: dict[str, TableInfo] = snapshot.catalog.by_name
         self.journal: str | None = None
         self.has_paginated: bool = False
-        self.create_table: Callable[[str], TableInfo] | None = None
+        self.create_table: Callable[[str, set[int]], TableInfo] | None = None
         self.observed_time: bool = False
         self.write_count: int = 0
         self._minting: Minting | None = None
@@ -135,7 +135,11 @@ class Transaction:
             return info
         if self.create_table is None:
             raise TableMissing(name)
-        info = self.create_table(name)
+        info = self.create_table(name, self.reads.own_commits)
+        tables = self.snapshot.catalog.by_number[TABLES_NUMBER].bounds[0]
+        if any(read.low == tables for read in self.reads.ranges):
+            # It was read as absent, which is to say empty, and has to stay so for everybody else.
+            self.reads.add_range(DOCUMENTS_SPACE, *info.bounds, 0)
         self.tables = {**self.tables, name: info}
         return info
 
