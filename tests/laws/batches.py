@@ -17,7 +17,7 @@ from headwater.transactions import committer
 from headwater.transactions.batch import Batch
 from headwater.transactions.commit_request import CommitRequest
 
-WAIT_SECONDS = 30
+WAIT_SECONDS = 10
 """A bound on what comes at once, so that a failure ends."""
 
 
