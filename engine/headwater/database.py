@@ -246,11 +246,8 @@ class Database:
         from headwater.tables.verify import verify
 
         refuse_inside()
-        snapshot = self._store.snapshot()
-        try:
-            return verify(snapshot, progress=progress)
-        finally:
-            snapshot.close()
+        with self._store.environment.read_for_long() as reader:
+            return verify(self._store.snapshot_of(reader), progress=progress)
 
     def rebuild(self, *, progress: Callable[[Progress], object] | None = None) -> "RebuildReport":
         """Make all tables and indexes anew from the log, in one step; writers wait."""
@@ -282,8 +279,9 @@ class Database:
             check = compile_checker(validator, self._runner.tables, nesting=nesting)
             indexes = self.application.tables[name].indexes.values()
             definitions = [index.definition for index in indexes]
-            declared.append(DeclaredTable(name, to_json(validator), definitions, check))
-            self._store.rules[name] = check
+            schema = to_json(validator)
+            declared.append(DeclaredTable(name, schema, definitions, check))
+            self._store.rules.declare(name, schema, check)
         deploy(self._store, declared, progress=progress)
         if build == "wait":
             build_indexes(self._store, progress=progress)

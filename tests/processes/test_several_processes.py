@@ -347,3 +347,47 @@ def test_a_throw_away_database_stays_when_a_forked_child_ends(start, path) -> No
         path,
     )
     assert child.finish() == ["0 True", "False"]
+
+
+OTHER_TYPE = """
+from types import ModuleType
+from typing import NotRequired
+class Counter(hw.Document["Counter"]):
+    name: str
+    value: int
+    {field}
+class Counters(hw.Table[Counter]):
+    by_name = hw.Index("name", unique=True)
+module = ModuleType("other")
+module.Counters = Counters
+with hw.open(path, modules=[module]) as db:
+    say(db.verify(), db.tables().count("counters"))
+"""
+
+
+def test_documents_have_to_fit_a_type_that_another_process_has_declared_since(path, start) -> None:
+    with hw.open(path, modules=[application]) as db:
+        start(OTHER_TYPE.format(field="unit: str"), path).finish()
+        for use in (
+            lambda: db.mutate(bump, writer="parent", name="n"),
+            lambda: db.transact(lambda tx: tx.insert("counters", {"name": "n", "value": 1})),
+        ):
+            with pytest.raises(hw.DocumentInvalidError) as caught:
+                use()
+            assert str(caught.value) == (
+                "counters (insert): missing field 'unit'; this is the type that another process "
+                "has declared since: open the database again with the modules that declare it"
+            )
+        start(OTHER_TYPE.format(field="unit: NotRequired[str]"), path).finish()
+        assert db.mutate(bump, writer="parent", name="n") == 1
+        assert db.verify() == []
+
+
+def test_a_process_without_modules_cannot_store_what_does_not_fit(path, start) -> None:
+    start(OTHER_TYPE.format(field="unit: str"), path).finish()
+    with hw.open(path) as db:
+        with pytest.raises(hw.DocumentInvalidError) as caught:
+            db.transact(lambda tx: tx.insert("counters", {"name": "n", "value": "1", "unit": "s"}))
+        assert str(caught.value) == "counters (insert): value: expected int, got '1' (str)"
+        counter = {"name": "n", "value": 1, "unit": "s"}
+        assert db.transact(lambda tx: tx.get(tx.insert("counters", counter)))["unit"] == "s"

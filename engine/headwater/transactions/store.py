@@ -1,12 +1,13 @@
 """The open database beneath functions: snapshots, transactions, and the way into the log."""
 
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from headwater.clock import Clock
 from headwater.errors import ConflictError
 from headwater.limits import Limits
+from headwater.schema.explain import TableNumbers
 from headwater.storage.commit_log import Origin, head
 from headwater.storage.environment import Environment
 from headwater.storage.format import Database

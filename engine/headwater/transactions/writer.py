@@ -161,7 +161,7 @@ class Writer(Reader):
     def _packed(self, info: TableInfo, fields: dict[str, Any], where: str) -> bytes:
         """The fields, checked against the table's type and packed."""
         limits = self._transaction.usage.limits
-        check = self._rules.get(info.name)
+        check = self._rules.check_of(info)
         try:
             if check is None:
                 check_document(fields, nesting=limits.nesting)
