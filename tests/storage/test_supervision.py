@@ -631,3 +631,15 @@ def test_readers_survive_growth_and_expiry_at_any_moment(path, run) -> None:
     )
 
     assert output == "0 True 0\n"
+
+
+def test_a_snapshot_for_long_work_is_not_taken_away_for_its_age(tmp_path) -> None:
+    with Environment.open(tmp_path / "db") as environment:
+        ordinary, lasting = environment.read(), environment.read_for_long()
+
+        assert environment.expire_readers(older_than_seconds=-1.0) == 1
+
+        assert not ordinary.is_open
+        assert lasting.is_open
+        assert environment.stats().oldest_snapshot_seconds == 0.0
+        lasting.close()

@@ -124,8 +124,8 @@ def _origin_of(facts: dict[str, Any]) -> Origin:
 
 def head(transaction: ReadTransaction) -> int:
     """Timestamp of the newest commit that the transaction sees; 0 if there is none. O(log n)."""
-    entry = transaction.last(Database.LOG)
-    return 0 if entry is None else timestamp_of(entry[0])
+    key = transaction.last_key(Database.LOG)
+    return 0 if key is None else timestamp_of(key)
 
 
 def read(transaction: ReadTransaction, ts: int) -> Commit | None:

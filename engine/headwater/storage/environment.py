@@ -248,7 +248,7 @@ class Environment(SupervisedEngine):
             readers_max=info["max_readers"],
             readers_used=info["num_readers"],
             snapshots=len(started),
-            oldest_snapshot_seconds=max([now - second for second in started], default=0.0),
+            oldest_snapshot_seconds=max([0.0, *(now - second for second in started)]),
             entries=entries,
         )
 

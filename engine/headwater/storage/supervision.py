@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar, cast
 from weakref import ref
@@ -125,6 +126,16 @@ class SupervisedEngine:
         self._rests = False
         self._begin: Begin = self._begin_disconnected
         self._connect(options.map_size_bytes)
+
+    def read_for_long(self) -> ReadTransaction:
+        """Begin a snapshot that is not taken away for its age.
+
+        While it is open the file grows with every commit: for work that ends, such as a check of
+        the whole database.
+        """
+        snapshot = self.read()
+        snapshot.started_at(inf)
+        return snapshot
 
     def read(self) -> ReadTransaction:
         """Begin a snapshot; about a microsecond.

@@ -114,6 +114,11 @@ class ReadTransaction:
     ) -> None:
         self.close()
 
+    def started_at(self, seconds: float) -> None:
+        """Say when it began, on the clock by which the owner judges its age."""
+        if self._reference is not None:
+            self._owner.readers[self._reference] = seconds
+
     @property
     def is_open(self) -> bool:
         """Whether it can still be read from."""
@@ -202,6 +207,14 @@ class ReadTransaction:
         try:
             cursor = self._transaction.cursor(self._handles[database])
             return cursor.item() if cursor.last() else None
+        except lmdb.Error as error:
+            raise self._owner.failure(error, "read") from error
+
+    def last_key(self, database: Database) -> bytes | None:
+        """The greatest key, without its value. O(log n), however large the value is."""
+        try:
+            cursor = self._transaction.cursor(self._handles[database])
+            return cursor.key() if cursor.last() else None
         except lmdb.Error as error:
             raise self._owner.failure(error, "read") from error
 
