@@ -21,7 +21,7 @@ class _Shared:
         self.count = 1
 
 
-_lock: Final = threading.RLock()
+_lock = threading.RLock()
 _open: Final[dict[Path, _Shared]] = {}
 
 
@@ -64,7 +64,10 @@ def release(database: object) -> bool:
 
 
 def _forget_in_child() -> None:
-    # A forked child may open the directories anew; what the parent has open is not its own.
+    # A forked child may open the directories anew; what the parent has open is not its own, and
+    # the lock may be held by a thread that the child does not have.
+    global _lock  # noqa: PLW0603 - there is one registry in a process
+    _lock = threading.RLock()
     _open.clear()
 
 
