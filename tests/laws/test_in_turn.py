@@ -13,6 +13,7 @@ from tests.laws.recording import Recorder
 from tests.laws.serializability import check
 
 import headwater as hw
+from headwater.transactions.watchdog import Watchdog, _Overran
 
 MODULES = [application, turns]
 
@@ -135,6 +136,26 @@ def test_a_loop_that_swallows_its_end_is_stopped_again() -> None:
             behind = held.mutate(turns.note, text="x")
         assert stubborn.error is not None or stubborn.value is not None
         assert type(behind.error).__name__ in ("NoneType", "TableMissing")
+
+
+def test_an_end_that_arrives_when_the_function_has_just_returned_is_a_time_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with hw.open(None, modules=MODULES, clock=StillClock()) as db:
+        finish, arrivals = Watchdog._finish, [_Overran()]
+
+        def finish_late(self: Watchdog, request: Any) -> None:
+            if arrivals:
+                raise arrivals.pop()
+            finish(self, request)
+
+        monkeypatch.setattr(Watchdog, "_finish", finish_late)
+        with Held(db) as held:
+            hit = held.mutate(turns.spin, rounds=0)
+            behind = held.mutate(turns.spin, rounds=0)
+        assert isinstance(hit.error, hw.TimeLimitError)
+        assert behind.error is None
+        assert db._store.committer._watchdog._running is None
 
 
 def test_closing_finishes_what_is_queued_and_refuses_the_rest() -> None:

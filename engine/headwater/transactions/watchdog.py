@@ -45,10 +45,10 @@ class Watchdog:
         if not is_watched:
             self._wake()
         try:
-            if request.context is None:
-                return request.run(transaction)
-            return request.context.run(request.run, transaction)
+            return self._run(request, transaction)
         except _Overran:
+            with self._lock:
+                self._running = None
             raise TimeLimitError(
                 f"{request.origin.function} was stopped: it ran for more than "
                 f"{self._seconds:g} s (limit mutation_seconds) without touching the database, "
@@ -58,7 +58,15 @@ class Watchdog:
                 value=self._seconds,
                 maximum=self._seconds,
             ) from None
+
+    def _run(self, request: CommitRequest, transaction: Transaction) -> Any:
+        assert request.run is not None
+        try:
+            if request.context is None:
+                return request.run(transaction)
+            return request.context.run(request.run, transaction)
         finally:
+            # The exception may arrive in here as well, when the function has just returned.
             self._finish(request)
 
     def _finish(self, request: CommitRequest) -> None:
