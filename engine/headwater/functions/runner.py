@@ -96,7 +96,7 @@ class Runner:
         self.application = application
         self.cache: ResultCache = ResultCache(store.recent, store.limits.cache_bytes)
         self.statistics: dict[str, FunctionStatistics] = {}
-        self._tables = TableNumbers(self._number_of, self._name_of)
+        self._tables: TableNumbers = store.tables
         self._compiled: dict[Function[..., Any], CompiledFunction[..., Any]] = {}
         self._execution = Execution(self.find, store.clock, store.rules)
 
@@ -171,14 +171,6 @@ class Runner:
     def tables(self) -> TableNumbers:
         """How this database numbers its tables, for the checks of ids."""
         return self._tables
-
-    def _number_of(self, name: str) -> int | None:
-        table = self.store.catalog.by_name.get(name)
-        return table.number if table else None
-
-    def _name_of(self, number: int) -> str | None:
-        table = self.store.catalog.by_number.get(number)
-        return table.name if table else None
 
     # -- mutations ------------------------------------------------------------------------------
 

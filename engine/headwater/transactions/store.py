@@ -48,8 +48,8 @@ class Store:
         self.environment = environment
         self.limits = limits
         self.clock = clock
-        self.tables = TableNumbers(self._number_of, self._name_of)
-        self.rules = TableRules(self.tables, nesting=limits.nesting)
+        self.tables: TableNumbers = TableNumbers(self._number_of, self._name_of)
+        self.rules: TableRules = TableRules(self.tables, nesting=limits.nesting)
         self.on_commit: Callable[[list[CommitKeys]], None] | None = None
         self.on_doubt: Callable[[], None] | None = None
         self.tell_others: Callable[[], object] | None = None
