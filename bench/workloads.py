@@ -288,7 +288,7 @@ def _opens(session: Session, random: Random) -> Work:
 
 
 _WORKLOADS: Final = (
-    Workload("get", "point read, a snapshot each", "reads", "read", _get, aim=1.5),
+    Workload("get", "point read of the newest version", "reads", "read", _get, aim=1.5),
     Workload("query-get", "point read by a declared query", "reads", "read", _ask, aim=1.5),
     Workload("get-in-one", "point reads in one snapshot", "reads", "read", _get_in_one),
     Workload(

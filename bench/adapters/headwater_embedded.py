@@ -41,8 +41,7 @@ class HeadwaterEmbedded(Engine):
         self.database.mutate(application.rate, id=key, **changes)
 
     def get(self, key: Key) -> Fields | None:
-        with self.database.snapshot() as snapshot:
-            return _plain(snapshot.get(cast("PostId", key)))
+        return _plain(self.database.get(cast("PostId", key)))
 
     def ask(self, key: Key) -> Fields | None:
         return _plain(self.database.query(application.get, id=key))

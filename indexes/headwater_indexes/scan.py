@@ -13,7 +13,7 @@ readers gather such a group, put the fields together and sort it. All else is in
 
 import struct
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import Final, Protocol
 
 from headwater_indexes.intervals import KEYS_END
@@ -96,6 +96,21 @@ def scan_entries(
     last = _seek(source, number, high, is_high=True)
     keys = _in_order(source.scan(first, last, reverse=reverse), reverse=reverse)
     return (key for key in keys if low <= key < high)
+
+
+def take_entries(
+    source: SortedBytes, space: int, low: bytes, high: bytes, count: int, *, reverse: bool = False
+) -> list[bytes]:
+    """The first logical keys that `scan_entries` would give, at most ``count``.
+
+    Without a step per entry where none of them is cut, as is usual.
+    """
+    if low < high and len(low) <= MAX_FIELDS_BYTES and len(high) <= MAX_FIELDS_BYTES:
+        number = _NUMBER.pack(space)
+        entries = list(islice(source.scan(number + low, number + high, reverse=reverse), count))
+        if not any([value for _, value in entries]):
+            return [key[_ENTRY:] for key, _ in entries]
+    return list(islice(scan_entries(source, space, low, high, reverse=reverse), count))
 
 
 def _seek(source: SortedBytes, number: bytes, bound: bytes, *, is_high: bool) -> bytes:

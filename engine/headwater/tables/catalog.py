@@ -8,13 +8,13 @@ an immutable picture of both at one timestamp.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
-from headwater_indexes.keys import compile_entry_encoder
 
 from headwater.storage.format import Database
 from headwater.storage.transactions import ReadTransaction
 from headwater.tables.records import decode_document
 from headwater_indexes.definition import IndexDefinition
 from headwater_indexes.ids import encode_id, table_bounds, table_number_of
+from headwater_indexes.keys import compile_entry_encoder
 
 TABLES_NUMBER: Final = 513
 INDEXES_NUMBER: Final = 514

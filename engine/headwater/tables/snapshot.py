@@ -9,7 +9,7 @@ from headwater.storage.format import Database
 from headwater.storage.transactions import ReadTransaction
 from headwater.tables.catalog import Catalog, IndexInfo
 from headwater.tables.records import decode_document, decode_documents
-from headwater_indexes.scan import scan_entries
+from headwater_indexes.scan import scan_entries, take_entries
 
 DOCUMENTS_SPACE = 0
 EXPECTED: Final = 64
@@ -80,6 +80,13 @@ class Snapshot:
         """Logical keys of an index within ``[low, high)``, in order."""
         source = IndexBytes(self.reader, expected)
         return scan_entries(source, index.space, low, high, reverse=reverse)
+
+    def first_entries(
+        self, index: IndexInfo, low: bytes, high: bytes, count: int, *, reverse: bool
+    ) -> list[bytes]:
+        """The first logical keys of an index within ``[low, high)``, in order."""
+        source = IndexBytes(self.reader, count)
+        return take_entries(source, index.space, low, high, count, reverse=reverse)
 
     def close(self) -> None:
         """Release the storage transaction."""

@@ -3,7 +3,7 @@
 from hashlib import blake2b
 from typing import Final
 
-from headwater_indexes.ids import creation_bits, mint
+from headwater_indexes.ids import creation_bits, mint_at
 
 _RANDOM_BYTES: Final = 9
 _BLOCK_BYTES: Final = 7 * _RANDOM_BYTES
@@ -24,9 +24,9 @@ class Minting:
 
     def next(self, table_number: int) -> tuple[str, float]:
         """A new id of the table, and the creation time in it, ms since the epoch."""
-        creation_time = self._creation / _TICKS_PER_MS
-        self._creation += 1
-        return mint(table_number, creation_time, self._random_bits()), creation_time
+        ticks = self._creation
+        self._creation = ticks + 1
+        return mint_at(table_number, ticks, self._random_bits()), ticks / _TICKS_PER_MS
 
     @property
     def end_ms(self) -> float:

@@ -7,7 +7,6 @@ from sortedcontainers import SortedList
 
 from headwater.tables.catalog import TableInfo
 
-
 # sortedcontainers has no type information; what of it is used here is typed once.
 _sorted_list = cast("Callable[[Iterable[bytes]], Any]", SortedList)
 
@@ -54,6 +53,12 @@ class KeyOverlay:
         if self._ordered is not None and key not in self.entries:
             self._ordered.add(key)
         self.entries[key] = present
+
+    def add_all(self, keys: list[bytes]) -> None:
+        """Note that keys are there now."""
+        if self._ordered is not None:
+            self._ordered.update(key for key in keys if key not in self.entries)
+        self.entries.update(dict.fromkeys(keys, True))
 
     def update(self, other: "KeyOverlay") -> None:
         """Lay another overlay over this one."""
@@ -120,11 +125,22 @@ class Overlay:
     def __bool__(self) -> bool:
         return bool(self.documents)
 
-    def insert(self, write: Write, keys: list[bytes]) -> None:
-        """Record a new document with its logical keys, one per index of its table."""
-        for index, key in zip(self._note(write), keys, strict=True):
-            index.touched.append(key)
-            index.keys.set(key, present=True)
+    def insert(self, writes: list[Write], keys: list[list[bytes]]) -> None:
+        """Record new documents of one table.
+
+        Args:
+            writes: The documents, at least one.
+            keys: Their logical keys in the order of the writes, for each index of the table.
+        """
+        table = writes[0].table
+        indexes = self._indexes_of(table)
+        self.documents.update([(write.key, write) for write in writes])
+        self.by_table[table.number].add_all([write.key for write in writes])
+        self.writes += len(writes)
+        self.bytes_written += sum([len(write.body or b"") for write in writes])
+        for index, added in zip(indexes, keys, strict=True):
+            index.touched += added
+            index.keys.add_all(added)
 
     def change(self, write: Write, old_keys: list[bytes], new_keys: list[bytes] | None) -> None:
         """Record a write with the logical keys of the document before and after it.
@@ -134,25 +150,23 @@ class Overlay:
             old_keys: Keys before, one per index of the table.
             new_keys: Keys after; None if it is deleted.
         """
-        indexes = self._note(write)
-        for at, index in enumerate(indexes):
-            index.change(old_keys[at], new_keys[at] if new_keys is not None else None)
-
-    def _note(self, write: Write) -> list[IndexWrites]:
+        indexes = self._indexes_of(write.table)
         self.documents[write.key] = write
+        self.by_table[write.table.number].set(write.key, present=write.body is not None)
         self.writes += 1
         if write.body is not None:
             self.bytes_written += len(write.body)
-        number = write.table.number
-        indexes = self._indexes.get(number)
-        if indexes is None:
-            indexes = self._indexes[number] = self._begin(write.table)
-        self.by_table[number].set(write.key, present=write.body is not None)
-        return indexes
+        for at, index in enumerate(indexes):
+            index.change(old_keys[at], new_keys[at] if new_keys is not None else None)
 
-    def _begin(self, table: TableInfo) -> list[IndexWrites]:
-        self.by_table.setdefault(table.number, KeyOverlay())
-        return [self.by_space.setdefault(index.space, IndexWrites()) for index in table.indexes]
+    def _indexes_of(self, table: TableInfo) -> list[IndexWrites]:
+        indexes = self._indexes.get(table.number)
+        if indexes is None:
+            self.by_table.setdefault(table.number, KeyOverlay())
+            indexes = self._indexes[table.number] = [
+                self.by_space.setdefault(index.space, IndexWrites()) for index in table.indexes
+            ]
+        return indexes
 
     def touched(self) -> dict[int, list[bytes]]:
         """Old and new logical keys of every written document, by index space."""

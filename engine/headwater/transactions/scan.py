@@ -61,6 +61,10 @@ class Scan:
         taken: list[dict[str, Any]] = []
         sizes = repeat(CHUNK_MAX) if count is None else _parts(count)
         try:
+            if count is not None and count <= CHUNK_MAX and self.range.index is not None:
+                first = self.transaction.first_rows(self.table, self.range.index, read, count)
+                if first is not None:
+                    return first
             for keys, documents in self._chunks(read, sizes, count or CHUNK_MAX):
                 taken += documents
                 read.last = keys[-1] if keys else read.last
@@ -71,29 +75,26 @@ class Scan:
 
     def rows(self, sizes: Iterator[int], read: RangeRead) -> Iterator[Row]:
         """Rows that pass the filters; moves the read's mark past each row that was looked at."""
+        transaction, keep = self.transaction, _all_of(self.filters)
         returned = 0
         try:
-            for chunk in self._chunks(read, sizes):
-                for key, document in self._current(*chunk):
+            for keys, documents in self._chunks(read, sizes):
+                writes = transaction.write_count
+                for key, document in zip(keys, documents, strict=True):
+                    row = document
+                    if transaction.write_count != writes:
+                        # The caller has written since the chunk was read.
+                        newest = transaction.read(document["_id"].encode("ascii"))
+                        if newest is None:
+                            continue
+                        row = newest
                     read.last = key
-                    if all(keep(document) for keep in self.filters):
+                    if keep is None or keep(row):
                         returned += 1
-                        yield key, document
+                        yield key, row
         except LimitExceededError as error:
             raise self._explained(error, returned) from None
         read.exhausted = True
-
-    def _current(self, keys: list[bytes], documents: list[dict[str, Any]]) -> Iterator[Row]:
-        """The chunk's rows, read again where the caller has written since."""
-        transaction = self.transaction
-        writes = transaction.write_count
-        for key, document in zip(keys, documents, strict=True):
-            if transaction.write_count == writes:
-                yield key, document
-                continue
-            newest = transaction.read(document["_id"].encode("ascii"))
-            if newest is not None:
-                yield key, newest
 
     def _chunks(
         self, read: RangeRead, sizes: Iterator[int], expected: int = EXPECTED
@@ -138,6 +139,13 @@ class Scan:
         for keep in self.filters:
             keep(recorder)
         return recorder.fields
+
+
+def _all_of(filters: tuple[Predicate, ...]) -> Predicate | None:
+    """One predicate for several; None for none."""
+    if len(filters) < 2:
+        return filters[0] if filters else None
+    return lambda document: all(keep(document) for keep in filters)
 
 
 def growing_chunks() -> Iterator[int]:

@@ -1,7 +1,8 @@
 """What a mutation sees of the database."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar, overload
+from itertools import islice
+from typing import Any, Final, TypeVar, overload
 
 from headwater.errors import (
     DocumentInvalidError,
@@ -22,6 +23,9 @@ from headwater_indexes.keys import decode, prefix_end
 from headwater_indexes.values import MISSING, check_document
 
 E = TypeVar("E", bound=AnyDocument)
+
+
+_ROWS_AT_ONCE: Final = 256
 
 
 class Writer(Reader):
@@ -65,10 +69,18 @@ class Writer(Reader):
     ) -> list[Id[Any]]: ...
 
     def insert_many(self, table: Any, documents: Iterable[Mapping[str, object]]) -> Any:
-        """Add documents in their order and return their ids. Raises what `insert` raises."""
+        """Add documents in their order and return their ids. Raises what `insert` raises.
+
+        Half the cost of as many calls of `insert`, for a table without a unique index.
+        """
         info = self._transaction.table_for_writing(name_of(table))
-        insert = self._insert
-        return [insert(info, document) for document in documents]
+        if info.unique_indexes:  # each document has to see those before it
+            return [self._insert(info, document) for document in documents]
+        ids: list[str] = []
+        remaining = iter(documents)
+        while rows := [self._row(info, document) for document in islice(remaining, _ROWS_AT_ONCE)]:
+            ids += self._transaction.insert_many(info, rows)
+        return ids
 
     def patch(
         self,
@@ -125,11 +137,14 @@ class Writer(Reader):
 
     # -- inside ---------------------------------------------------------------------------------
 
+    def _row(self, info: TableInfo, document: Mapping[str, object]) -> tuple[dict[str, Any], bytes]:
+        fields = document if type(document) is dict else dict(document)
+        return fields, self._packed(info, fields, "insert")
+
     def _insert(self, info: TableInfo, document: Mapping[str, object]) -> str:
         transaction = self._transaction
         transaction.usage.check_time()
-        fields = document if type(document) is dict else dict(document)
-        body = self._packed(info, fields, "insert")
+        fields, body = self._row(info, document)
         id, creation_time = transaction.new_id(info)
         if info.unique_indexes:
             self._check_unique(info, id, fields)
