@@ -1,4 +1,4 @@
-# make demo   load 3,201 films, watch a live query, look into the past
+# make demo   load a real data set, query it live, look into its past
 # make test   run all tests, with coverage
 # make check  static checks: ruff, mypy, pyright, import-linter
 # make bench  measure beside sqlite3, raw LMDB and others
@@ -11,8 +11,6 @@ BIN := $(VENV)/bin
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON ?= $(firstword $(foreach p,$(CANDIDATES),$(shell $(p) -c 'import sys; print("$(p)" if sys.version_info >= (3, 11) else "")' 2>/dev/null)))
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
-# The films of the demo are one file of this package; nothing that it depends on is needed for it.
-FILMS := --no-deps --no-compile data_formulator==0.7.0
 
 .PHONY: help demo test check bench clean
 .DEFAULT_GOAL := help
@@ -21,7 +19,7 @@ help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
 demo: $(VENV)/.examples
-	@$(BIN)/python -m examples.movies
+	@$(BIN)/python -m examples.cars
 
 # The variables start coverage in the workers, and in the processes that the tests start.
 test: $(VENV)/.test
@@ -55,7 +53,6 @@ $(BIN)/python:
 $(VENV)/.examples: $(BIN)/python pyproject.toml
 	@echo "installing headwater and its examples into $(VENV) ..."
 	@$(PIP) install --no-compile --editable '.[examples]'
-	@$(PIP) install $(FILMS)
 	@touch $@
 
 $(VENV)/.bench: $(BIN)/python pyproject.toml
@@ -69,10 +66,8 @@ $(VENV)/.pip: $(BIN)/python
 
 $(VENV)/.test: $(VENV)/.pip pyproject.toml
 	@$(PIP) install --editable '.[examples]' --group test
-	@$(PIP) install $(FILMS)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.pip pyproject.toml
 	@$(PIP) install --editable '.[examples]' --group dev
-	@$(PIP) install $(FILMS)
 	@touch $@
