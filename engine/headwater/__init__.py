@@ -10,7 +10,7 @@
 
 from headwater._version import __version__
 from headwater.clock import Clock, SystemClock
-from headwater.database import Database, open
+from headwater.database import Database
 from headwater.errors import (
     AlreadyOpenError,
     ApplicationError,
@@ -51,12 +51,18 @@ from headwater.errors import (
 )
 from headwater.functions.contexts import MutationCtx, QueryCtx
 from headwater.functions.declaration import BoundQuery, Mutation, Query, mutation, query
+from headwater.functions.statistics import ConflictPlace
 from headwater.limits import Limits
+from headwater.opening import open
 from headwater.reactive.live import Live
 from headwater.schema import v
 from headwater.schema.annotations import Wire
 from headwater.schema.tables import Document, DocumentOf, Id, Index, Table, TableIndex
 from headwater.schema.validators import Check, Length, Pattern, Range
+from headwater.storage.commit_log import Origin
+from headwater.tables.problems import Problem
+from headwater.tables.progress import Progress
+from headwater.tables.reports import RebuildReport, Revision
 from headwater.transactions.explicit import OpenSnapshot, OpenTransaction
 from headwater.transactions.pagination import PaginationOptions, PaginationResult
 from headwater.transactions.query import TableQuery
@@ -74,6 +80,7 @@ __all__ = [
     "Clock",
     "ClosedError",
     "ConflictError",
+    "ConflictPlace",
     "CorruptionError",
     "Database",
     "DatabaseFullError",
@@ -108,15 +115,20 @@ __all__ = [
     "NotUniqueError",
     "OpenSnapshot",
     "OpenTransaction",
+    "Origin",
     "PaginationOptions",
     "PaginationResult",
     "Pattern",
+    "Problem",
+    "Progress",
     "Query",
     "QueryCtx",
     "Range",
     "ReadOnlyError",
     "Reader",
+    "RebuildReport",
     "ReturnValueError",
+    "Revision",
     "SchemaMismatchError",
     "SnapshotTooOldError",
     "StorageError",

@@ -1,28 +1,40 @@
 """The open database: the one place that wires the floors together."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, cast, overload
+from types import TracebackType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    ParamSpec,
+    Self,
+    TypeAlias,
+    TypeVar,
+    cast,
+    overload,
+)
 
-from headwater.clock import Clock, SystemClock
+from headwater.clock import Clock
 from headwater.errors import ClosedError
 from headwater.functions.declaration import BoundQuery, Mutation, Query
-from headwater.functions.modules import Application, collect
+from headwater.functions.modules import Application
 from headwater.functions.purity import refuse_inside
 from headwater.functions.runner import Runner
 from headwater.functions.statistics import ConflictPlace
-from headwater.limits import DEFAULT_LIMITS, Limits
+from headwater.limits import Limits
 from headwater.reactive.live import Live
 from headwater.reactive.reactor import Reactor
 from headwater.schema.compile import compile_checker
 from headwater.schema.json_form import to_json
 from headwater.schema.tables import Id
-from headwater.sharing import release, share
+from headwater.sharing import release
 from headwater.storage.environment import Environment
 from headwater.storage.wake import Beacon
-from headwater.tables.progress import Progress
+from headwater.tables.problems import Problem
+from headwater.tables.progress import Report
+from headwater.tables.reports import RebuildReport, Revision
 from headwater.transactions.deployment import DeclaredTable, deploy
 from headwater.transactions.explicit import OpenSnapshot, OpenTransaction, get_document
 from headwater.transactions.index_building import build_indexes
@@ -31,9 +43,9 @@ from headwater.transactions.writer import Writer
 
 if TYPE_CHECKING:
     from headwater.aio import AsyncVerbs
-    from headwater.tables.history import Revision
-    from headwater.tables.problems import Problem
-    from headwater.tables.rebuild import RebuildReport
+
+Build: TypeAlias = Literal["wait", "later"]
+"""Whether new indexes are filled before a database is handed out, or on a thread of their own."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,7 +65,14 @@ class Database:
     """
 
     def __init__(
-        self, environment: Environment, application: Application, limits: Limits, clock: Clock
+        self,
+        environment: Environment,
+        application: Application,
+        *,
+        limits: Limits,
+        clock: Clock,
+        build: Build,
+        progress: Report | None,
     ) -> None:
         self.path: Path = environment.path
         self._store = Store(environment, limits=limits, clock=clock)
@@ -66,6 +85,11 @@ class Database:
         self._aio: AsyncVerbs | None = None
         self._builder: threading.Thread | None = None
         self._is_closed = False
+        try:
+            self._deploy(build, progress)
+        except BaseException:
+            self._end()
+            raise
 
     # -- functions ------------------------------------------------------------------------------
 
@@ -193,7 +217,7 @@ class Database:
         """
         return self._runner.transact(function)
 
-    def history(self, id: Id[Any]) -> "list[Revision]":
+    def history(self, id: Id[Any]) -> list[Revision]:
         """Every version of a document, newest first, also of one that was deleted.
 
         O(number of versions).
@@ -229,7 +253,7 @@ class Database:
             if statistics.conflicts
         }
 
-    def wait_for_indexes(self, *, progress: Callable[[Progress], object] | None = None) -> None:
+    def wait_for_indexes(self, *, progress: Report | None = None) -> None:
         """Fill the indexes that are still being filled, in batches, while others write.
 
         Raises:
@@ -238,7 +262,7 @@ class Database:
         refuse_inside()
         build_indexes(self._store, progress=progress)
 
-    def verify(self, *, progress: Callable[[Progress], object] | None = None) -> "list[Problem]":
+    def verify(self, *, progress: Report | None = None) -> list[Problem]:
         """Check the log, the documents against the log, and the indexes against the documents.
 
         Reads everything. An empty list means that nothing is wrong.
@@ -249,7 +273,7 @@ class Database:
         with self._store.environment.read_for_long() as reader:
             return verify(self._store.snapshot_of(reader), progress=progress)
 
-    def rebuild(self, *, progress: Callable[[Progress], object] | None = None) -> "RebuildReport":
+    def rebuild(self, *, progress: Report | None = None) -> RebuildReport:
         """Make all tables and indexes anew from the log, in one step; writers wait."""
         from headwater.tables.rebuild import rebuild
 
@@ -269,9 +293,7 @@ class Database:
         """The functions and tables that it was opened with."""
         return self._runner.application
 
-    def _deploy(
-        self, build: Literal["wait", "later"], progress: Callable[[Progress], object] | None
-    ) -> None:
+    def _deploy(self, build: Build, progress: Report | None) -> None:
         """Bring the stored tables in line with the declared ones."""
         declared: list[DeclaredTable] = []
         nesting = self._store.limits.nesting
@@ -333,63 +355,3 @@ class Database:
 
     def __repr__(self) -> str:
         return f"<headwater.Database {str(self.path)!r}>"
-
-
-def open(
-    path: str | Path | None = None,
-    *,
-    modules: Iterable[ModuleType | str] = (),
-    durability: Literal["full", "none"] = "full",
-    limits: Limits = DEFAULT_LIMITS,
-    clock: Clock | None = None,
-    build: Literal["wait", "later"] = "wait",
-    progress: Callable[[Progress], object] | None = None,
-) -> Database:
-    """Open a database, and create it if there is nothing yet.
-
-    The tables that the modules declare are brought in line with what is stored: new tables and
-    indexes are made, indexes that are no longer declared are dropped, and a changed document type
-    is checked against the stored documents. Tables that no module declares are left alone.
-
-    Opening a directory again in the same process gives the same database; each one is closed.
-
-    Args:
-        path: A directory; None for a throw-away database that is removed when closed.
-        modules: Modules with functions and tables, or their dotted names.
-        durability: "full": what a mutation wrote survives a power loss when it returns. "none":
-            nothing is flushed; for data that can be made again.
-        limits: Bounds on documents, functions and transactions.
-        clock: Time and randomness; tests put their own here.
-        build: Whether to fill new indexes before returning, or on a thread of their own.
-        progress: Told about the steps that take long.
-
-    Raises:
-        NotADatabaseError: Something else is at ``path``.
-        NewerFormatError: It was written by a newer version of Headwater.
-        CorruptionError: Its files are damaged.
-        AlreadyOpenError: It is open in this process with other modules.
-        SchemaMismatchError: Stored documents do not fit a declared type; nothing was changed.
-        DeclarationError: The modules declare something that cannot work.
-    """
-    application = collect(modules)
-
-    def make() -> Database:
-        system = clock or SystemClock()
-        where = None if path is None else Path(path).expanduser()
-        environment = Environment.open(
-            where,
-            durability=durability,
-            snapshot_seconds=limits.snapshot_seconds,
-            clock=system,
-        )
-        try:
-            database = Database(environment, application, limits, system)
-            database._deploy(build, progress)
-        except BaseException:
-            environment.close()
-            raise
-        return database
-
-    if path is None:
-        return make()
-    return share(Path(path).expanduser(), application.modules, make)

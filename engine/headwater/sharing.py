@@ -2,9 +2,9 @@
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from headwater.errors import AlreadyOpenError
 
@@ -12,11 +12,10 @@ D = TypeVar("D")
 
 
 class _Shared:
-    """One open database and how many have opened it."""
+    """One open database, what it was opened with, and how many have opened it."""
 
-    def __init__(self, path: Path, modules: Sequence[str], database: object) -> None:
-        self.path = path
-        self.modules = tuple(modules)
+    def __init__(self, asked: Mapping[str, object], database: object) -> None:
+        self.asked = asked
         self.database: Any = database
         self.count = 1
 
@@ -25,29 +24,42 @@ _lock = threading.RLock()
 _open: Final[dict[Path, _Shared]] = {}
 
 
-def share(path: Path, modules: Sequence[str], make: Callable[[], D]) -> D:
+def share(path: Path, asked: Mapping[str, object], make: Callable[[], D]) -> D:
     """The database at a path: the one that is open, or a new one.
 
+    Args:
+        path: Its directory.
+        asked: What it is to be opened with, by name; None where the caller does not mind.
+        make: Opens it.
+
     Raises:
-        AlreadyOpenError: It is open with other modules.
+        AlreadyOpenError: It is open with something else than was asked for.
     """
     with _lock:
         key = path.resolve()
         shared = _open.get(key)
         if shared is None:
             database = make()
-            _open[key] = _Shared(path, modules, database)
+            _open[key] = _Shared(asked, database)
             return database
-        if modules and tuple(modules) != shared.modules:
-            raise AlreadyOpenError(
-                f"{path} is open in this process with the modules "
-                f"{', '.join(shared.modules) or '(none)'}; opening it with {', '.join(modules)} "
-                "would leave two sets of functions on one database. Open it once with all of "
-                "them, or close it first"
-            )
+        for name, value in asked.items():
+            if value is not None and value != shared.asked[name]:
+                raise AlreadyOpenError(
+                    f"{path} is open in this process with {name} {_shown(shared.asked[name])}, "
+                    f"and is to be opened with {_shown(value)}; a database has one set of "
+                    "functions and options. Open it once with all of them, or close it first"
+                )
         shared.count += 1
         found: D = shared.database
         return found
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "left to the default"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, cast("tuple[object, ...]", value)))
+    return repr(value)
 
 
 def release(database: object) -> bool:

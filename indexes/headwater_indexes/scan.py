@@ -108,7 +108,7 @@ def take_entries(
     if low < high and len(low) <= MAX_FIELDS_BYTES and len(high) <= MAX_FIELDS_BYTES:
         number = _NUMBER.pack(space)
         entries = list(islice(source.scan(number + low, number + high, reverse=reverse), count))
-        if not any([value for _, value in entries]):
+        if not any(value for _, value in entries):
             return [key[_ENTRY:] for key, _ in entries]
     return list(islice(scan_entries(source, space, low, high, reverse=reverse), count))
 

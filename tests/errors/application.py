@@ -119,10 +119,10 @@ def calls_itself(ctx: QueryCtx, depth: int) -> int:
 
 
 @hw.mutation
-async def waits(ctx: MutationCtx) -> None:
+async def waits(ctx: MutationCtx, seconds: float) -> None:
     import asyncio
 
-    await asyncio.sleep(0)
+    await asyncio.sleep(seconds)
 
 
 @hw.mutation

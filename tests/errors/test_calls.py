@@ -158,8 +158,24 @@ def test_input_and_output_in_a_mutation_says_what_was_called_and_where_it_belong
     assert text.endswith(advice)
 
 
+def test_a_document_that_is_no_dict(db, said) -> None:
+    text = "notes: a document is [1, 2] (list), expected a dict of its fields"
+    note = db.transact(lambda tx: tx.insert("notes", {"a": 1}))
+    for write in (
+        lambda tx: tx.insert("notes", [1, 2]),
+        lambda tx: tx.insert_many("notes", [[1, 2]]),
+        lambda tx: tx.replace(note, [1, 2]),
+    ):
+        assert said(hw.DocumentInvalidError, lambda write=write: db.transact(write)) == text
+
+
+def test_a_function_that_waits_for_time(db, said) -> None:
+    text = said(hw.ImpureFunctionError, lambda: db.mutate(waits, seconds=1.0))
+    assert text.startswith("application:waits awaited something that is not ready.")
+
+
 def test_a_function_that_really_waits(db, said) -> None:
-    assert said(hw.ImpureFunctionError, lambda: db.mutate(waits)) == (
+    assert said(hw.ImpureFunctionError, lambda: db.mutate(waits, seconds=0.0)) == (
         "application:waits awaited something that is not ready. A query or mutation may run "
         "several times and must not wait: do that in an action, or before calling, and pass the "
         "result in"

@@ -143,10 +143,29 @@ def test_a_database_that_is_open_with_other_modules(path, said) -> None:
     other = ModuleType("other")
     with hw.open(path, modules=[application]):
         assert said(hw.AlreadyOpenError, lambda: hw.open(path, modules=[other])) == (
-            f"{path} is open in this process with the modules tests.errors.application; opening "
-            "it with other would leave two sets of functions on one database. Open it once with "
+            f"{path} is open in this process with modules tests.errors.application, and is to be "
+            "opened with other; a database has one set of functions and options. Open it once with "
             "all of them, or close it first"
         )
+
+
+def test_a_database_that_is_open_with_other_options(path, said) -> None:
+    with hw.open(path, durability="none") as db:
+        assert said(hw.AlreadyOpenError, lambda: hw.open(path, durability="full")) == (
+            f"{path} is open in this process with durability 'none', and is to be opened with "
+            "'full'; a database has one set of functions and options. Open it once with all of "
+            "them, or close it first"
+        )
+        text = said(hw.AlreadyOpenError, lambda: hw.open(path, limits=hw.Limits(nesting=5)))
+        assert "with limits left to the default, and is to be opened with Limits(" in text
+        with hw.open(path) as again:
+            assert again is db
+
+
+def test_modules_that_are_no_list(said) -> None:
+    assert said(hw.DeclarationError, lambda: hw.open(None, modules=application)) == (
+        "modules: expected a list of modules, as in modules=[tests.errors.application]"
+    )
 
 
 def module_with(**found: Any) -> ModuleType:

@@ -95,6 +95,10 @@ def _finish(coroutine: Any, path: str) -> Any:
         coroutine.send(None)
     except StopIteration as end:
         return end.value
+    except RuntimeError as error:
+        # What asyncio says when something inside wants to wait on a loop that is not there.
+        if "no running event loop" not in str(error):
+            raise
     coroutine.close()
     raise ImpureFunctionError(
         f"{path} awaited something that is not ready. A query or mutation may run several times "

@@ -223,6 +223,9 @@ def _check_index(table: str, index: TableIndex[Any], document: ObjectValidator) 
 
 
 def _modules(modules: Iterable[ModuleType | str]) -> Iterator[tuple[ModuleType, str]]:
+    if isinstance(modules, ModuleType | str):
+        shown = getattr(modules, "__name__", modules)
+        raise DeclarationError(f"modules: expected a list of modules, as in modules=[{shown}]")
     for given in modules:
         module = importlib.import_module(given) if isinstance(given, str) else given
         if not inspect.ismodule(module):

@@ -128,11 +128,12 @@ def refuse_inside() -> None:
     Raises:
         UsageError: A query or mutation runs on this thread.
     """
-    if _running.function[0]:
+    name, _ = _running.function
+    if name:
         raise UsageError(
-            f"{_running.function[0]} used the database itself instead of its context: inside a query or "
-            "mutation, read and write with ctx.db, and call other functions as function(ctx, ...), "
-            "so that all of it is one transaction"
+            f"{name} used the database itself instead of its context: inside a query or mutation, "
+            "read and write with ctx.db, and call other functions as function(ctx, ...), so that "
+            "all of it is one transaction"
         )
 
 

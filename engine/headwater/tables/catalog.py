@@ -53,7 +53,9 @@ class TableInfo:
     bounds: tuple[bytes, bytes] = (b"", b"")
     id_length: int = 0
     unique_indexes: tuple[int, ...] = ()
-    by_name: Mapping[str, IndexInfo] = field(default_factory=dict, repr=False, compare=False)
+    by_name: Mapping[str, IndexInfo] = field(
+        default_factory=dict[str, IndexInfo], repr=False, compare=False
+    )
 
     def index(self, name: str) -> IndexInfo | None:
         """The index of that name, ready or not."""

@@ -1,7 +1,6 @@
 """The versions of one document, found by following its previous timestamps through the log."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -11,32 +10,11 @@ from headwater.storage.codec import pack, unpack
 from headwater.storage.commit_log import NO_ORIGIN, Event, Origin
 from headwater.storage.format import TIMESTAMP, Database, open_document
 from headwater.tables.records import decode_body
+from headwater.tables.reports import Revision
 from headwater.tables.snapshot import Snapshot
 from headwater_indexes.errors import MalformedIdError
 from headwater_indexes.ids import creation_time_of
 from headwater_indexes.values import MISSING
-
-
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """One version of a document.
-
-    Attributes:
-        ts: Timestamp of the commit that made it.
-        origin: Where that commit came from.
-        document: The document as it was from then on, None if the commit deleted it.
-        changed: Fields that differ from the version before, by name: their old and their new
-            value, MISSING for a field that was absent. A field differs if its stored bytes do, so
-            a change from 1 to 1.0 is one. Empty if the version before is not known.
-        is_cut: Whether there was a version before this one that the log does not have any more.
-            Only the last of a history can be; what is older is lost.
-    """
-
-    ts: int
-    origin: Origin
-    document: dict[str, Any] | None
-    changed: dict[str, tuple[Any, Any]]
-    is_cut: bool = False
 
 
 class _Version(NamedTuple):

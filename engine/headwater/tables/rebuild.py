@@ -9,7 +9,6 @@ dropped index left behind are gone.
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -31,6 +30,7 @@ from headwater.tables.progress import Report, reported
 from headwater.tables.projection import META_CATALOG
 from headwater.tables.records import count_documents, decode_document
 from headwater.tables.replay import creation_time
+from headwater.tables.reports import RebuildReport
 from headwater_indexes.ids import table_number_of
 from headwater_indexes.scan import physical_entry
 
@@ -40,23 +40,6 @@ _CACHE_EVENTS: Final = 100_000
 
 _RUN_ENTRIES: Final = 500_000
 """Index entries sorted in memory at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class RebuildReport:
-    """What a rebuild has made.
-
-    Attributes:
-        commits: Commits in the log.
-        documents: Documents, those of the catalog included.
-        deleted: Documents that are deleted and have a history.
-        entries: Index entries.
-    """
-
-    commits: int
-    documents: int
-    deleted: int
-    entries: int
 
 
 def rebuild(environment: Environment, *, progress: Report | None = None) -> RebuildReport:

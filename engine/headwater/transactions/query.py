@@ -56,7 +56,7 @@ class TableQuery(Generic[D]):
     @overload
     def with_index(
         self,
-        index: TableIndex[D],
+        index: TableIndex[D] | Literal["by_id", "by_creation_time"],
         *equal: object,
         gt: object = ...,
         gte: object = ...,

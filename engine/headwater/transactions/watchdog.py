@@ -113,7 +113,7 @@ class Watchdog:
 
 
 def _raise_in(thread_id: int) -> None:
-    import ctypes  # noqa: PLC0415 - needed once in a blue moon
+    import ctypes
 
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(thread_id), ctypes.py_object(_Overran)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, TypeVar, cast, overload
 
 from headwater.errors import (
     DocumentInvalidError,
@@ -118,6 +118,7 @@ class Writer(Reader):
             DocumentInvalidError: The document does not match the table's type.
         """
         info, existing = self._existing(id, "replace")
+        document = _fields_of(info, document)
         system = {"_id": id, "_creationTime": existing.creation_time}
         new = {
             name: value
@@ -138,7 +139,11 @@ class Writer(Reader):
     # -- inside ---------------------------------------------------------------------------------
 
     def _row(self, info: TableInfo, document: Mapping[str, object]) -> tuple[dict[str, Any], bytes]:
-        fields = document if type(document) is dict else dict(document)
+        # A plain dict is only looked at; anything else has to become one first.
+        if type(document) is dict:
+            fields = cast("dict[str, Any]", document)
+        else:
+            fields = _fields_of(info, document)
         return fields, self._packed(info, fields, "insert")
 
     def _insert(self, info: TableInfo, document: Mapping[str, object]) -> str:
@@ -215,6 +220,17 @@ class Writer(Reader):
         if MISSING in decode(key):
             return None
         return self._transaction.holder(info, index, key, prefix_end(key), id)
+
+
+def _fields_of(info: TableInfo, document: object) -> dict[str, Any]:
+    """The fields of a document that is no plain dict."""
+    if isinstance(document, Mapping):
+        return dict(cast("Mapping[str, Any]", document))
+    raise DocumentInvalidError(
+        f"{info.name}: a document is {document!r} ({type(document).__name__}), expected a dict of "
+        "its fields",
+        table=info.name,
+    )
 
 
 def _unique_violation(

@@ -50,6 +50,8 @@ def by_hand(db: hw.Database, channel: hw.Id[Channel]) -> None:
         assert_type(snapshot, hw.OpenSnapshot)
         assert_type(snapshot.get(channel), Channel | None)
         assert_type(snapshot.query(Messages).with_index(Messages.by_author).take(1), list[Message])
+        recent = snapshot.query(Messages).with_index("by_creation_time", gte=0.0)
+        assert_type(recent.first(), Message | None)
         assert_type(snapshot.ts, int)
     with db.transaction() as tx:
         assert_type(tx, hw.OpenTransaction)

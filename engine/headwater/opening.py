@@ -1,0 +1,82 @@
+"""How a database is opened: by its directory, once in a process, with the application's modules."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+from headwater.clock import Clock, SystemClock
+from headwater.database import Build, Database
+from headwater.functions.modules import collect
+from headwater.limits import DEFAULT_LIMITS, Limits
+from headwater.sharing import share
+from headwater.storage.environment import Environment
+from headwater.tables.progress import Report
+
+
+def open(  # noqa: PLR0913 - each option is of its own, and given by name
+    path: str | Path | None = None,
+    *,
+    modules: Iterable[ModuleType | str] = (),
+    durability: Literal["full", "none"] | None = None,
+    limits: Limits | None = None,
+    clock: Clock | None = None,
+    build: Build = "wait",
+    progress: Report | None = None,
+) -> Database:
+    """Open a database, and create it if there is nothing yet.
+
+    The tables that the modules declare are brought in line with what is stored: new tables and
+    indexes are made, indexes that are no longer declared are dropped, and a changed document type
+    is checked against the stored documents. Tables that no module declares are left alone.
+
+    Opening a directory again in the same process gives the same database; each one is closed.
+
+    Args:
+        path: A directory; None for a throw-away database that is removed when closed.
+        modules: Modules with functions and tables, or their dotted names.
+        durability: "full", the default: what a mutation wrote survives a power loss when it
+            returns. "none": nothing is flushed; for data that can be made again.
+        limits: Bounds on documents, functions and transactions; `hw.Limits()` by default.
+        clock: Time and randomness; tests put their own here.
+        build: Whether to fill new indexes before returning, or on a thread of their own.
+        progress: Told about the steps that take long.
+
+    Raises:
+        NotADatabaseError: Something else is at ``path``.
+        NewerFormatError: It was written by a newer version of Headwater.
+        CorruptionError: Its files are damaged.
+        AlreadyOpenError: It is open in this process with other modules or options.
+        SchemaMismatchError: Stored documents do not fit a declared type; nothing was changed.
+        DeclarationError: The modules declare something that cannot work.
+    """
+    application = collect(modules)
+
+    bounds = limits or DEFAULT_LIMITS
+    system = clock or SystemClock()
+    directory = None if path is None else Path(path).expanduser()
+
+    def make() -> Database:
+        environment = Environment.open(
+            directory,
+            durability=durability or "full",
+            snapshot_seconds=bounds.snapshot_seconds,
+            clock=system,
+        )
+        try:
+            return Database(
+                environment,
+                application,
+                limits=bounds,
+                clock=system,
+                build=build,
+                progress=progress,
+            )
+        except BaseException:
+            environment.close()
+            raise
+
+    if directory is None:
+        return make()
+    asked = {"modules": application.modules or None, "durability": durability, "limits": limits}
+    return share(directory, asked, make)

@@ -1,0 +1,45 @@
+"""What a history and a rebuild tell the caller."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from headwater.storage.commit_log import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One version of a document.
+
+    Attributes:
+        ts: Timestamp of the commit that made it.
+        origin: Where that commit came from.
+        document: The document as it was from then on, None if the commit deleted it.
+        changed: Fields that differ from the version before, by name: their old and their new
+            value, MISSING for a field that was absent. A field differs if its stored bytes do, so
+            a change from 1 to 1.0 is one. Empty if the version before is not known.
+        is_cut: Whether there was a version before this one that the log does not have any more.
+            Only the last of a history can be; what is older is lost.
+    """
+
+    ts: int
+    origin: Origin
+    document: dict[str, Any] | None
+    changed: dict[str, tuple[Any, Any]]
+    is_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildReport:
+    """What a rebuild has made.
+
+    Attributes:
+        commits: Commits in the log.
+        documents: Documents, those of the catalog included.
+        deleted: Documents that are deleted and have a history.
+        entries: Index entries.
+    """
+
+    commits: int
+    documents: int
+    deleted: int
+    entries: int
