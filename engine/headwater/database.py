@@ -35,9 +35,7 @@ from headwater.storage.wake import Beacon
 from headwater.tables.problems import Problem
 from headwater.tables.progress import Report
 from headwater.tables.reports import RebuildReport, Revision
-from headwater.transactions.deployment import DeclaredTable, deploy
 from headwater.transactions.explicit import OpenSnapshot, OpenTransaction, get_document
-from headwater.transactions.index_building import build_indexes
 from headwater.transactions.store import Store
 from headwater.transactions.writer import Writer
 
@@ -259,6 +257,8 @@ class Database:
         Raises:
             SchemaMismatchError: Documents share a key of a unique index; it is given up.
         """
+        from headwater.transactions.index_building import build_indexes
+
         refuse_inside()
         build_indexes(self._store, progress=progress)
 
@@ -295,6 +295,9 @@ class Database:
 
     def _deploy(self, build: Build, progress: Report | None) -> None:
         """Bring the stored tables in line with the declared ones."""
+        from headwater.transactions.deployment import DeclaredTable, deploy
+        from headwater.transactions.index_building import build_indexes
+
         declared: list[DeclaredTable] = []
         nesting = self._store.limits.nesting
         for name, validator in self.application.documents.items():
@@ -314,6 +317,8 @@ class Database:
             self._builder.start()
 
     def _build_later(self) -> None:
+        from headwater.transactions.index_building import build_indexes
+
         try:
             build_indexes(self._store, progress=None)
         except ClosedError:

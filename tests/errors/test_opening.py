@@ -225,7 +225,7 @@ def test_documents_that_share_a_key_of_a_new_unique_index_are_named(stored) -> N
 
 
 def test_an_index_that_is_still_being_filled(stored, said, monkeypatch) -> None:
-    from headwater import database
+    from headwater.transactions import index_building
 
     class User(Document["User"]):
         name: str
@@ -235,7 +235,7 @@ def test_an_index_that_is_still_being_filled(stored, said, monkeypatch) -> None:
         by_name = Index("name", unique=True)
         by_email = Index("email")
 
-    monkeypatch.setattr(database, "build_indexes", lambda store, progress: None)
+    monkeypatch.setattr(index_building, "build_indexes", lambda store, progress: None)
     with hw.open(stored, modules=[module_with(Users=Users)], build="later") as db:
         with db.snapshot() as snapshot:
             assert said(

@@ -6,9 +6,8 @@ contract for one database, which numbers its tables in its own way.
 
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, ParamSpec, TypeVar
 
 from headwater.errors import ArgumentError, DeclarationError, ReturnValueError
 from headwater.functions.declaration import Arguments, Function
@@ -38,8 +37,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
-class Contract:
+class Contract(NamedTuple):
     """What a function takes and gives.
 
     Attributes:

@@ -6,8 +6,7 @@ Names only; what an argument may be is the matter of `headwater.functions.argume
 import copy
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
 
 from headwater.errors import ArgumentError, DeclarationError
 from headwater.schema.explain import name_problem
@@ -25,8 +24,7 @@ _REFUSED: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One parameter after the context.
 
     Attributes:
@@ -45,8 +43,7 @@ class Parameter:
         return self.default is NO_DEFAULT
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """The parameters of a function after the context.
 
     Attributes:

@@ -2,15 +2,13 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from headwater.reactive.evaluation import Evaluation
 from headwater.storage.codec import unpack
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(NamedTuple):
     """The results of all queries of a subscriber at one timestamp."""
 
     ts: int

@@ -7,7 +7,18 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, NotRequired, Required, TypeAlias, Union, cast
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    NamedTuple,
+    NotRequired,
+    Required,
+    TypeAlias,
+    Union,
+    cast,
+)
 
 from headwater.errors import DeclarationError
 from headwater.schema.explain import nearest
@@ -37,8 +48,7 @@ TableNameOf: TypeAlias = Callable[[Any], str | None]
 """From a document type (or a table's class) to the name of its table, None if it has none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wire:
+class Wire(NamedTuple):
     """Another name for one argument in calls from outside: ``Annotated[int, Wire("pageSize")]``."""
 
     name: str

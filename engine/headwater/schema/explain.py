@@ -7,8 +7,7 @@ the plain statement of what each validator means: tests hold the compiled checke
 
 import reprlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, TypeGuard, cast
+from typing import Any, Final, NamedTuple, TypeGuard, cast
 
 from headwater.schema.validators import (
     INT64_MAX,
@@ -40,8 +39,7 @@ from headwater_indexes.values import NESTING_DEFAULT, Int64, check_value
 _SHOWN_CHARACTERS: Final = 60
 
 
-@dataclass(frozen=True, slots=True)
-class TableNumbers:
+class TableNumbers(NamedTuple):
     """How a database numbers its tables; asked when an id is checked, so it may change until then.
 
     Attributes:
@@ -84,8 +82,7 @@ class ValidationError(ValueError):
         super().__init__(f"{path}: {self.problem}" if path else self.problem)
 
 
-@dataclass(frozen=True, slots=True)
-class Walk:
+class Walk(NamedTuple):
     """What a walk knows at every step.
 
     Attributes:

@@ -56,8 +56,7 @@ class Origin:
 NO_ORIGIN: Final = Origin()
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """One entry of the log.
 
     Attributes:

@@ -8,10 +8,9 @@ file belong together. Only then may LMDB map the file.
 import contextlib
 import os
 import weakref
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Final, Literal, NamedTuple, Self
 
 import lmdb
 
@@ -50,8 +49,7 @@ Durability = Literal["full", "none"]
 _CLOCK: Final = SystemClock()
 
 
-@dataclass(frozen=True, slots=True)
-class Statistics:
+class Statistics(NamedTuple):
     """How the file and its readers stand.
 
     Attributes:

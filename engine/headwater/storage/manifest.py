@@ -7,16 +7,14 @@ data file is touched.
 
 import json
 import os
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from headwater.errors import NewerFormatError, NotADatabaseError
 from headwater.storage.format import FORMAT_VERSION, MAGIC, MANIFEST_NAME
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """What ``headwater.json`` says.
 
     Attributes:
@@ -34,7 +32,7 @@ class Manifest:
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
     """Write the manifest so that it is there whole or not at all, and durable on return."""
-    text = json.dumps(asdict(manifest), indent=2) + "\n"
+    text = json.dumps(manifest._asdict(), indent=2) + "\n"
     write_durably(directory / MANIFEST_NAME, text.encode("ascii"))
 
 
@@ -50,7 +48,7 @@ def read_manifest(directory: Path) -> Manifest:
     raw = path.read_bytes()
     try:
         facts = cast("dict[str, Any]", json.loads(raw))
-        manifest = Manifest(**{name: facts[name] for name in Manifest.__slots__})
+        manifest = Manifest(**{name: facts[name] for name in Manifest._fields})
     except (ValueError, KeyError, TypeError) as error:
         raise NotADatabaseError(
             f"{path}: expected a manifest of Headwater, found {raw[:80]!r} ({error!r}); if the "

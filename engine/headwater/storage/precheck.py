@@ -14,9 +14,8 @@ import os
 import struct
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 import lmdb.verify
 
@@ -42,8 +41,7 @@ _PAGE_BYTES_MAX: Final = 65536
 _NO_PAGE: Final = 2**64 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """One of the two head pages.
 
     Attributes:

@@ -1,7 +1,6 @@
 """What a verification can find."""
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 ProblemKind: TypeAlias = Literal[
     "storage_damaged",  # LMDB could not go on reading
@@ -27,8 +26,7 @@ ProblemKind: TypeAlias = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is not as it should be.
 
     Attributes:

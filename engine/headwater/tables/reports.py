@@ -1,13 +1,11 @@
 """What a history and a rebuild tell the caller."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from headwater.storage.commit_log import Origin
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
+class Revision(NamedTuple):
     """One version of a document.
 
     Attributes:
@@ -28,8 +26,7 @@ class Revision:
     is_cut: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RebuildReport:
+class RebuildReport(NamedTuple):
     """What a rebuild has made.
 
     Attributes:

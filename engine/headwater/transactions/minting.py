@@ -1,6 +1,5 @@
 """Fresh ids: a function of a transaction's time, its seed, and the number of ids before."""
 
-from hashlib import blake2b
 from typing import Final
 
 from headwater_indexes.ids import creation_bits, mint_at
@@ -36,9 +35,14 @@ class Minting:
     def _random_bits(self) -> int:
         at = self._at
         if at == _BLOCK_BYTES:
-            source = b"%d/%d" % (self._seed, self._blocks)
-            self._block = blake2b(source, digest_size=_BLOCK_BYTES).digest()
-            self._blocks += 1
+            self._block = self._next_block()
             at = 0
         self._at = at + _RANDOM_BYTES
         return int.from_bytes(self._block[at : self._at], "big") >> 4
+
+    def _next_block(self) -> bytes:
+        from hashlib import blake2b  # which loads OpenSSL, and only writers need it
+
+        source = b"%d/%d" % (self._seed, self._blocks)
+        self._blocks += 1
+        return blake2b(source, digest_size=_BLOCK_BYTES).digest()

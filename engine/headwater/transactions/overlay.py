@@ -3,12 +3,15 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
-from sortedcontainers import SortedList
-
 from headwater.tables.catalog import TableInfo
 
-# sortedcontainers has no type information; what of it is used here is typed once.
-_sorted_list = cast("Callable[[Iterable[bytes]], Any]", SortedList)
+
+def _sorted_list(keys: Iterable[bytes]) -> Any:
+    # Few transactions read a range of what they wrote, and the module takes long to import.
+    from sortedcontainers import SortedList
+
+    # It has no type information; what of it is used here is typed once.
+    return cast("Callable[[Iterable[bytes]], Any]", SortedList)(keys)
 
 
 class Write:

@@ -6,7 +6,6 @@ begins. It stays valid while documents come and go, and is refused by any other 
 
 import base64
 import binascii
-from hashlib import blake2b
 from typing import Final, Generic, Literal, NotRequired, TypedDict, TypeVar
 
 from headwater.errors import InvalidCursorError
@@ -46,6 +45,8 @@ class PaginationResult(TypedDict, Generic[D]):
 
 def fingerprint(*parts: object) -> bytes:
     """What tells one query from another in a cursor."""
+    from hashlib import blake2b
+
     text = repr(parts).encode("utf-8", "surrogatepass")
     return blake2b(text, digest_size=_FINGERPRINT_BYTES).digest()
 
