@@ -34,8 +34,11 @@ def get_document(store: Store, id: str) -> dict[str, Any] | None:
         InvalidIdError: The string is no id.
     """
     key = key_of_id(id)
-    with store.environment.read() as reader:
+    reader = store.environment.read()
+    try:
         record = reader.get(Database.DOCUMENTS, key)
+    finally:
+        reader.close()
     if record is not None:
         return decode_document(key, record)
     table_number_of(id)
