@@ -176,13 +176,15 @@ class Runner:
 
     def mutate(self, call: Call) -> Any:
         """Run a mutation and return its result, once what it wrote is durable."""
+        origin = Origin(function=call.path)
+        return self._until_committed(self._run_of(call), origin, call.statistics)
 
+    def _run_of(self, call: Call) -> Run:
         def run(transaction: Transaction) -> Any:
-            return self._execution.run(
-                call.compiled, transaction, call.own_arguments(), call.statistics
-            )
+            arguments = call.own_arguments()
+            return self._execution.run(call.compiled, transaction, arguments, call.statistics)
 
-        return self._until_committed(run, Origin(function=call.path), call.statistics)
+        return run
 
     def transact(self, function: Callable[[Writer], T]) -> T:
         """Run a plain function as a mutation."""
@@ -231,21 +233,14 @@ class Runner:
     def _in_turn(self, run: Run, origin: Origin) -> Any:
         """Have the committer run it, on the head."""
         request = CommitRequest(origin, run=run, context=contextvars.copy_context())
-        self.store.committer.submit(request)
-        return request.wait()
+        return self.store.committer.run(request)
 
     def request(self, call: Call, when_done: Callable[[CommitRequest], None]) -> CommitRequest:
         """Have the committer run a short mutation, without waiting for it."""
         call.detach()
-
-        def run(transaction: Transaction) -> Any:
-            return self._execution.run(
-                call.compiled, transaction, call.own_arguments(), call.statistics
-            )
-
         request = CommitRequest(
             Origin(function=call.path),
-            run=run,
+            run=self._run_of(call),
             context=contextvars.copy_context(),
             when_done=when_done,
         )
@@ -280,8 +275,7 @@ class Runner:
         self, call: Call, snapshot: Snapshot, journal: str | None
     ) -> tuple[Any, Transaction]:
         transaction = self._begin_query(call, snapshot, journal)
-        run = self._execution.run
-        return run(call.compiled, transaction, call.own_arguments(), call.statistics), transaction
+        return self._run_of(call)(transaction), transaction
 
     def _begin_query(self, call: Call, snapshot: Snapshot, journal: str | None) -> Transaction:
         transaction = self.store.begin(
@@ -298,11 +292,7 @@ class Runner:
             result: bytes | None = None
             error: BaseException | None = None
             try:
-                result = pack(
-                    self._execution.run(
-                        call.compiled, transaction, call.own_arguments(), call.statistics
-                    )
-                )
+                result = pack(self._run_of(call)(transaction))
             except KeyboardInterrupt:
                 raise
             except BaseException as raised:  # noqa: BLE001 - it is the outcome, and may be mended

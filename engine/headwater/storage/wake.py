@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from headwater.clock import Clock, SystemClock
 from headwater.errors import ClosedError
 from headwater.storage.failures import translate
 from headwater.storage.format import WAKE_NAME
@@ -21,6 +22,10 @@ from headwater.storage.registry import notice_forks
 _NOTICE: Final = b"\x01"
 _HIDDEN: Final = "."
 _READ_BYTES: Final = 65536
+_TICK_NS: Final = 2_000_000_000
+"""More than any file system's unit of time."""
+
+_CLOCK: Final = SystemClock()
 
 
 class Beacon:
@@ -29,8 +34,11 @@ class Beacon:
     Safe to use from any thread. After a fork the child's copy is closed.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, clock: Clock = _CLOCK) -> None:
         self._directory = directory / WAKE_NAME
+        self._clock = clock
+        self._others: list[Path] = []
+        self._listed_ns = -1
         self._pipe: Path | None = None
         self._descriptor = -1
         self._is_closed = False
@@ -67,15 +75,27 @@ class Beacon:
         Pipes that nobody reads any more, left by killed processes, are removed.
         """
         try:
-            names = os.listdir(self._directory)  # noqa: PTH208 - names are all that is needed
+            changed_ns = self._directory.stat().st_mtime_ns
+            if changed_ns != self._listed_ns:
+                self._list(changed_ns)
         except OSError:
             return 0
+        return sum([self._tell(pipe) for pipe in self._others])
+
+    def _list(self, changed_ns: int) -> None:
+        """Look who listens. The list is good until the directory changes.
+
+        One that changed a moment ago may change again without another time, as file systems count
+        in ticks: it is looked at the next time, too.
+        """
         own = self._pipe.name if self._pipe is not None else ""
-        return sum(
-            self._tell(self._directory / name)
-            for name in names
+        self._others = [
+            self._directory / name
+            for name in os.listdir(self._directory)  # noqa: PTH208 - names are all that is needed
             if name != own and not name.startswith(_HIDDEN)
-        )
+        ]
+        is_settled = self._clock.now_ns() - changed_ns > _TICK_NS
+        self._listed_ns = changed_ns if is_settled else -1
 
     def close(self) -> None:
         """Stop listening and remove the pipe. Does nothing the second time."""

@@ -1,4 +1,4 @@
-"""The committer: the only writer of a process, and the order of its commits.
+"""The committer: the one writer of a process at a time, and the order of its commits.
 
 It takes everything that waits, and makes one batch of it: a transaction that has run already is
 validated against the commits since its snapshot, a short mutation is run here, in turn, on the
@@ -14,10 +14,10 @@ import threading
 from collections.abc import Callable
 from copy import copy
 from functools import partial
-from typing import Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from headwater.clock import Clock
-from headwater.errors import ClosedError, ConflictError, ForkedError, HeadwaterError
+from headwater.errors import ClosedError, ConflictError, ForkedError, HeadwaterError, UsageError
 from headwater.limits import Limits
 from headwater.storage.commit_log import head
 from headwater.storage.environment import Environment
@@ -27,6 +27,7 @@ from headwater.tables.projection import apply
 from headwater.tables.snapshot import Snapshot
 from headwater.transactions.batch import Batch
 from headwater.transactions.commit_request import CommitRequest
+from headwater.transactions.interrupts import Uninterrupted
 from headwater.transactions.overlay import Overlay
 from headwater.transactions.recent_commits import RecentCommits, find_conflict
 from headwater.transactions.transaction import Transaction
@@ -34,6 +35,12 @@ from headwater.transactions.watchdog import Watchdog
 
 _FOREIGN_LOSSES: Final = 4
 """Batches made outside the write lock before one is made under it."""
+
+_LONELY: Final = 16
+"""Batches of one request after which callers commit on their own threads again."""
+
+_PATIENCE_SECONDS: Final = 0.0005
+"""What a batch waits at most for one more request."""
 
 Job: TypeAlias = Callable[[], None]
 
@@ -86,8 +93,37 @@ class CommitterHost(Protocol):
         ...
 
 
+class _Work:
+    """Requests on their way into one batch.
+
+    Attributes:
+        count: How many of them the batch takes; the rest goes into the next one.
+    """
+
+    __slots__ = ("count", "requests")
+
+    def __init__(self, requests: list[CommitRequest]) -> None:
+        self.requests = requests
+        self.count = len(requests)
+
+    @property
+    def taken(self) -> list[CommitRequest]:
+        """What the batch is made of."""
+        return self.requests[: self.count]
+
+    @property
+    def rest(self) -> list[CommitRequest]:
+        """What has to wait for the next one."""
+        return self.requests[self.count :]
+
+
 class Committer:
-    """One thread that owns every write transaction of the process."""
+    """One thread that makes the batches of a process.
+
+    A caller who finds nobody else committing does the same work on its own thread, which saves
+    waking two threads: on an idle machine that takes as long as the flush. As soon as several
+    callers meet, all of them go through the thread and share its flushes.
+    """
 
     def __init__(self, host: CommitterHost) -> None:
         self._host = host
@@ -96,6 +132,12 @@ class Committer:
         self._watchdog = Watchdog(host.limits.mutation_seconds)
         self._is_closed = False
         self._lock = threading.Lock()
+        # Held while a batch is made and written, by whichever thread does it.
+        self._turn = threading.Lock()
+        self._holder = 0
+        self._lonely = _LONELY
+        self._last_count = 1
+        self._last_seconds = 0.0
         self._process_id = os.getpid()
         self._thread: threading.Thread | None = None
 
@@ -104,6 +146,40 @@ class Committer:
     def submit(self, request: CommitRequest) -> None:
         """Queue a transaction. The request is finished by the committer's thread."""
         self._put(request)
+
+    def run(self, request: CommitRequest) -> Any:
+        """Commit a request, wait until that is durable, and return or raise its outcome."""
+        if not self._run_here(request):
+            self.submit(request)
+        return request.wait()
+
+    def _run_here(self, request: CommitRequest) -> bool:
+        """Commit a request on this thread, if nobody else is committing; whether it did."""
+        self._check_process()
+        if self._lonely < _LONELY or not self._queue.empty():
+            return False
+        if not self._turn.acquire(blocking=False):
+            self._refuse_inside()
+            return False
+        self._holder = threading.get_ident()
+        try:
+            if self._is_closed:
+                return False
+            self._commit_all([request])
+        finally:
+            self._holder = 0
+            self._turn.release()
+        if not self._queue.empty():
+            self._lonely = 0
+        return True
+
+    def _refuse_inside(self) -> None:
+        """A signal handler or a finalizer may run in the middle of a commit, and must not wait."""
+        if self._holder == threading.get_ident():
+            raise UsageError(
+                "a signal handler or a finalizer writes to the database while this thread commits "
+                "to it; let it set a flag or wake another thread, and write from there"
+            )
 
     def call(self, job: Job) -> None:
         """Run a job on the committer's thread, between two batches; blocks until it has run."""
@@ -136,14 +212,18 @@ class Committer:
             self._queue.put(None)
         if self._thread is not None:
             self._thread.join()
-        self._watchdog.close()
+        with self._turn:  # whoever commits on its own thread has finished
+            self._watchdog.close()
 
-    def _put(self, item: CommitRequest | Job) -> None:
+    def _check_process(self) -> None:
         if os.getpid() != self._process_id:
             raise ForkedError(
                 "this database was opened before a fork, and its committer lives in the parent: "
                 "open it again in this process"
             )
+
+    def _put(self, item: CommitRequest | Job) -> None:
+        self._check_process()
         with self._lock:
             if self._is_closed:
                 raise ClosedError("the database is closed; open it again to write")
@@ -159,10 +239,11 @@ class Committer:
     def _loop(self) -> None:
         while True:
             requests, jobs, is_last = self._take()
-            if requests:
-                self._commit_all(requests)
-            for job in jobs:
-                job()
+            with self._turn:
+                if requests:
+                    self._carried = self._commit_group(requests)
+                for job in jobs:
+                    job()
             if is_last and not self._carried:
                 return
             if is_last:
@@ -172,76 +253,99 @@ class Committer:
         """Everything that waits, at most one batch of it; blocks while there is nothing."""
         requests, jobs = self._carried, list[Job]()
         self._carried = []
-        is_first = not requests
+        timeout = 0.0 if requests else None
         while len(requests) < self._host.limits.batch_transactions:
             try:
-                item = self._queue.get(block=is_first)
+                item = self._queue.get(timeout=timeout)
             except queue.Empty:
                 break
-            is_first = False
             if item is None:
                 return requests, jobs, True
-            if isinstance(item, CommitRequest):
-                requests.append(item)
-            else:
+            if not isinstance(item, CommitRequest):
                 jobs.append(item)
                 break
+            requests.append(item)
+            timeout = self._patience(len(requests))
         return requests, jobs, False
 
-    def _commit_all(self, requests: list[CommitRequest]) -> None:
+    def _patience(self, count: int) -> float:
+        """Seconds to wait for one more request.
+
+        Those who shared the last flush come back together, but not all at once: waiting for them
+        for a part of what a flush takes spares most of them a flush of their own.
+        """
+        if count >= self._last_count:
+            return 0.0
+        return min(_PATIENCE_SECONDS, self._last_seconds / 4)
+
+    def _commit_group(self, requests: list[CommitRequest]) -> list[CommitRequest]:
+        self._last_count = len(requests)
+        self._lonely = self._lonely + 1 if len(requests) == 1 else 0
+        started = self._host.clock.monotonic()
+        rest = self._commit_all(requests)
+        self._last_seconds = self._host.clock.monotonic() - started
+        return rest
+
+    # -- with the turn, on any thread -----------------------------------------------------------
+
+    def _commit_all(self, requests: list[CommitRequest]) -> list[CommitRequest]:
+        """Commit what one batch takes and tell its callers; returns what it did not take."""
+        work = _Work(requests)
         try:
-            self._process(requests)
+            self._process(work)
         except BaseException as error:
-            if not isinstance(error, HeadwaterError):
+            if not isinstance(error, HeadwaterError | KeyboardInterrupt):
                 import logging
 
                 logging.getLogger("headwater").exception("the committer failed")
-            for request in requests:
-                if request not in self._carried:
-                    request.value, request.error = None, _failure_of(error)
+            for request in work.taken:
+                request.value, request.error = None, _failure_of(error)
             self._host.failed()
-        for request in requests:
-            if request not in self._carried:
-                request.finish()
+        for request in work.taken:
+            request.finish()
+        return work.rest
 
-    def _process(self, requests: list[CommitRequest]) -> None:
+    def _process(self, work: _Work) -> None:
         for _ in range(_FOREIGN_LOSSES):
             snapshot = self._host.snapshot()
             try:
-                batch = self._make(requests, snapshot)
+                batch = self._make(work, snapshot)
             finally:
                 snapshot.close()
-            if not batch.commits or self._host.environment.run_write(partial(_write, batch=batch)):
-                self._host.published(batch)
+            if not batch.commits:
                 return
-            self._carried = []
-        self._process_under_lock(requests)
+            with Uninterrupted():
+                if self._host.environment.run_write(partial(_write, batch=batch)):
+                    self._host.published(batch)
+                    return
+        self._process_under_lock(work)
 
-    def _process_under_lock(self, requests: list[CommitRequest]) -> None:
+    def _process_under_lock(self, work: _Work) -> None:
         """The last resort against other processes that keep winning."""
 
         def make_and_write(writer: WriteTransaction) -> Batch:
-            self._carried = []
-            batch = self._make(requests, self._host.snapshot_of(writer))
+            batch = self._make(work, self._host.snapshot_of(writer))
             if batch.commits:
                 _write(writer, batch)
             return batch
 
-        self._host.published(self._host.environment.run_write(make_and_write))
+        with Uninterrupted():
+            self._host.published(self._host.environment.run_write(make_and_write))
 
     # -- one batch ------------------------------------------------------------------------------
 
-    def _make(self, requests: list[CommitRequest], snapshot: Snapshot) -> Batch:
+    def _make(self, work: _Work, snapshot: Snapshot) -> Batch:
         self._host.recent.catch_up(snapshot)
         batch = Batch(snapshot.ts)
-        for at, request in enumerate(requests):
+        work.count = len(work.requests)
+        for at, request in enumerate(work.requests):
             if request.run is not None:
                 self._run_in_turn(request, snapshot, batch)
             else:
                 self._validate(request, snapshot, batch)
             if batch.catalog_ts is not None:
                 # What follows has to see the new catalog, which it does in the next batch.
-                self._carried = requests[at + 1 :]
+                work.count = at + 1
                 break
         return batch
 
@@ -317,6 +421,8 @@ def _write(writer: WriteTransaction, batch: Batch) -> bool:
 
 def _failure_of(error: BaseException) -> BaseException:
     """An error object of its own for each request: each is raised on another thread."""
+    if isinstance(error, KeyboardInterrupt):
+        return error  # of the caller itself, who commits on its own thread
     if isinstance(error, HeadwaterError):
         copied: HeadwaterError = copy(error)
         copied.__cause__ = error

@@ -154,8 +154,7 @@ class Store:
         if not transaction.own:
             return transaction.snapshot.ts
         request = CommitRequest(origin, transaction=transaction)
-        self.committer.submit(request)
-        request.wait()
+        self.committer.run(request)
         self.ended(transaction)
         return request.ts
 

@@ -41,6 +41,7 @@ class Watchdog:
         assert request.run is not None
         with self._lock:
             self._running = request
+            self._worker = threading.get_ident()
             is_watched = self._activity.is_set()
         if not is_watched:
             self._wake()
@@ -89,7 +90,6 @@ class Watchdog:
             self._thread.join()
 
     def _wake(self) -> None:
-        self._worker = threading.get_ident()
         if self._thread is None:
             self._thread = threading.Thread(
                 target=self._watch, name="headwater-watchdog", daemon=True
