@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from tests.laws import bounded
+from tests.laws import application, bounded
 from tests.laws.batches import Held
 from tests.laws.clocks import StillClock
 
@@ -212,3 +212,11 @@ def test_a_time_limit_counts_each_attempt_alone(is_in_turn: bool) -> None:
             db.mutate(bounded.write_long, seconds=0.0 if is_in_turn else 1.0)
         for _ in range(5):
             db.mutate(bounded.write_long, seconds=1.5)
+
+
+def test_what_is_declared_is_no_matter_of_the_limits() -> None:
+    # Two tables and their indexes are more documents of the catalog than one.
+    with hw.open(None, modules=[application], limits=hw.Limits(documents_written=1)) as db:
+        db.transact(lambda tx: tx.insert("notes", {}))
+        with pytest.raises(hw.LimitExceededError):
+            db.transact(lambda tx: tx.insert_many("notes", [{}, {}]))

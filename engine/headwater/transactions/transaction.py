@@ -373,7 +373,7 @@ class Transaction:
         """Lay a new document over the snapshot."""
         write = Write(table, id.encode("ascii"), 0, creation_time, body)
         self.layers[0].insert([write], [[index.key_of(fields, id)] for index in table.indexes])
-        self._wrote()
+        self._wrote(table)
 
     def insert_many(self, table: TableInfo, rows: Sequence[tuple[Fields, bytes]]) -> list[str]:
         """Lay new documents over the snapshot, given by fields and packed; returns their ids."""
@@ -390,7 +390,7 @@ class Transaction:
         ]
         if writes:
             self.layers[0].insert(writes, keys)
-            self._wrote()
+            self._wrote(table)
         return ids
 
     def update(
@@ -406,19 +406,20 @@ class Transaction:
         old_keys = [index.key_of(existing.fields, id) for index in table.indexes]
         new_keys = [index.key_of(fields, id) for index in table.indexes]
         self.layers[0].change(write, old_keys, new_keys)
-        self._wrote()
+        self._wrote(table)
 
     def remove(self, table: TableInfo, id: str, existing: Existing) -> None:
         """Lay the absence of a document over it."""
         write = Write(table, id.encode("ascii"), existing.ts, existing.creation_time, None)
         old_keys = [index.key_of(existing.fields, id) for index in table.indexes]
         self.layers[0].change(write, old_keys, None)
-        self._wrote()
+        self._wrote(table)
 
-    def _wrote(self) -> None:
+    def _wrote(self, table: TableInfo) -> None:
         own = self.layers[0]
         self.write_count += 1
-        self.usage.check_written(own.writes, own.bytes_written)
+        if not table.is_system:  # what an application declares is no matter of its limits
+            self.usage.check_written(own.writes, own.bytes_written)
 
     @contextmanager
     def nested(self) -> Generator[None]:
