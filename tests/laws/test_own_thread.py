@@ -76,9 +76,26 @@ def test_callers_who_meet_go_through_the_thread_until_they_are_lonely_again(db, 
     here = threading.get_ident()
     db.transact(insert)
     assert notes(db)[-1]["thread"] != here
-    for _ in range(_LONELY + 1):
+    for _ in range(100 * _LONELY):
         db.transact(insert)
+        if notes(db)[-1]["thread"] == here:
+            break
     assert notes(db)[-1]["thread"] == here
+
+
+def test_whoever_waits_for_the_thread_is_not_overtaken(db):
+    """A caller in a tight loop would take the turn again and again, while the thread waits."""
+    committer = db._store.committer
+    waiting, later = request_of(db, insert), request_of(db, insert)
+    with committer._turn:
+        committer.submit(waiting)
+        assert committer._is_busy
+    waiting.wait()
+    committer._is_busy = True  # as it is from the moment in which somebody has queued
+
+    assert not committer._run_here(later)
+    committer.run(later)
+    assert waiting.ts < later.ts
 
 
 def request_of(db, function):

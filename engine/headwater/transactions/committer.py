@@ -135,6 +135,7 @@ class Committer:
         # Held while a batch is made and written, by whichever thread does it.
         self._turn = threading.Lock()
         self._holder = 0
+        self._is_busy = False
         self._lonely = _LONELY
         self._last_count = 1
         self._last_seconds = 0.0
@@ -149,6 +150,7 @@ class Committer:
 
     def run(self, request: CommitRequest) -> Any:
         """Commit a request, wait until that is durable, and return or raise its outcome."""
+        self._refuse_inside()
         if not self._run_here(request):
             self.submit(request)
         return request.wait()
@@ -156,10 +158,9 @@ class Committer:
     def _run_here(self, request: CommitRequest) -> bool:
         """Commit a request on this thread, if nobody else is committing; whether it did."""
         self._check_process()
-        if self._lonely < _LONELY or not self._queue.empty():
+        if self._is_busy or self._lonely < _LONELY:
             return False
         if not self._turn.acquire(blocking=False):
-            self._refuse_inside()
             return False
         self._holder = threading.get_ident()
         try:
@@ -169,8 +170,6 @@ class Committer:
         finally:
             self._holder = 0
             self._turn.release()
-        if not self._queue.empty():
-            self._lonely = 0
         return True
 
     def _refuse_inside(self) -> None:
@@ -183,6 +182,7 @@ class Committer:
 
     def call(self, job: Job) -> None:
         """Run a job on the committer's thread, between two batches; blocks until it has run."""
+        self._refuse_inside()
         done = threading.Event()
         failures: list[BaseException] = []
 
@@ -232,6 +232,8 @@ class Committer:
                     target=self._loop, name="headwater-committer", daemon=True
                 )
                 self._thread.start()
+            # From here on nobody takes the turn before the thread, which may be waiting for it.
+            self._is_busy = True
             self._queue.put(item)
 
     # -- the thread -----------------------------------------------------------------------------
@@ -254,6 +256,9 @@ class Committer:
         requests, jobs = self._carried, list[Job]()
         self._carried = []
         timeout = 0.0 if requests else None
+        if timeout is None:
+            with self._lock:
+                self._is_busy = not self._queue.empty()
         while len(requests) < self._host.limits.batch_transactions:
             try:
                 item = self._queue.get(timeout=timeout)
