@@ -1,6 +1,7 @@
 """Ranges of an index, as a query names them, turned into bounds of keys."""
 
 from dataclasses import dataclass
+from math import ceil, floor, isnan
 from typing import Final, TypeAlias
 
 from headwater.errors import (
@@ -13,10 +14,15 @@ from headwater.tables.catalog import IndexInfo, TableInfo
 from headwater.tables.snapshot import DOCUMENTS_SPACE
 from headwater_indexes.definition import UNBOUNDED, range_bounds
 from headwater_indexes.errors import NotStorableError, RangeError
-from headwater_indexes.ids import creation_bits, encode_id
+from headwater_indexes.ids import TICKS_PER_MS, encode_id
 
 BY_ID: Final = "by_id"
 BY_CREATION_TIME: Final = "by_creation_time"
+
+_MS_END: Final = 2**48
+"""Milliseconds since the epoch that do not fit into an id any more."""
+_RANDOM_BITS: Final = 68
+"""Bits of an id below its creation time."""
 
 
 @dataclass(slots=True)
@@ -84,12 +90,23 @@ def _creation_range(
 
 def _id_at(table: TableInfo, creation_time: object, *, exclusive: bool) -> bytes:
     if isinstance(creation_time, bool) or not isinstance(creation_time, (int, float)):
-        raise IndexRangeError(
-            f"{table.name}.by_creation_time: a bound is {creation_time!r}, expected a number of "
-            "milliseconds since the epoch"
-        )
-    bits = creation_bits(min(max(float(creation_time), 0.0), 2.0**47))
-    return encode_id(table.number, (bits + exclusive << 68).to_bytes(16, "big")).encode("ascii")
+        raise _no_time(table, creation_time)
+    # Before anything else: an int may be too large for a float.
+    ticks = min(max(creation_time, 0), _MS_END) * TICKS_PER_MS
+    if isnan(ticks):
+        raise _no_time(table, creation_time)
+    # A bound between two times that an id can have stands for the later one, either way.
+    first = floor(ticks) + 1 if exclusive else ceil(ticks)
+    if first >= _MS_END * TICKS_PER_MS:
+        return table.bounds[1]
+    return encode_id(table.number, (first << _RANDOM_BITS).to_bytes(16, "big")).encode("ascii")
+
+
+def _no_time(table: TableInfo, bound: object) -> IndexRangeError:
+    return IndexRangeError(
+        f"{table.name}.by_creation_time: a bound is {bound!r}, expected a number of milliseconds "
+        "since the epoch"
+    )
 
 
 def _id_range(table: TableInfo, equal: tuple[object, ...], bounds: dict[str, object]) -> KeyRange:
