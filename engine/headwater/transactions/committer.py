@@ -158,18 +158,16 @@ class Committer:
     def _run_here(self, request: CommitRequest) -> bool:
         """Commit a request on this thread, if nobody else is committing; whether it did."""
         self._check_process()
-        if self._is_busy or self._lonely < _LONELY:
+        if self._is_busy or self._lonely < _LONELY or self._turn.locked():
             return False
-        if not self._turn.acquire(blocking=False):
-            return False
-        self._holder = threading.get_ident()
-        try:
+        with self._turn:  # not acquire(): Ctrl-C may come between that and the next statement
             if self._is_closed:
                 return False
-            self._commit_all([request])
-        finally:
-            self._holder = 0
-            self._turn.release()
+            self._holder = threading.get_ident()
+            try:
+                self._commit_all([request])
+            finally:
+                self._holder = 0
         return True
 
     def _refuse_inside(self) -> None:
