@@ -286,6 +286,23 @@ class Database:
         self._store.committer.call(job)
         return reports[0]
 
+    def backup(self, path: str | Path) -> None:
+        """Copy the newest commit's state into another directory, while others go on writing.
+
+        The copy is a database of its own, log included, without unused space; it is there as a
+        whole or not at all. Keeps the file from reusing space while it runs.
+
+        Args:
+            path: A directory that is missing or empty.
+
+        Raises:
+            AlreadyOpenError: There is a database already.
+            NotADatabaseError: Something else is there.
+            StorageError: The disk is full, or the system failed.
+        """
+        refuse_inside()
+        self._store.environment.copy_to(Path(path).expanduser().absolute())
+
     # -- the beginning and the end --------------------------------------------------------------
 
     @property
