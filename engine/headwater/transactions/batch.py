@@ -67,8 +67,6 @@ class Batch:
             if write.body is not None:
                 record = seal_document(key, write.ts, write.creation_time, write.body)
                 changes.records.append((key, record))
-                if write.revives:
-                    changes.revived.append(key)
             elif write.previous_ts:
                 changes.tombstones.append((key, write.ts))
         for table in tables.values():

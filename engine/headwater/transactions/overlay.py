@@ -23,7 +23,7 @@ class Write:
         body: The packed fields; None for a deleted document.
     """
 
-    __slots__ = ("body", "creation_time", "key", "previous_ts", "revives", "table", "ts")
+    __slots__ = ("body", "creation_time", "key", "previous_ts", "table", "ts")
 
     def __init__(
         self,
@@ -39,7 +39,6 @@ class Write:
         self.creation_time: float = creation_time
         self.body: bytes | None = body
         self.ts: int = 0
-        self.revives: bool = False
 
 
 class KeyOverlay:
