@@ -197,10 +197,6 @@ class Committer:
         if failures:
             raise failures[0]
 
-    def on_this_thread(self) -> bool:
-        """Whether the caller is the committer, and must not wait for it."""
-        return threading.current_thread() is self._thread
-
     def close(self) -> None:
         """Finish what is queued and end the thread. Later calls raise."""
         with self._lock:
