@@ -84,13 +84,9 @@ class ResultCache:
                 self._drop(next(iter(self._results.values())))
 
     def _touch(self, cached: CachedResult, _ts: int) -> None:
-        if self._results.get(cached.key) is cached:
-            self._drop(cached)
+        self._drop(cached)
 
     def _drop(self, cached: CachedResult) -> None:
         del self._results[cached.key]
         self._dependents.remove(cached, cached.intervals)
         self._size -= cached.size
-
-    def __len__(self) -> int:
-        return len(self._results)
