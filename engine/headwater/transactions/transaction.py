@@ -254,7 +254,7 @@ class Transaction:
             read.low, read.high, reverse=read.reverse, expected=expected
         )
         if not overlays:
-            return self._stored_chunks(records, sizes)
+            return self._stored_chunks(table, records, sizes)
         keys = self._laid_over((key for key, _ in records), overlays, read)
         return self._keyed_chunks(keys, 0, sizes)
 
@@ -284,15 +284,19 @@ class Transaction:
         return keys
 
     def _stored_chunks(
-        self, records: Iterator[tuple[bytes, bytes]], sizes: Iterator[int]
+        self, table: TableInfo, records: Iterator[tuple[bytes, bytes]], sizes: Iterator[int]
     ) -> Iterator[Rows]:
         for size in sizes:
             chunk = list(islice(records, size))
             if not chunk:
                 return
             keys = [key for key, _ in chunk]
-            found = [record for _, record in chunk]
             self.usage.check_time()
+            if any(table.number in layer.by_table for layer in self.layers):
+                # The caller has written to the table since the iteration began.
+                yield self._load_each(keys, keys)
+                continue
+            found = [record for _, record in chunk]
             self.usage.add_read(len(found), sum(map(len, found)))
             yield keys, decode_documents(keys, found)
 
@@ -376,7 +380,10 @@ class Transaction:
         self._wrote(table)
 
     def insert_many(self, table: TableInfo, rows: Sequence[tuple[Fields, bytes]]) -> list[str]:
-        """Lay new documents over the snapshot, given by fields and packed; returns their ids."""
+        """Lay new documents, at least one, over the snapshot, given by fields and packed.
+
+        Returns their ids.
+        """
         self.usage.check_time()
         minted = [self.new_id(table) for _ in rows]
         writes = [
@@ -388,9 +395,8 @@ class Transaction:
             [key_of(fields, id) for (fields, _), id in zip(rows, ids, strict=True)]
             for key_of in [index.key_of for index in table.indexes]
         ]
-        if writes:
-            self.layers[0].insert(writes, keys)
-            self._wrote(table)
+        self.layers[0].insert(writes, keys)
+        self._wrote(table)
         return ids
 
     def update(
