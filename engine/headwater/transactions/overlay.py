@@ -89,14 +89,12 @@ class IndexWrites:
         self.keys: KeyOverlay = KeyOverlay()
         self.touched: list[bytes] = []
 
-    def change(self, old: bytes | None, new: bytes | None) -> None:
-        """Note the key of a document before and after a write; None where there was none."""
-        if old is not None:
-            self.touched.append(old)
+    def change(self, old: bytes, new: bytes | None) -> None:
+        """Note the key of a document before and after a write; None if there is none any more."""
+        self.touched.append(old)
         if old == new:
             return
-        if old is not None:
-            self.keys.set(old, present=False)
+        self.keys.set(old, present=False)
         if new is not None:
             self.touched.append(new)
             self.keys.set(new, present=True)
