@@ -17,7 +17,6 @@ from typing import (
 )
 
 from headwater.clock import Clock
-from headwater.errors import ClosedError
 from headwater.functions.declaration import BoundQuery, Mutation, Query
 from headwater.functions.modules import Application
 from headwater.functions.purity import refuse_inside
@@ -338,9 +337,9 @@ class Database:
 
         try:
             build_indexes(self._store, progress=None)
-        except ClosedError:
-            pass  # it goes on at the next opening
         except Exception:
+            if self._is_closed:
+                return  # it goes on at the next opening
             import logging
 
             logging.getLogger("headwater").exception("an index could not be filled")
@@ -360,9 +359,10 @@ class Database:
         self._is_closed = True
         self._reactor.close()
         self._beacon.close()
-        if self._builder is not None:
-            self._builder.join()
         self._store.close()
+        if self._builder is not None:
+            # Its next step says that the database is closed, however much there is to fill.
+            self._builder.join()
 
     def __enter__(self) -> Self:
         return self
