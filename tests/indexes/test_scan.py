@@ -16,6 +16,7 @@ from headwater_indexes.scan import (
     scan_entries,
     space_bounds,
     space_of,
+    take_entries,
 )
 
 LMDB_KEY_BYTES = 511
@@ -99,6 +100,16 @@ def test_an_entry_comes_back_as_it_was(row: tuple[str, object], name: str, space
     assert len(key) <= 4 + MAX_FIELDS_BYTES + len(name)
     low, high = space_bounds(space)
     assert low <= key < high
+
+
+@given(stores(), st.data(), st.integers(0, 12), st.booleans())
+def test_the_first_entries_are_those_of_a_scan(
+    store: tuple[SortedList, list[bytes]], data: st.DataObject, count: int, reverse: bool
+) -> None:
+    source, logical = store
+    low, high = data.draw(bounds_near(logical)), data.draw(bounds_near(logical))
+    scanned = list(scan_entries(source, 7, low, high, reverse=reverse))
+    assert take_entries(source, 7, low, high, count, reverse=reverse) == scanned[:count]
 
 
 def test_a_short_scan_seeks_once_and_a_long_bound_looks_once_more() -> None:
