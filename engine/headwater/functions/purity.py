@@ -115,11 +115,6 @@ class Pure:
         leave(self._before)
 
 
-def running() -> str:
-    """The query or mutation that runs on this thread; empty outside of one."""
-    return _running.function[0]
-
-
 def refuse_inside() -> None:
     """The database is no way from inside a function into another transaction.
 
