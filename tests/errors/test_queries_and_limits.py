@@ -46,6 +46,15 @@ def test_bounds_that_no_range_can_have(db, ada, said) -> None:
         )
 
 
+@pytest.mark.parametrize("bounds", [{"gt": {1}}, {"lte": object()}])
+def test_a_bound_that_is_no_value(db, ada, bounds) -> None:
+    with (
+        db.snapshot() as snapshot,
+        pytest.raises(hw.ValueNotStorableError, match=r"^users\.by_name: "),
+    ):
+        snapshot.query(Users).with_index(Users.by_name, **bounds)
+
+
 def test_steps_of_a_query_that_cannot_be(db, ada, said) -> None:
     with db.snapshot() as snapshot:
         query = snapshot.query(Users)

@@ -107,7 +107,8 @@ def test_the_first_entries_are_those_of_a_scan(
     store: tuple[SortedList, list[bytes]], data: st.DataObject, count: int, reverse: bool
 ) -> None:
     source, logical = store
-    low, high = data.draw(bounds_near(logical)), data.draw(bounds_near(logical))
+    ends = st.sampled_from([b"", b"\xff"])
+    low, high = (data.draw(ends | bounds_near(logical)) for _ in range(2))
     scanned = list(scan_entries(source, 7, low, high, reverse=reverse))
     assert take_entries(source, 7, low, high, count, reverse=reverse) == scanned[:count]
 
