@@ -13,6 +13,7 @@ from tests.laws.clocks import SlowClock, StillClock
 from tests.laws.recording import Recorder
 
 import headwater as hw
+from headwater.functions.purity import Pure
 from headwater.storage.commit_log import Origin, encode_commit
 from headwater.transactions.batch import Batch
 from headwater.transactions.moment import Moment
@@ -50,6 +51,12 @@ def test_a_plain_function_of_transact_does_no_io() -> None:
         for _ in range(5):
             with pytest.raises(hw.ImpureFunctionError, match="is a transaction"):
                 db.transact(lambda _: Path(__file__).read_text())
+
+
+def test_the_block_alone_refuses_and_its_end_allows_again() -> None:
+    with Pure("it", "query"), pytest.raises(hw.ImpureFunctionError, match="it is a query"):
+        Path(__file__).read_text()
+    assert Path(__file__).read_text()
 
 
 def test_io_outside_of_a_function_is_nobodys_business() -> None:
