@@ -200,8 +200,6 @@ class Committer:
     def close(self) -> None:
         """Finish what is queued and end the thread. Later calls raise."""
         with self._lock:
-            if self._is_closed:
-                return
             self._is_closed = True
             self._queue.put(None)
         if self._thread is not None:
