@@ -375,7 +375,7 @@ def test_where_address_space_is_short_a_smaller_map_is_taken(path, run) -> None:
         try:
             Environment.open(path.parent / "other", map_size_bytes=2**40)
         except StorageError as error:
-            print("map_size_bytes" in str(error))
+            print("ulimit -v" in str(error))
         """,
         path,
     )

@@ -6,15 +6,13 @@ Names only; what an argument may be is the matter of `headwater.functions.argume
 import copy
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
+from typing import Any, Final, NamedTuple, NoReturn
 
 from headwater.errors import ArgumentError, DeclarationError
 from headwater.schema.explain import name_problem
 
 NO_DEFAULT: Final = inspect.Parameter.empty
 """Of a parameter that has to be given."""
-
-Arrange: TypeAlias = Callable[[tuple[Any, ...], Mapping[str, Any]], dict[str, Any]]
 
 _BY_NAME: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _REFUSED: Final = {

@@ -29,7 +29,7 @@ _READ_ONLY: Final = (
     ReadOnlyError,
     (
         "the directory or a file in it cannot be written; change its permissions or mount it "
-        "writable, or open the database with read_only=True"
+        "writable"
     ),
 )
 _FAILED: Final = (
@@ -54,10 +54,7 @@ _BY_ERRNO: Final[dict[int, tuple[type[StorageError], str]]] = {
     errno.EIO: _FAILED,
     errno.ENOMEM: (
         StorageError,
-        (
-            "the operating system gave no memory or address space; raise the limit (ulimit -v) or "
-            "open the database with a smaller map_size_bytes"
-        ),
+        "the operating system gave no memory or address space; raise the limit (ulimit -v)",
     ),
     errno.EMFILE: (StorageError, "the process has too many open files; raise ulimit -n"),
     errno.ENOLCK: (

@@ -39,7 +39,7 @@ class Store:
     Attributes:
         tables: How this database numbers its tables, for the checks of ids.
         rules: What documents have to pass.
-        on_commit: Called on the committer's thread after each batch, before its callers go on.
+        on_commit: Called by whoever committed after each batch, before its callers go on.
         on_doubt: Called there after a batch that failed and may be durable all the same.
         tell_others: Called after either: wakes other processes on the same directory.
     """
