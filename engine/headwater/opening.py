@@ -6,12 +6,13 @@ from types import ModuleType
 from typing import Literal
 
 from headwater.clock import Clock, SystemClock
-from headwater.database import Build, Database
+from headwater.database import Database
 from headwater.functions.modules import collect
 from headwater.limits import DEFAULT_LIMITS, Limits
 from headwater.sharing import share
 from headwater.storage.environment import Environment
 from headwater.tables.progress import Report
+from headwater.verbs.opened import Build
 
 
 def open(  # noqa: PLR0913 - each option is of its own, and given by name

@@ -1,0 +1,108 @@
+"""Calling functions, and watching queries."""
+
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+
+from headwater.functions.declaration import BoundQuery, Mutation, Query
+from headwater.reactive.live import Live
+from headwater.reactive.reactor import Reactor
+from headwater.verbs.opened import Opened
+
+if TYPE_CHECKING:
+    from headwater.aio import AsyncVerbs
+
+P = ParamSpec("P")
+R = TypeVar("R")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+E = TypeVar("E")
+
+
+class FunctionVerbs(Opened):
+    """Queries, mutations and live queries."""
+
+    def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a query on a snapshot of the newest commit and return its result.
+
+        Raises:
+            ArgumentError: The arguments do not fit.
+            ReturnValueError: The result does not fit.
+        """
+        result: R = self._runner.query(self._runner.call("query", function, args, kwargs))
+        return result
+
+    def mutate(self, function: Mutation[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a mutation as one serializable transaction and return its result.
+
+        What it wrote is durable on return (with ``durability="full"``). It is run again when it
+        lost a conflict; if it raises, nothing was written.
+
+        Raises:
+            ArgumentError: The arguments do not fit.
+            ReturnValueError: The result does not fit.
+        """
+        result: R = self._runner.mutate(self._runner.call("mutation", function, args, kwargs))
+        return result
+
+    def call(self, path: str, arguments: dict[str, Any] | None = None) -> Any:
+        """Call a public query or mutation by its path: ``db.call("chat:send", {...})``.
+
+        Raises:
+            FunctionNotFoundError: There is none; the nearest path is named.
+            FunctionInternalError: It is internal.
+            ArgumentError: The arguments do not fit.
+        """
+        call = self._runner.call_by_path(path, arguments or {})
+        if call.compiled.function.kind == "query":
+            return self._runner.query(call)
+        return self._runner.mutate(call)
+
+    @property
+    def aio(self) -> "AsyncVerbs":
+        """The same verbs for asyncio."""
+        if self._aio is None:
+            from headwater.aio import AsyncVerbs
+
+            self._aio = AsyncVerbs(self._runner, self._watching())
+        return self._aio
+
+    def watch(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> Live[R]:
+        """The result of a query now and after every commit that changes it.
+
+        Raises:
+            ArgumentError: The arguments do not fit.
+        """
+        wanted = self._runner.wanted(self._runner.call("query", function, args, kwargs))
+        return Live(self._watching(), [wanted], is_single=True)
+
+    @overload
+    def watch_all(self, a: BoundQuery[A], /) -> Live[tuple[A]]: ...
+    @overload
+    def watch_all(self, a: BoundQuery[A], b: BoundQuery[B], /) -> Live[tuple[A, B]]: ...
+    @overload
+    def watch_all(
+        self, a: BoundQuery[A], b: BoundQuery[B], c: BoundQuery[C], /
+    ) -> Live[tuple[A, B, C]]: ...
+    @overload
+    def watch_all(
+        self, a: BoundQuery[A], b: BoundQuery[B], c: BoundQuery[C], d: BoundQuery[E], /
+    ) -> Live[tuple[A, B, C, E]]: ...
+    @overload
+    def watch_all(self, *queries: BoundQuery[Any]) -> Live[tuple[Any, ...]]: ...
+
+    def watch_all(self, *queries: BoundQuery[Any]) -> Live[Any]:
+        """Several queries as one: a tuple of results, always all of one moment.
+
+        ``db.watch_all(chat.latest.bind(channel=general), chat.channels.bind())``
+        """
+        wanted = [self._runner.wanted(self._runner.bound(query)) for query in queries]
+        return Live(self._watching(), wanted, is_single=False)
+
+    def _watching(self) -> Reactor:
+        """The reactor, which hears of the commits of other processes from now on."""
+        with self._beacon_lock:
+            if not self._is_listening:
+                self._store.snapshot().close()  # which says so if it is closed, or was forked
+                self._beacon.listen(self._reactor.wake)
+                self._is_listening = True
+        return self._reactor

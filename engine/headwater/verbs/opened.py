@@ -1,0 +1,135 @@
+"""The parts of an open database, how they are put together, and how they end."""
+
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias
+
+from headwater.clock import Clock
+from headwater.functions.modules import Application
+from headwater.functions.purity import refuse_inside
+from headwater.functions.runner import Runner
+from headwater.limits import Limits
+from headwater.reactive.reactor import Reactor
+from headwater.schema.compile import compile_checker
+from headwater.schema.json_form import to_json
+from headwater.sharing import release
+from headwater.storage.environment import Environment
+from headwater.storage.wake import Beacon
+from headwater.tables.progress import Report
+from headwater.transactions.store import Store
+
+if TYPE_CHECKING:
+    from headwater.aio import AsyncVerbs
+
+Build: TypeAlias = Literal["wait", "later"]
+"""Whether new indexes are filled before a database is handed out, or on a thread of their own."""
+
+
+class Opened:
+    """What every group of verbs works on.
+
+    Attributes:
+        path: The directory.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        application: Application,
+        *,
+        limits: Limits,
+        clock: Clock,
+        build: Build,
+        progress: Report | None,
+    ) -> None:
+        self.path: Path = environment.path
+        self._store = Store(environment, limits=limits, clock=clock)
+        self._runner = Runner(self._store, application)
+        self._reactor = Reactor(self._store)
+        self._beacon = Beacon(environment.path)
+        self._beacon_lock = threading.Lock()
+        self._is_listening = False
+        self._store.tell_others = self._beacon.notify
+        self._aio: AsyncVerbs | None = None
+        self._builder: threading.Thread | None = None
+        self._is_closed = False
+        try:
+            self._deploy(build, progress)
+        except BaseException:
+            self._end()
+            raise
+
+    @property
+    def application(self) -> Application:
+        """The functions and tables that it was opened with."""
+        return self._runner.application
+
+    def _deploy(self, build: Build, progress: Report | None) -> None:
+        """Bring the stored tables in line with the declared ones."""
+        from headwater.transactions.deployment import DeclaredTable, deploy
+        from headwater.transactions.index_building import build_indexes
+
+        declared: list[DeclaredTable] = []
+        nesting = self._store.limits.nesting
+        for name, validator in self.application.documents.items():
+            check = compile_checker(validator, self._runner.tables, nesting=nesting)
+            indexes = self.application.tables[name].indexes.values()
+            definitions = [index.definition for index in indexes]
+            schema = to_json(validator)
+            declared.append(DeclaredTable(name, schema, definitions, check))
+            self._store.rules.declare(name, schema, check)
+        deploy(self._store, declared, progress=progress)
+        if build == "wait":
+            build_indexes(self._store, progress=progress)
+        else:
+            self._builder = threading.Thread(
+                target=self._build_later, name="headwater-indexes", daemon=True
+            )
+            self._builder.start()
+
+    def _build_later(self) -> None:
+        from headwater.transactions.index_building import build_indexes
+
+        try:
+            build_indexes(self._store, progress=None)
+        except Exception:
+            if self._is_closed:
+                return  # it goes on at the next opening
+            import logging
+
+            logging.getLogger("headwater").exception("an index could not be filled")
+
+    def close(self) -> None:
+        """Finish what is queued, end live queries, and close.
+
+        A database that was opened several times is closed with the last one. Does nothing again.
+        """
+        refuse_inside()
+        if release(self):
+            self._end()
+
+    def _end(self) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._reactor.close()
+        self._beacon.close()
+        self._store.close()
+        if self._builder is not None:
+            # Its next step says that the database is closed, however much there is to fill.
+            self._builder.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<headwater.Database {str(self.path)!r}>"
