@@ -24,6 +24,7 @@
     │   ├── InvalidCursorError              (ValueError)  a cursor of another query
     │   ├── DeclarationError                (TypeError)   a table or function declared wrongly
     │   ├── SchemaMismatchError             (ValueError)  stored documents do not fit a new type
+    │   ├── LogTrimmedError                 (LookupError)  a moment before the log begins
     │   ├── AlreadyOpenError                (RuntimeError)  open here with other modules or options
     │   ├── ClosedError                     (RuntimeError)  a closed database or transaction
     │   └── ForkedError                     (RuntimeError)  an open database carried over a fork
@@ -267,6 +268,22 @@ class SchemaMismatchError(UsageError, ValueError):
         super().__init__(message)
         self.table = table
         self.documents: tuple[tuple[str, str], ...] = tuple(documents)
+
+
+class LogTrimmedError(UsageError, LookupError):
+    """A moment or a commit that the log does not reach any more, because it was trimmed.
+
+    Attributes:
+        ts: What was asked for, nanoseconds since the epoch.
+        horizon: The oldest state that the log still gives.
+    """
+
+    code = "log_trimmed"
+
+    def __init__(self, message: str, *, ts: int, horizon: int) -> None:
+        super().__init__(message)
+        self.ts = ts
+        self.horizon = horizon
 
 
 class AlreadyOpenError(UsageError, RuntimeError):
