@@ -60,11 +60,12 @@ from headwater.schema import v
 from headwater.schema.annotations import Wire
 from headwater.schema.tables import Document, DocumentOf, Id, Index, Table, TableIndex
 from headwater.schema.validators import Check, Length, Pattern, Range
-from headwater.storage.commit_log import Origin
+from headwater.storage.commit_log import Origin, RecordedCall
 from headwater.tables.problems import Problem
 from headwater.tables.progress import Progress
 from headwater.tables.reports import RebuildReport, Revision
 from headwater.transactions.explicit import OpenSnapshot, OpenTransaction
+from headwater.transactions.origins import origin
 from headwater.transactions.pagination import PaginationOptions, PaginationResult
 from headwater.transactions.query import TableQuery
 from headwater.transactions.reader import Reader
@@ -129,6 +130,7 @@ __all__ = [
     "ReadOnlyError",
     "Reader",
     "RebuildReport",
+    "RecordedCall",
     "ReturnValueError",
     "Revision",
     "SchemaMismatchError",
@@ -148,6 +150,7 @@ __all__ = [
     "__version__",
     "mutation",
     "open",
+    "origin",
     "query",
     "v",
 ]

@@ -45,11 +45,13 @@ class Options:
         is_internal: Callable by other functions only, never from outside.
         args: Validators that replace those of the annotations, by parameter.
         returns: A validator that replaces that of the return annotation.
+        record_arguments: Whether commits keep what the function was called with.
     """
 
     is_internal: bool = False
     args: Arguments | None = None
     returns: Validator | None = None
+    record_arguments: bool = False
 
 
 class Function(Generic[P, R_co]):
@@ -220,7 +222,11 @@ def mutation(
 def mutation(handler: Callable[Concatenate[MutationCtx, P], R], /) -> Mutation[P, R]: ...
 @overload
 def mutation(
-    *, internal: bool = False, args: Arguments | None = None, returns: Validator | None = None
+    *,
+    internal: bool = False,
+    args: Arguments | None = None,
+    returns: Validator | None = None,
+    record_arguments: bool = False,
 ) -> MutationDecorator: ...
 def mutation(
     handler: Callable[..., Any] | None = None,
@@ -229,6 +235,7 @@ def mutation(
     internal: bool = False,
     args: Arguments | None = None,
     returns: Validator | None = None,
+    record_arguments: bool = False,
 ) -> Any:
     """Declares a mutation: ``@hw.mutation``, or ``@hw.mutation(internal=True)``.
 
@@ -241,11 +248,15 @@ def mutation(
         internal: Refuse calls from outside.
         args: Validators by parameter, in place of annotations that cannot say it.
         returns: A validator in place of the return annotation.
+        record_arguments: Keep the arguments of each call in the log with what it wrote, so that
+            `Database.replay` can run it again. Not for secrets: the log is never rewritten.
 
     Raises:
         DeclarationError: The function has no context, or parameters that cannot be given by name.
     """
-    options = Options(is_internal=internal, args=args, returns=returns)
+    options = Options(
+        is_internal=internal, args=args, returns=returns, record_arguments=record_arguments
+    )
 
     def declare(function: Callable[..., Any]) -> Mutation[..., Any]:
         return Mutation(function, options)

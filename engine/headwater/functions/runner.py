@@ -20,9 +20,10 @@ from headwater.reactive.live_queries import Wanted
 from headwater.reactive.result_cache import ResultCache
 from headwater.schema.explain import TableNumbers
 from headwater.storage.codec import pack, unpack
-from headwater.storage.commit_log import Origin
+from headwater.storage.commit_log import Origin, RecordedCall
 from headwater.tables.snapshot import Snapshot
 from headwater.transactions.commit_request import CommitRequest, Run
+from headwater.transactions.origins import origin_of
 from headwater.transactions.store import Store
 from headwater.transactions.transaction import TableMissing, Transaction
 from headwater.transactions.writer import Writer
@@ -176,13 +177,19 @@ class Runner:
 
     def mutate(self, call: Call) -> Any:
         """Run a mutation and return its result, once what it wrote is durable."""
-        origin = Origin(function=call.path)
+        origin = origin_of(call.path)
         return self._until_committed(self._run_of(call), origin, call.statistics)
 
     def _run_of(self, call: Call) -> Run:
         def run(transaction: Transaction) -> Any:
             arguments = call.own_arguments()
-            return self._execution.run(call.compiled, transaction, arguments, call.statistics)
+            # Packed before it runs: it may change its lists and dicts.
+            packed = call.packed if call.compiled.function.options.record_arguments else None
+            value = self._execution.run(call.compiled, transaction, arguments, call.statistics)
+            if packed is not None:
+                moment = transaction.moment
+                transaction.recorded_call = RecordedCall(packed, moment.now_ms, moment.seed)
+            return value
 
         return run
 
@@ -201,7 +208,7 @@ class Runner:
                 transaction.end()
                 statistics.took(self.store.clock.monotonic() - started)
 
-        result: T = self._until_committed(run, Origin(function=name), statistics)
+        result: T = self._until_committed(run, origin_of(name), statistics)
         return result
 
     def _until_committed(self, run: Run, origin: Origin, statistics: FunctionStatistics) -> Any:
@@ -239,7 +246,7 @@ class Runner:
         """Have the committer run a short mutation, without waiting for it."""
         call.detach()
         request = CommitRequest(
-            Origin(function=call.path),
+            origin_of(call.path),
             run=self._run_of(call),
             context=contextvars.copy_context(),
             when_done=when_done,

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from headwater.errors import CorruptionError
-from headwater.storage.codec import pack_record, unpack_record
+from headwater.storage.codec import pack_record, unpack, unpack_record
 from headwater.storage.format import Database, seal, timestamp_key, timestamp_of, unseal
 from headwater.storage.transactions import ReadTransaction
 
@@ -36,6 +36,20 @@ class Event(NamedTuple):
     body: bytes | None
 
 
+class RecordedCall(NamedTuple):
+    """All that a mutation depended on besides the database.
+
+    Attributes:
+        packed: Its arguments by parameter, packed.
+        now_ms: Its time, ms since the epoch.
+        seed: 64 bits that its ids and its randomness were made from.
+    """
+
+    packed: bytes
+    now_ms: float
+    seed: int
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where a commit came from.
@@ -45,12 +59,19 @@ class Origin:
         request_id: Chosen by the caller; finds the commit whose outcome a caller did not hear.
         identity: Who asked, as the application names them.
         details: Further facts, as values; names of this class are taken.
+        call: What the function was called with, if it records that.
     """
 
     function: str = ""
     request_id: str = ""
     identity: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    call: RecordedCall | None = None
+
+    @property
+    def arguments(self) -> dict[str, Any] | None:
+        """Arguments by parameter; None unless declared with ``record_arguments=True``."""
+        return None if self.call is None else unpack(self.call.packed)
 
 
 NO_ORIGIN: Final = Origin()
@@ -84,6 +105,8 @@ def encode_commit(commit: Commit) -> tuple[bytes, bytes]:
         facts["request_id"] = origin.request_id
     if origin.identity is not None:
         facts["identity"] = origin.identity
+    if origin.call is not None:
+        facts["call"] = origin.call
     return key, seal(key, pack_record((commit.previous_ts, facts, commit.events)))
 
 
@@ -113,11 +136,13 @@ def decode_commit(key: bytes, value: bytes) -> Commit:
 def _origin_of(facts: dict[str, Any]) -> Origin:
     if not facts:
         return NO_ORIGIN
+    call = facts.pop("call", None)
     return Origin(
         function=facts.pop("function", ""),
         request_id=facts.pop("request_id", ""),
         identity=facts.pop("identity", None),
         details=facts,
+        call=None if call is None else RecordedCall._make(call),
     )
 
 

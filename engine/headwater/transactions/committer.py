@@ -13,6 +13,7 @@ import queue
 import threading
 from collections.abc import Callable
 from copy import copy
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -361,7 +362,10 @@ class Committer:
     def _append(self, transaction: Transaction, request: CommitRequest, batch: Batch) -> int:
         if not transaction.own:
             return batch.last_ts
-        return batch.append(transaction.own, request.origin, self._host.clock.now_ns())
+        origin = request.origin
+        if transaction.recorded_call is not None:
+            origin = replace(origin, call=transaction.recorded_call)
+        return batch.append(transaction.own, origin, self._host.clock.now_ns())
 
     def _validate(self, request: CommitRequest, snapshot: Snapshot, batch: Batch) -> None:
         transaction = request.transaction

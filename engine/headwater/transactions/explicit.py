@@ -4,9 +4,9 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from headwater.errors import ClosedError
-from headwater.storage.commit_log import Origin
 from headwater.storage.format import Database
 from headwater.tables.records import decode_document
+from headwater.transactions.origins import origin_of
 from headwater.transactions.reader import Reader, key_of_id, table_number_of
 from headwater.transactions.store import Store
 from headwater.transactions.transaction import Transaction
@@ -107,7 +107,7 @@ class OpenTransaction(Writer):
         transaction = self._end()
         try:
             transaction.usage.check_time()
-            self.ts = self._store.commit(transaction, Origin())
+            self.ts = self._store.commit(transaction, origin_of(""))
         finally:
             transaction.close()
         return self.ts

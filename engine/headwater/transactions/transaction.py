@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 
 from headwater.errors import ClosedError
 from headwater.storage.codec import unpack
+from headwater.storage.commit_log import RecordedCall
 from headwater.storage.format import Database, open_document
 from headwater.tables.catalog import TABLES_NUMBER, IndexInfo, TableInfo
 from headwater.tables.records import decode_body, decode_document, decode_documents
@@ -66,6 +67,7 @@ class Transaction:
         journal: Cursor at which the paginated query of an earlier run ended, and of this one.
         observed_time: Whether the function asked for the time or for randomness.
         write_count: Number of writes so far, rolled back ones included.
+        recorded_call: What goes into the log of the call that this is a run of.
     """
 
     __slots__ = (
@@ -80,6 +82,7 @@ class Transaction:
         "moment",
         "observed_time",
         "reads",
+        "recorded_call",
         "snapshot",
         "tables",
         "usage",
@@ -110,6 +113,7 @@ class Transaction:
         self.create_table: Callable[[str, set[int]], TableInfo] | None = None
         self.observed_time: bool = False
         self.write_count: int = 0
+        self.recorded_call: RecordedCall | None = None
         self._minting: Minting | None = None
         self._random: random.Random | None = None
 

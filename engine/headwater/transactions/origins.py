@@ -1,0 +1,52 @@
+"""Who asked for a commit: marks that callers set around their calls."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Final
+
+from headwater.errors import ArgumentError
+from headwater.storage.commit_log import NO_ORIGIN, Origin
+
+_marked: Final[ContextVar[Origin]] = ContextVar("headwater_origin", default=NO_ORIGIN)
+
+
+@contextmanager
+def origin(*, identity: str | None = None, request_id: str | None = None) -> Generator[None]:
+    """Mark every commit that is made inside the block: ``with hw.origin(identity="ada"): ...``.
+
+    Follows the caller into threads and tasks as context variables do. A block inside another one
+    changes what it names and keeps the rest.
+
+    Args:
+        identity: Who asked, as the application names them.
+        request_id: Under which the caller can find the commit, should it not hear of its outcome.
+
+    Raises:
+        ArgumentError: One of them is no string.
+    """
+    for name, value in (("identity", identity), ("request_id", request_id)):
+        if value is not None and not isinstance(value, str):
+            raise ArgumentError(
+                f"hw.origin({name}={value!r}): expected a string, got {type(value).__name__}"
+            )
+    outer = _marked.get()
+    marked = replace(
+        outer,
+        identity=outer.identity if identity is None else identity,
+        request_id=outer.request_id if request_id is None else request_id,
+    )
+    token = _marked.set(marked)
+    try:
+        yield
+    finally:
+        _marked.reset(token)
+
+
+def origin_of(function: str) -> Origin:
+    """The origin of a commit of this caller by a function; empty for an explicit transaction."""
+    marked = _marked.get()
+    if marked is NO_ORIGIN:
+        return Origin(function)
+    return Origin(function, marked.request_id, marked.identity)
