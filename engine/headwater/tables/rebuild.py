@@ -73,7 +73,7 @@ def _rebuild(writer: WriteTransaction, progress: Report | None) -> RebuildReport
     tombstones = [(id.encode("ascii"), TIMESTAMP.pack(ts)) for id, ts in deleted]
     writer.put_many(Database.DELETED, tombstones, append=True)
     _write_meta(writer, newest.catalog_ts)
-    entries = _write_indexes(writer, load_catalog(writer), progress)
+    entries = write_indexes(writer, load_catalog(writer), progress)
     return RebuildReport(newest.commits, len(newest.alive), len(deleted), entries)
 
 
@@ -169,7 +169,8 @@ def _write_meta(writer: WriteTransaction, catalog_ts: int) -> None:
 # Indexes ----------------------------------------------------------------------------------------
 
 
-def _write_indexes(writer: WriteTransaction, catalog: Catalog, progress: Report | None) -> int:
+def write_indexes(writer: WriteTransaction, catalog: Catalog, progress: Report | None) -> int:
+    """Write the entries of every index, of which there are none yet; returns how many."""
     written = 0
     for _, index in sorted(catalog.indexes_by_space.items()):
         table = catalog.by_number[index.table_number]
