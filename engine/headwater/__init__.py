@@ -63,7 +63,7 @@ from headwater.schema.validators import Check, Length, Pattern, Range
 from headwater.storage.commit_log import Origin, RecordedCall
 from headwater.tables.problems import Problem
 from headwater.tables.progress import Progress
-from headwater.tables.reports import RebuildReport, Revision
+from headwater.tables.reports import DocumentChange, RebuildReport, Revision
 from headwater.transactions.explicit import OpenSnapshot, OpenTransaction
 from headwater.transactions.origins import origin
 from headwater.transactions.pagination import PaginationOptions, PaginationResult
@@ -89,6 +89,7 @@ __all__ = [
     "DeclarationError",
     "DiskError",
     "Document",
+    "DocumentChange",
     "DocumentInvalidError",
     "DocumentNotFoundError",
     "DocumentOf",

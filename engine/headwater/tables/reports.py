@@ -1,4 +1,4 @@
-"""What a history and a rebuild tell the caller."""
+"""What a history, a comparison and a rebuild tell the caller."""
 
 from typing import Any, NamedTuple
 
@@ -24,6 +24,25 @@ class Revision(NamedTuple):
     document: dict[str, Any] | None
     changed: dict[str, tuple[Any, Any]]
     is_cut: bool = False
+
+
+class DocumentChange(NamedTuple):
+    """How one document differs between two states.
+
+    Attributes:
+        table: Name of its table.
+        id: The document.
+        before: As it is in the first state, None if it is not there.
+        after: As it is in the second state, None if it is not there.
+        changed: Fields that differ, by name: their old and their new value, MISSING for a field
+            that is absent. A field differs if its stored bytes do.
+    """
+
+    table: str
+    id: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    changed: dict[str, tuple[Any, Any]]
 
 
 class RebuildReport(NamedTuple):
