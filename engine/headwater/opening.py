@@ -3,16 +3,18 @@
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
+from typing import Literal, TypeVar
 
 from headwater.clock import Clock, SystemClock
 from headwater.database import Database
-from headwater.functions.modules import collect
+from headwater.functions.modules import Application, collect
 from headwater.limits import DEFAULT_LIMITS, Limits
 from headwater.sharing import share
 from headwater.storage.environment import Environment
 from headwater.tables.progress import Report
 from headwater.verbs.opened import Build
+
+D = TypeVar("D", bound=Database)
 
 
 def open(  # noqa: PLR0913 - each option is of its own, and given by name
@@ -57,27 +59,46 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
     system = clock or SystemClock()
     directory = None if path is None else Path(path).expanduser()
 
-    def make() -> Database:
-        environment = Environment.open(
+    def new() -> Database:
+        return make(
+            Database,
             directory,
+            application,
             durability=durability or "full",
-            snapshot_seconds=bounds.snapshot_seconds,
+            limits=bounds,
             clock=system,
+            build=build,
+            progress=progress,
         )
-        try:
-            return Database(
-                environment,
-                application,
-                limits=bounds,
-                clock=system,
-                build=build,
-                progress=progress,
-            )
-        except BaseException:
-            environment.close()
-            raise
 
     if directory is None:
-        return make()
+        return new()
     asked = {"modules": application.modules or None, "durability": durability, "limits": limits}
-    return share(directory, asked, make)
+    return share(directory, asked, new)
+
+
+def make(  # noqa: PLR0913 - as above
+    kind: type[D],
+    directory: Path | None,
+    application: Application,
+    *,
+    durability: Literal["full", "none"],
+    limits: Limits,
+    clock: Clock,
+    build: Build = "wait",
+    progress: Report | None = None,
+) -> D:
+    """Open a database as an instance of a subclass; one that nobody else in the process shares.
+
+    Raises what `open` raises.
+    """
+    environment = Environment.open(
+        directory, durability=durability, snapshot_seconds=limits.snapshot_seconds, clock=clock
+    )
+    try:
+        return kind(
+            environment, application, limits=limits, clock=clock, build=build, progress=progress
+        )
+    except BaseException:
+        environment.close()
+        raise

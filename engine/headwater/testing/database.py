@@ -1,0 +1,52 @@
+"""Throw-away databases, on which time and randomness are set by hand."""
+
+from types import ModuleType
+from typing import Any
+
+from headwater.database import Database
+from headwater.functions.modules import collect
+from headwater.limits import DEFAULT_LIMITS, Limits
+from headwater.opening import make
+from headwater.testing.clock import ManualClock
+
+
+class ThrowAwayDatabase(Database):
+    """A database that is removed when it is closed.
+
+    Attributes:
+        clock: Its time and randomness.
+    """
+
+    def __init__(self, *args: Any, clock: ManualClock, **options: Any) -> None:
+        super().__init__(*args, clock=clock, **options)
+        self.clock: ManualClock = clock
+
+
+def database(
+    *modules: ModuleType | str,
+    seed: int = 0,
+    clock: ManualClock | None = None,
+    limits: Limits | None = None,
+) -> ThrowAwayDatabase:
+    """Open a throw-away database: ``with testing.database(chat) as db: ...``.
+
+    Nothing is flushed, and no files are left when it is closed. The same calls in the same order
+    give the same ids, times and documents.
+
+    Args:
+        *modules: Modules with functions and tables, or their dotted names.
+        seed: Of the randomness of a new clock; of no use together with ``clock``.
+        clock: A clock to share with others; one that stands at the beginning of 2024 by default.
+        limits: Bounds on documents, functions and transactions.
+
+    Raises:
+        DeclarationError: The modules declare something that cannot work.
+    """
+    return make(
+        ThrowAwayDatabase,
+        None,
+        collect(modules),
+        durability="none",
+        limits=limits or DEFAULT_LIMITS,
+        clock=clock or ManualClock(seed=seed),
+    )
