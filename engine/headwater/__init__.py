@@ -38,6 +38,7 @@ from headwater.errors import (
     LogTrimmedError,
     NewerFormatError,
     NotADatabaseError,
+    NotReplayableError,
     NotUniqueError,
     ReadOnlyError,
     ReturnValueError,
@@ -52,6 +53,7 @@ from headwater.errors import (
 )
 from headwater.functions.contexts import MutationCtx, QueryCtx
 from headwater.functions.declaration import BoundQuery, Mutation, Query, mutation, query
+from headwater.functions.replaying import Replayed
 from headwater.functions.statistics import ConflictPlace
 from headwater.limits import Limits
 from headwater.opening import open
@@ -116,6 +118,7 @@ __all__ = [
     "MutationCtx",
     "NewerFormatError",
     "NotADatabaseError",
+    "NotReplayableError",
     "NotUniqueError",
     "OpenSnapshot",
     "OpenTransaction",
@@ -132,6 +135,7 @@ __all__ = [
     "Reader",
     "RebuildReport",
     "RecordedCall",
+    "Replayed",
     "ReturnValueError",
     "Revision",
     "SchemaMismatchError",

@@ -25,6 +25,7 @@
     │   ├── DeclarationError                (TypeError)   a table or function declared wrongly
     │   ├── SchemaMismatchError             (ValueError)  stored documents do not fit a new type
     │   ├── LogTrimmedError                 (LookupError)  a moment before the log begins
+    │   ├── NotReplayableError              (ValueError)  a commit without a recorded call
     │   ├── AlreadyOpenError                (RuntimeError)  open here with other modules or options
     │   ├── ClosedError                     (RuntimeError)  a closed database or transaction
     │   └── ForkedError                     (RuntimeError)  an open database carried over a fork
@@ -284,6 +285,22 @@ class LogTrimmedError(UsageError, LookupError):
         super().__init__(message)
         self.ts = ts
         self.horizon = horizon
+
+
+class NotReplayableError(UsageError, ValueError):
+    """A commit that cannot be run again: its call was not recorded, or its function is gone.
+
+    Attributes:
+        ts: Timestamp of the commit.
+        function: Path of the function that made it; empty if none did.
+    """
+
+    code = "not_replayable"
+
+    def __init__(self, message: str, *, ts: int, function: str) -> None:
+        super().__init__(message)
+        self.ts = ts
+        self.function = function
 
 
 class AlreadyOpenError(UsageError, RuntimeError):

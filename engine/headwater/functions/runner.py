@@ -193,6 +193,18 @@ class Runner:
 
         return run
 
+    def run_again(
+        self, compiled: CompiledFunction[..., Any], transaction: Transaction, packed: bytes
+    ) -> Any:
+        """Run a recorded call on a transaction that nobody commits, and return its result.
+
+        Raises:
+            ArgumentError: The function takes other arguments now.
+        """
+        arguments = unpack(packed)
+        compiled.check_arguments(arguments)
+        return self._execution.run(compiled, transaction, arguments, FunctionStatistics())
+
     def transact(self, function: Callable[[Writer], T]) -> T:
         """Run a plain function as a mutation."""
         refuse_inside()
