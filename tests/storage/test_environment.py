@@ -33,6 +33,7 @@ from headwater.storage.format import (
     LAST_TRANSACTION_NAME,
     LOCK_NAME,
     MANIFEST_NAME,
+    MEMBERS_NAME,
     Database,
 )
 from headwater.storage.precheck import check_data_file
@@ -84,6 +85,7 @@ def test_creation_makes_missing_parents_and_leaves_nothing_else(tmp_path) -> Non
         MANIFEST_NAME,
         LAST_TRANSACTION_NAME,
         LOCK_NAME,
+        MEMBERS_NAME,
     ]
 
 

@@ -40,6 +40,7 @@ from headwater.storage.format import (
     Database,
 )
 from headwater.storage.manifest import read_manifest, write_durably, write_manifest
+from headwater.storage.members import Membership, refuse_other_containers
 from headwater.storage.registry import identity_of, register, unregister
 from headwater.storage.supervision import SupervisedEngine
 from headwater.storage.transactions import CLOSED
@@ -100,12 +101,15 @@ class Environment(SupervisedEngine):
         self._identity = identity_of(directory)
         self._remove: weakref.finalize[[Path, int], Environment] | None = None
         register(self._identity, self, directory)
+        self._membership = Membership.join(directory)
         recorded = _recorded_newest(directory)  # before the file is looked at: others go on writing
         try:
+            refuse_other_containers(directory)
             super().__init__(directory, options, engine, clock, snapshot_seconds=snapshot_seconds)
             self._check_newest(recorded)
             self._check_uuid()
         except BaseException:
+            self._membership.leave()
             unregister(self._identity, self)
             raise
 
@@ -198,6 +202,7 @@ class Environment(SupervisedEngine):
             self._take_all(CLOSED)
             self._record_newest()
             self._lmdb.close()
+        self._membership.leave()
         unregister(self._identity, self)
         if self._remove is not None:
             self._remove()

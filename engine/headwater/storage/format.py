@@ -20,6 +20,7 @@ DATA_NAME: Final = "data.mdb"
 LOCK_NAME: Final = "lock.mdb"
 LAST_TRANSACTION_NAME: Final = "last-transaction"
 WAKE_NAME: Final = "wake"
+MEMBERS_NAME: Final = "members"
 
 KEY_BYTES_MAX: Final = 511
 """LMDB's own bound on a key (engine 0.9, default build)."""
