@@ -31,9 +31,9 @@ def check_horizon(reader: ReadTransaction, ts: int) -> None:
     oldest = horizon(reader)
     if ts < oldest:
         raise LogTrimmedError(
-            f"moment {ts} was asked for, and the log has been trimmed (db.trim_log()): what it still "
-            f"tells begins at {oldest}. Ask for {oldest} or later, or open a backup from before the "
-            "trimming",
+            f"moment {ts} was asked for, and the log has been trimmed (db.trim_log()): what it "
+            f"still tells begins at {oldest}. Ask for {oldest} or later, or open a backup from "
+            "before the trimming",
             ts=ts,
             horizon=oldest,
         )

@@ -1,0 +1,224 @@
+"""Goal: storage as of an earlier commit, byte for byte, whatever has happened since.
+
+Method: random histories; the bytes are remembered after every commit, and compared with what a
+`PastReader` shows of that moment, as a whole, in ranges, key by key, and both ways.
+"""
+
+from contextlib import closing
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.tables.histories import (
+    INDEXES,
+    TABLES,
+    Act,
+    Model,
+    contents,
+    deploy_and_build,
+    histories,
+    open_store,
+    transact,
+)
+
+from headwater.errors import CorruptionError, LogTrimmedError
+from headwater.storage.format import TIMESTAMP, Database, timestamp_key
+from headwater.tables.catalog import load_catalog
+from headwater.tables.fill_notes import FILL_NOTES
+from headwater.tables.horizon import META_TRIMMED
+from headwater.tables.past import PastReader, past_snapshot
+from headwater.tables.verify import verify
+from headwater.transactions.deployment import DeclaredTable, deploy
+from headwater.transactions.store import Store
+from headwater_indexes.definition import IndexDefinition
+
+Bytes = dict[Database, list[tuple[bytes, bytes]]]
+
+
+def remembered(store: Store) -> Bytes:
+    found = contents(store.environment)
+    found[Database.META] = [
+        entry for entry in found[Database.META] if not entry[0].startswith(FILL_NOTES)
+    ]
+    return found
+
+
+def past(store: Store, ts: int) -> PastReader:
+    reader = store.environment.read()
+    return PastReader(reader, store.snapshot_of(reader).catalog, ts)
+
+
+def head_of(store: Store) -> int:
+    with closing(store.snapshot()) as snapshot:
+        return snapshot.ts
+
+
+def play(store: Store, history: list[list[Act]], model: Model | None = None) -> dict[int, Bytes]:
+    """The bytes after every commit, by its timestamp."""
+    states = {head_of(store): remembered(store)}
+    model = model or Model()
+    for transaction in history:
+        model.commit(store, transaction)
+        states[head_of(store)] = remembered(store)
+    return states
+
+
+@settings(max_examples=40)
+@given(histories())
+def test_every_sub_database_is_what_it_was(history: list[list[Act]]) -> None:
+    with closing(open_store()) as store:
+        states = {0: remembered(store)}
+        deploy_and_build(store, *TABLES)
+        for ts, expected in {**states, **play(store, history)}.items():
+            with past(store, ts) as reader:
+                for database in Database:
+                    assert list(reader.scan(database, b"", None)) == expected[database]
+                    backwards = reader.scan(database, b"", None, reverse=True)
+                    assert list(backwards) == expected[database][::-1]
+                    assert reader.count(database) == len(expected[database])
+
+
+@settings(max_examples=30)
+@given(histories(), st.data())
+def test_ranges_and_single_keys_are_what_they_were(
+    history: list[list[Act]], data: st.DataObject
+) -> None:
+    with closing(open_store()) as store:
+        deploy(store, TABLES)
+        states = play(store, history)
+        for ts in data.draw(st.lists(st.sampled_from(sorted(states)), max_size=4)):
+            for database in Database:
+                expected = states[ts][database]
+                now = [key for key, _ in contents(store.environment, database)[database]]
+                keys = st.sampled_from([b"", *now, *(key for key, _ in expected)])
+                wanted = data.draw(st.lists(keys.filter(bool), max_size=4))
+                low, high = data.draw(keys), data.draw(st.none() | keys)
+                within = [e for e in expected if low <= e[0] and (high is None or e[0] < high)]
+                with past(store, ts) as reader:
+                    # Before any range: single documents are found without the log since then.
+                    found = [dict(expected).get(key) for key in wanted]
+                    assert [reader.get(database, key) for key in wanted] == found
+                    assert list(reader.scan(database, low, high, expected=2)) == within
+                    backwards = reader.scan(database, low, high, reverse=True)
+                    assert list(backwards) == within[::-1]
+                    assert reader.get_many(database, wanted) == found
+                    assert reader.first(database) == (expected[0] if expected else None)
+                    assert reader.last(database) == (expected[-1] if expected else None)
+
+
+@settings(max_examples=20)
+@given(histories(5), histories(5))
+def test_what_was_is_sound(before: list[list[Act]], after: list[list[Act]]) -> None:
+    with closing(open_store()) as store:
+        deploy(store, TABLES)
+        model = Model()
+        play(store, before, model)
+        ts = head_of(store)
+        play(store, after, model)
+        with past(store, ts) as reader:
+            assert verify(past_snapshot(reader, reader.catalog, ts)) == []
+
+
+INDEX_SETS = st.lists(
+    st.sampled_from([*INDEXES, IndexDefinition("by_b_a", ("b",)), IndexDefinition("by_b", ("b",))]),
+    unique_by=lambda index: index.name,
+)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(INDEX_SETS, histories(3), st.booleans()), min_size=2, max_size=4))
+def test_indexes_may_come_and_go(steps: list[tuple[Any, list[list[Act]], bool]]) -> None:
+    """What was is there byte for byte, and every index of then and of now can be read."""
+    with closing(open_store()) as store:
+        deploy(store, TABLES)
+        model = Model()
+        states: dict[int, Bytes] = {}
+        for indexes, history, is_built in steps:
+            deploy(store, [DeclaredTable("notes", None, indexes)])
+            if is_built:
+                deploy_and_build(store)
+                states |= play(store, history, model)
+            else:
+                play(store, history, model)
+        for ts, expected in states.items():
+            with past(store, ts) as reader:
+                check_indexes(reader, expected, steps[-1][0])
+
+
+def check_indexes(reader: PastReader, expected: Bytes, newest: list[IndexDefinition]) -> None:
+    for database in Database:
+        assert list(reader.scan(database, b"", None)) == expected[database], database
+    of_then = load_catalog(reader).by_name["notes"]
+    readable = reader.catalog.by_name["notes"]
+    names = {index.name for index in of_then.indexes} | {index.name for index in newest}
+    assert set(readable.by_name) == names
+    definitions = {i.name: i.definition for i in of_then.indexes} | {i.name: i for i in newest}
+    assert {i.name: i.definition for i in readable.indexes} == definitions
+    assert len({index.space for index in readable.indexes}) == len(readable.indexes)
+    snapshot = past_snapshot(reader, reader.catalog, reader.ts)
+    documents = list(snapshot.decode(snapshot.records(*readable.bounds, reverse=False)))
+    for index in readable.indexes:
+        keys = sorted(index.key_of(document, document["_id"]) for document in documents)
+        assert list(snapshot.entries(index, b"", b"\xff", reverse=False)) == keys
+        assert list(snapshot.entries(index, b"", b"\xff", reverse=True)) == keys[::-1]
+
+
+def test_at_the_head_and_beyond_it_is_the_newest_state() -> None:
+    with closing(open_store()) as store:
+        deploy(store, TABLES)
+        with closing(store.snapshot()) as now:
+            for ts in (now.ts, now.ts + 1, 2**70):
+                assert past_snapshot(now.reader, now.catalog, ts).reader is now.reader
+
+
+def test_a_moment_between_two_commits_is_that_of_the_earlier_one() -> None:
+    with closing(open_store()) as store:
+        deploy(store, TABLES)
+        note = transact(store, lambda writer: writer.insert("notes", {"a": 1}))
+        first = head_of(store)
+        transact(store, lambda writer: writer.patch(note, a=2))
+        with closing(store.snapshot()) as now:
+            between = past_snapshot(now.reader, now.catalog, now.ts - 1)
+            assert between.ts == first
+            before = past_snapshot(now.reader, now.catalog, first - 1)
+            assert before.record(note.encode()) is None
+
+
+def test_a_moment_that_was_trimmed_is_refused() -> None:
+    with closing(open_store()) as store:
+        deploy(store, TABLES)
+        note = transact(store, lambda writer: writer.insert("notes", {"a": 1}))
+        horizon = head_of(store)
+        transact(store, lambda writer: writer.delete(note))
+        trim(store, horizon)
+        with closing(store.snapshot()) as now:
+            assert past_snapshot(now.reader, now.catalog, horizon).record(note.encode())
+            with pytest.raises(LogTrimmedError) as caught:
+                past_snapshot(now.reader, now.catalog, horizon - 1)
+        assert (caught.value.ts, caught.value.horizon) == (horizon - 1, horizon)
+        assert str(caught.value) == (
+            f"moment {horizon - 1} was asked for, and the log has been trimmed (db.trim_log()): "
+            f"what it still tells begins at {horizon}. Ask for {horizon} or later, or open a "
+            "backup from before the trimming"
+        )
+
+
+def trim(store: Store, horizon: int) -> None:
+    with store.environment.write() as writer:
+        writer.put(Database.META, META_TRIMMED, TIMESTAMP.pack(horizon))
+
+
+def test_a_missing_commit_is_told_and_not_taken_for_no_document() -> None:
+    with closing(open_store()) as store:
+        deploy(store, TABLES)
+        note = transact(store, lambda writer: writer.insert("notes", {"a": 1}))
+        first = head_of(store)
+        transact(store, lambda writer: writer.patch(note, a=2))
+        with store.environment.write() as writer:
+            writer.delete(Database.LOG, timestamp_key(first))
+        with past(store, first) as reader:
+            with pytest.raises(CorruptionError, match=f"says that commit {first} changed it"):
+                reader.get(Database.DOCUMENTS, note.encode())
+            with pytest.raises(CorruptionError, match=r"db.verify\(\)"):
+                list(reader.scan(Database.DOCUMENTS, b"", None))
