@@ -290,13 +290,13 @@ def test_a_short_file_whose_tail_is_free_is_accepted(path, monkeypatch) -> None:
     with pytest.raises(CorruptionError, match="truncated"):
         check_data_file(path / DATA_NAME)
 
-    monkeypatch.setattr(precheck, "_walk", lambda path: [])
+    monkeypatch.setattr(precheck, "walk_pages", lambda path: [])
 
     assert check_data_file(path / DATA_NAME) > 0
 
 
 def test_the_slow_walk_finds_nothing_in_a_whole_file(path) -> None:
-    assert precheck._walk(path / DATA_NAME) == []
+    assert precheck.walk_pages(path / DATA_NAME) == []
 
 
 def test_a_flipped_bit_in_a_head_never_passes_for_another_history(path) -> None:

@@ -72,6 +72,12 @@ def unregister(identity: Identity, environment: Forkable) -> None:
         _forkable.discard(environment)
 
 
+def is_registered(identity: Identity) -> bool:
+    """Whether this process has the directory open."""
+    with _lock:
+        return identity in _open
+
+
 def notice_forks(watcher: Forkable) -> None:
     """Tell ``watcher`` about forks for as long as it lives."""
     _forkable.add(watcher)
