@@ -2,6 +2,7 @@
 
 import contextvars
 from collections.abc import Callable, Hashable, Mapping
+from functools import partial
 from typing import Any, Final, TypeVar, cast
 
 from headwater.errors import (
@@ -10,6 +11,7 @@ from headwater.errors import (
     FunctionKindError,
 )
 from headwater.functions.arguments import CompiledFunction
+from headwater.functions.attempt import Attempt
 from headwater.functions.declaration import BoundQuery, Function, Kind
 from headwater.functions.execution import Execution
 from headwater.functions.modules import Application
@@ -179,6 +181,13 @@ class Runner:
         """Run a mutation and return its result, once what it wrote is durable."""
         origin = origin_of(call.path)
         return self._until_committed(self._run_of(call), origin, call.statistics)
+
+    def attempt(self, call: Call) -> Attempt:
+        """Run a mutation on a snapshot now, to be committed later."""
+        call.detach()
+        run, origin = self._run_of(call), origin_of(call.path)
+        again = partial(self._until_committed, run, origin, call.statistics)
+        return Attempt(self.store, run, origin, call.statistics, again)
 
     def _run_of(self, call: Call) -> Run:
         def run(transaction: Transaction) -> Any:

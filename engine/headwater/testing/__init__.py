@@ -6,5 +6,6 @@ Throw-away databases with time and randomness set by hand, and, with the extra
 
 from headwater.testing.clock import ManualClock
 from headwater.testing.database import ThrowAwayDatabase, database
+from headwater.testing.interleaving import Client, Clients, Pending
 
-__all__ = ["ManualClock", "ThrowAwayDatabase", "database"]
+__all__ = ["Client", "Clients", "ManualClock", "Pending", "ThrowAwayDatabase", "database"]

@@ -8,9 +8,10 @@ from headwater.functions.modules import collect
 from headwater.limits import DEFAULT_LIMITS, Limits
 from headwater.opening import make
 from headwater.testing.clock import ManualClock
+from headwater.testing.crashing import Crashing
 
 
-class ThrowAwayDatabase(Database):
+class ThrowAwayDatabase(Crashing, Database):
     """A database that is removed when it is closed.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from headwater.clock import Clock
 from headwater.errors import ConflictError
@@ -33,6 +33,26 @@ _TICK_NS = 245
 """Just above 1/4096 ms, the distance of two creation times."""
 
 
+class Observer(Protocol):
+    """Who watches the transactions of a store."""
+
+    def transaction(
+        self,
+        snapshot: Snapshot,
+        usage: Usage,
+        *,
+        moment: Moment,
+        is_read_only: bool,
+        below: Overlay | None,
+    ) -> Transaction:
+        """Make a transaction, of a kind that tells what it does."""
+        ...
+
+    def published(self, batch: Batch) -> None:
+        """A batch is durable, and nobody has been told yet."""
+        ...
+
+
 class Store:
     """Everything that transactions share.
 
@@ -42,6 +62,8 @@ class Store:
         on_commit: Called by whoever committed after each batch, before its callers go on.
         on_doubt: Called there after a batch that failed and may be durable all the same.
         tell_others: Called after either: wakes other processes on the same directory.
+        observer: Watches what transactions read and what is committed, while histories are
+            recorded.
     """
 
     def __init__(self, environment: Environment, *, limits: Limits, clock: Clock) -> None:
@@ -53,6 +75,7 @@ class Store:
         self.on_commit: Callable[[list[CommitKeys]], None] | None = None
         self.on_doubt: Callable[[], None] | None = None
         self.tell_others: Callable[[], object] | None = None
+        self.observer: Observer | None = None
         self._catalog_lock = threading.Lock()
         self._now_lock = threading.Lock()
         self._now_ns = 0
@@ -117,7 +140,8 @@ class Store:
     ) -> Transaction:
         """A transaction over a snapshot, with a time and a seed of its own."""
         usage = Usage(self.limits, self.clock, seconds_limit=seconds_limit, function=function)
-        return Transaction(
+        make = Transaction if self.observer is None else self.observer.transaction
+        return make(
             snapshot,
             usage,
             moment=Moment(self._next_now_ms, self.clock.seed),
@@ -185,6 +209,8 @@ class Store:
         if not batch.commits:
             return
         self.recent.add(batch.keys)
+        if self.observer is not None:
+            self.observer.published(batch)
         if batch.catalog_ts is not None:
             self.snapshot().close()
         else:

@@ -65,6 +65,11 @@ class Opened:
         """The functions and tables that it was opened with."""
         return self._runner.application
 
+    @property
+    def runner(self) -> Runner:
+        """What runs its functions; for the floors above."""
+        return self._runner
+
     def _deploy(self, build: Build, progress: Report | None) -> None:
         """Bring the stored tables in line with the declared ones."""
         from headwater.transactions.deployment import DeclaredTable, deploy
