@@ -17,7 +17,7 @@ def test_a_timestamp_is_itself(ts):
     assert moment_of(ts) == ts
 
 
-@given(st.datetimes(datetime(1970, 1, 3), datetime(2262, 1, 1), timezones=zones))
+@given(st.datetimes(datetime(1970, 1, 3), datetime(2262, 1, 1), timezones=zones))  # noqa: DTZ001
 def test_a_datetime_counts_to_the_end_of_its_microsecond(at):
     since = at - datetime(1970, 1, 1, tzinfo=UTC)
     microseconds = (since.days * 86400 + since.seconds) * 10**6 + since.microseconds
@@ -27,7 +27,7 @@ def test_a_datetime_counts_to_the_end_of_its_microsecond(at):
 @pytest.mark.parametrize(
     ("at", "said"),
     [
-        (datetime(2026, 1, 1), "without a time zone"),
+        (datetime(2026, 1, 1), "without a time zone"),  # noqa: DTZ001
         (1.5, "got float"),
         ("2026-01-01", "got str"),
         (True, "got bool"),
