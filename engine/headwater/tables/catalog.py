@@ -1,8 +1,8 @@
 """The catalog: which tables and indexes there are.
 
-Tables and indexes are documents of the two system tables ``_tables`` and ``_indexes``, so that
-the log alone says what they are, and a change of them is a commit like any other. A `Catalog` is
-an immutable picture of both at one timestamp.
+Tables, indexes and projections are documents of the system tables ``_tables``, ``_indexes`` and
+``_projections``, so that the log alone says what they are, and a change of them is a commit like
+any other. A `Catalog` is an immutable picture of them at one timestamp.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from headwater.storage.format import Database
 from headwater.storage.transactions import ReadTransaction
+from headwater.tables.projection_info import Projections, projection_info
 from headwater.tables.records import decode_document
 from headwater_indexes.definition import IndexDefinition
 from headwater_indexes.ids import encode_id, table_bounds, table_number_of
@@ -18,8 +19,17 @@ from headwater_indexes.keys import compile_entry_encoder
 
 TABLES_NUMBER: Final = 513
 INDEXES_NUMBER: Final = 514
+PROJECTIONS_NUMBER: Final = 515
+POSITIONS_NUMBER: Final = 516
 USER_TABLES_FROM: Final = 10_001
-SYSTEM_NAMES: Final = {TABLES_NUMBER: "_tables", INDEXES_NUMBER: "_indexes"}
+SYSTEM_NAMES: Final = {
+    TABLES_NUMBER: "_tables",
+    INDEXES_NUMBER: "_indexes",
+    PROJECTIONS_NUMBER: "_projections",
+    POSITIONS_NUMBER: "_projection_positions",
+}
+CATALOG_NUMBERS: Final = frozenset({TABLES_NUMBER, INDEXES_NUMBER, PROJECTIONS_NUMBER})
+"""The tables that the catalog is read from. How far a projection is changes with each batch."""
 
 IndexState: TypeAlias = Literal["building", "ready"]
 
@@ -63,16 +73,29 @@ class TableInfo:
 
     @property
     def is_system(self) -> bool:
-        """Whether it is one of the catalog's own tables."""
+        """Whether it is one of the database's own tables."""
         return self.number < USER_TABLES_FROM
+
+    @property
+    def is_catalog(self) -> bool:
+        """Whether a change of it is a change of the catalog."""
+        return self.number in CATALOG_NUMBERS
+
+
+_NO_PROJECTIONS: Final = Projections()
 
 
 class Catalog:
-    """All tables and indexes at one timestamp. Immutable; compared by identity."""
+    """All tables, indexes and projections at one timestamp. Immutable; compared by identity."""
 
-    __slots__ = ("by_name", "by_number", "indexes_by_space")
+    __slots__ = ("by_name", "by_number", "indexes_by_space", "projections")
 
-    def __init__(self, tables: Iterator[TableInfo] | list[TableInfo]) -> None:
+    def __init__(
+        self,
+        tables: Iterator[TableInfo] | list[TableInfo],
+        projections: Projections = _NO_PROJECTIONS,
+    ) -> None:
+        self.projections: Projections = projections
         self.by_number: dict[int, TableInfo] = {table.number: table for table in tables}
         self.by_name: dict[str, TableInfo] = {
             table.name: table for table in self.by_number.values()
@@ -112,7 +135,8 @@ def load_catalog(reader: ReadTransaction) -> Catalog:
         table_info(document, indexes.get(document["number"], []))
         for document in _documents(reader, TABLES_NUMBER)
     ]
-    return Catalog([*map(_system_table, SYSTEM_NAMES), *tables])
+    projections = map(projection_info, _documents(reader, PROJECTIONS_NUMBER))
+    return Catalog([*map(_system_table, SYSTEM_NAMES), *tables], Projections(projections))
 
 
 def table_info(document: Mapping[str, Any], indexes: list[IndexInfo]) -> TableInfo:

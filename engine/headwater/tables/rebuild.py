@@ -19,7 +19,7 @@ from headwater.storage.environment import Environment
 from headwater.storage.format import TIMESTAMP, Database, seal_document, timestamp_key
 from headwater.storage.transactions import ReadTransaction, WriteTransaction
 from headwater.tables.catalog import (
-    USER_TABLES_FROM,
+    CATALOG_NUMBERS,
     Catalog,
     IndexInfo,
     TableInfo,
@@ -90,7 +90,7 @@ def _gather(reader: ReadTransaction, progress: Report | None) -> _Newest:
             is_alive = event.body is not None
             (alive if is_alive else deleted)[event.id] = commit.ts
             (deleted if is_alive else alive).pop(event.id, None)
-            if table_number_of(event.id) < USER_TABLES_FROM:
+            if table_number_of(event.id) in CATALOG_NUMBERS:
                 catalog_ts = commit.ts
     return _Newest(alive, deleted, catalog_ts, total)
 

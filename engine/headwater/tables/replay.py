@@ -7,7 +7,8 @@ from headwater.errors import CorruptionError
 from headwater.storage.commit_log import Commit, Event, decode_commit
 from headwater.storage.format import CHECKSUM, Database, seal_document, timestamp_of
 from headwater.storage.transactions import ReadTransaction
-from headwater.tables.catalog import USER_TABLES_FROM, Catalog
+from headwater.tables.catalog import CATALOG_NUMBERS, Catalog
+from headwater.tables.horizon import horizon
 from headwater.tables.problems import Problem
 from headwater.tables.progress import Report, reported
 from headwater_indexes.errors import MalformedIdError
@@ -42,9 +43,11 @@ class Replay:
         self.lost: set[int] = set()
         self.catalog_ts: int = 0
         self._head_ts = 0
+        self._horizon = 0
 
     def read_log(self, reader: ReadTransaction, report: Report | None) -> Iterator[Problem]:
         """Walk over the log once; yields what is wrong with it."""
+        self._horizon = horizon(reader)
         total = reader.count(Database.LOG)
         entries = reader.scan(Database.LOG, b"", None)
         for key, value in reported(entries, "reading the log", total, report):
@@ -82,8 +85,16 @@ class Replay:
                 message = f"commit {commit.ts} has an event of {event.id!r}: {error}"
                 yield Problem("id_malformed", "", event.id, commit.ts, message)
                 continue
-            if event.previous_ts != known and event.previous_ts not in self.lost:
+            if event.previous_ts != known and not self._may_be_gone(event, commit.ts, known):
                 yield self._broken(event, commit.ts, known)
+
+    def _may_be_gone(self, event: Event, ts: int, known: int) -> bool:
+        """Whether it is no wonder that the log does not have the version before an event.
+
+        A trimmed log has one version of a document at its horizon: nothing before that one, and
+        everything after it.
+        """
+        return event.previous_ts in self.lost or (ts <= self._horizon and not known)
 
     def _replace(self, event: Event, ts: int) -> int:
         """Apply an event; returns the timestamp of the version before, 0 if there was none."""
@@ -95,7 +106,7 @@ class Replay:
         else:
             record = seal_document(event.id.encode("ascii"), ts, created, event.body)
             self.alive[event.id] = Expected(ts, CHECKSUM.unpack_from(record)[0], created)
-        if table_number_of(event.id) < USER_TABLES_FROM:
+        if table_number_of(event.id) in CATALOG_NUMBERS:
             self.catalog_ts = ts
         return known
 

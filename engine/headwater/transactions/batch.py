@@ -37,7 +37,7 @@ class Batch:
             if write.previous_ts or write.body is not None:
                 events.append(_event(write))
                 # The log has to say so too, or a rebuild would find another timestamp.
-                changes_catalog = changes_catalog or write.table.is_system
+                changes_catalog = changes_catalog or write.table.is_catalog
         if not events:  # whatever it inserted, it deleted again
             return self.last_ts
         self.commits.append(Commit(ts, self.last_ts, origin, events))

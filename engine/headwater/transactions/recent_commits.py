@@ -4,11 +4,12 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
-from headwater.errors import ConflictError
+from headwater.errors import ConflictError, LogTrimmedError
 from headwater.storage import commit_log
 from headwater.storage.codec import unpack
 from headwater.storage.commit_log import Commit, Event
 from headwater.tables.catalog import Catalog
+from headwater.tables.horizon import check_horizon, horizon
 from headwater.tables.snapshot import DOCUMENTS_SPACE, Snapshot
 from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.read_set import ReadSet
@@ -50,10 +51,20 @@ class RecentCommits:
         if self._head >= snapshot.ts:
             return False
         with self._lock:
+            is_cut = self._begin_at_horizon(snapshot)
             foreign = [keys_of(snapshot, commit) for commit in self._missing(snapshot)]
             for commit in foreign:
                 self._append(commit)
-        return any(commit.changes_catalog for commit in foreign)
+        return is_cut or any(commit.changes_catalog for commit in foreign)
+
+    def _begin_at_horizon(self, snapshot: Snapshot) -> bool:
+        """Begin anew if the log was trimmed beyond the window: what lies between is not known."""
+        oldest = horizon(snapshot.reader)
+        if self._head >= oldest:
+            return False
+        self._commits.clear()
+        self._floor = self._head = oldest
+        return True
 
     def _missing(self, snapshot: Snapshot) -> Iterator[Commit]:
         return commit_log.after(snapshot.reader, self._head)
@@ -68,11 +79,15 @@ class RecentCommits:
         """Commits after ``ts`` up to the snapshot, oldest first.
 
         O(their number) while they are in the window, else they are read from the log.
+
+        Raises:
+            LogTrimmedError: Some of them have been trimmed away; what they changed is not known.
         """
         self.catch_up(snapshot)
         found = self.between(ts, snapshot.ts)
         if found is not None:
             return found
+        check_horizon(snapshot.reader, ts)
         return [keys_of(snapshot, commit) for commit in commit_log.after(snapshot.reader, ts)]
 
     def between(self, after_ts: int, up_to_ts: int) -> list[CommitKeys] | None:
@@ -100,7 +115,7 @@ def keys_of(snapshot: Snapshot, commit: Commit) -> CommitKeys:
         table = snapshot.catalog.table_of(event.id)
         if table is None:
             continue
-        changes_catalog = changes_catalog or table.is_system
+        changes_catalog = changes_catalog or table.is_catalog
         for body in (event.body, _body_before(snapshot, event)) if table.indexes else ():
             if body is not None:
                 fields = unpack(body)
@@ -133,6 +148,20 @@ def find_conflict(
         if touched is not None:
             return _conflict(commit, *touched, catalog, who)
     return None
+
+
+def trimmed_conflict(error: LogTrimmedError, who: str) -> ConflictError:
+    """The error of a transaction that is older than what the log still tells."""
+    return ConflictError(
+        f"{who} lost: the log was trimmed to commit {error.horizon} since it began, and whether "
+        "others have changed what it had read is not known any more. Nothing was written. Run it "
+        "again on a new snapshot: db.transact(...) and mutations do that by themselves",
+        ts=error.horizon,
+        function="",
+        table="",
+        index="",
+        key=(),
+    )
 
 
 def _conflict(

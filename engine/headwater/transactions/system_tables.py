@@ -7,12 +7,15 @@ from headwater.errors import DeclarationError
 from headwater.storage.codec import pack
 from headwater.tables.catalog import (
     INDEXES_NUMBER,
+    POSITIONS_NUMBER,
+    PROJECTIONS_NUMBER,
     TABLES_NUMBER,
     IndexInfo,
     IndexState,
     TableInfo,
     table_info,
 )
+from headwater.tables.projection_info import ProjectionInfo, ProjectionPhase
 from headwater.tables.snapshot import DOCUMENTS_SPACE
 from headwater.transactions.transaction import Existing, Transaction
 from headwater_indexes.definition import IndexDefinition
@@ -81,6 +84,50 @@ def delete_index(transaction: Transaction, index: IndexInfo) -> None:
     transaction.remove(info, index.id, _existing(transaction, index.id))
 
 
+def insert_projection(transaction: Transaction, fields: dict[str, Any], position: Any) -> None:
+    """Declare a projection, which is building, and say from where.
+
+    Args:
+        transaction: Where it is written.
+        fields: Those of `ProjectionInfo`, without the id.
+        position: Fields that say how far it is.
+    """
+    _depend_on_catalog(transaction)
+    by_number = transaction.snapshot.catalog.by_number
+    id_text = _insert(transaction, by_number[POSITIONS_NUMBER], position)
+    _insert(transaction, by_number[PROJECTIONS_NUMBER], {**fields, "position": id_text})
+
+
+def delete_projection(transaction: Transaction, projection: ProjectionInfo) -> None:
+    """Drop a projection from the catalog. What its tables hold stays."""
+    _depend_on_catalog(transaction)
+    by_number = transaction.snapshot.catalog.by_number
+    for number, id_text in (
+        (PROJECTIONS_NUMBER, projection.id),
+        (POSITIONS_NUMBER, projection.position_id),
+    ):
+        transaction.remove(by_number[number], id_text, _existing(transaction, id_text))
+
+
+def set_projection_state(
+    transaction: Transaction, projection: ProjectionInfo, state: ProjectionPhase
+) -> None:
+    """Change the state of a projection."""
+    _patch(transaction, PROJECTIONS_NUMBER, projection.id, {"state": state})
+
+
+def position_of(transaction: Transaction, projection: ProjectionInfo) -> dict[str, Any]:
+    """How far a projection is, as it was given; the transaction depends on it."""
+    return _existing(transaction, projection.position_id).fields
+
+
+def set_position(
+    transaction: Transaction, projection: ProjectionInfo, position: dict[str, Any]
+) -> None:
+    """Say how far a projection is."""
+    _patch(transaction, POSITIONS_NUMBER, projection.position_id, position)
+
+
 def _insert(transaction: Transaction, table: TableInfo, fields: dict[str, Any]) -> str:
     id_text, creation_time = transaction.new_id(table)
     transaction.insert(table, id_text, creation_time, fields, pack(fields))
@@ -104,6 +151,6 @@ def _existing(transaction: Transaction, id_text: str) -> Existing:
 
 def _depend_on_catalog(transaction: Transaction) -> None:
     """Two changes of the catalog at a time are one after the other."""
-    for number in (TABLES_NUMBER, INDEXES_NUMBER):
+    for number in (TABLES_NUMBER, INDEXES_NUMBER, PROJECTIONS_NUMBER):
         low, high = transaction.snapshot.catalog.by_number[number].bounds
         transaction.reads.add_range(DOCUMENTS_SPACE, low, high, 0)
