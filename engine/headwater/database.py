@@ -1,12 +1,13 @@
 """The open database: all its verbs in one class."""
 
+from headwater.verbs.audit import AuditVerbs
 from headwater.verbs.by_hand import ManualVerbs
 from headwater.verbs.care import CareVerbs
 from headwater.verbs.functions import FunctionVerbs
 from headwater.verbs.past import PastVerbs
 
 
-class Database(FunctionVerbs, ManualVerbs, PastVerbs, CareVerbs):
+class Database(FunctionVerbs, ManualVerbs, PastVerbs, CareVerbs, AuditVerbs):
     """An open database. Made by `open`; safe to use from any thread.
 
     Attributes:

@@ -1,0 +1,118 @@
+"""What a commit did, whether it would do it again, and what would happen if."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+from headwater.errors import NotReplayableError
+from headwater.functions.purity import refuse_inside
+from headwater.functions.replaying import Replayed, replay
+from headwater.sharing import share
+from headwater.storage import commit_log
+from headwater.storage.environment import Environment
+from headwater.storage.filling import create_filled
+from headwater.storage.transactions import WriteTransaction
+from headwater.tables.copying import copy_state
+from headwater.tables.moments import moment_of
+from headwater.tables.past import past_snapshot
+from headwater.tables.progress import Report
+from headwater.verbs.opened import Opened
+
+
+class AuditVerbs(Opened):
+    """Replays and forks."""
+
+    def replay(self, ts: int) -> Replayed:
+        """Run the mutation of a commit again, on the state that it had, and compare. Writes nothing.
+
+        O(what was committed since, as all reads of the past).
+
+        Args:
+            ts: Timestamp of the commit of a mutation with ``record_arguments=True``.
+
+        Raises:
+            NotReplayableError: There is no such commit, its arguments were not recorded, or its
+                function is gone.
+            LogTrimmedError: The state before it is gone.
+        """
+        refuse_inside()
+        snapshot = self._store.snapshot()
+        try:
+            commit = commit_log.read(snapshot.reader, ts)
+            if commit is None:
+                raise NotReplayableError(
+                    f"there is no commit {ts}; take the ts of a revision, as db.history(id) gives "
+                    "them",
+                    ts=ts,
+                    function="",
+                )
+            before = past_snapshot(snapshot.reader, snapshot.catalog, commit.previous_ts)
+            return replay(self._runner, commit, before)
+        finally:
+            snapshot.close()
+
+    def fork(
+        self,
+        path: str | Path | None = None,
+        *,
+        at: int | datetime | None = None,
+        progress: Report | None = None,
+    ) -> Self:
+        """A database of its own that starts with this one's state and history. Close it yourself.
+
+        It has the same functions and limits. Made whole or not at all; others go on writing here,
+        and the file cannot reuse space meanwhile. O(documents and commits).
+
+        Args:
+            path: A directory that is missing or empty; None for a throw-away database.
+            at: The moment to start from: a timestamp or an aware datetime; None for now.
+            progress: Told how far it is.
+
+        Raises:
+            AlreadyOpenError: There is a database already.
+            NotADatabaseError: Something else is at ``path``.
+            LogTrimmedError: That moment is no longer in the log.
+            SchemaMismatchError: The documents of then do not fit today's types.
+        """
+        refuse_inside()
+        clock, limits = self._store.clock, self._store.limits
+
+        def fill(writer: WriteTransaction) -> None:
+            self._copy_into(writer, at, progress)
+
+        def opened(directory: Path | None) -> Self:
+            seconds = limits.snapshot_seconds
+            environment = Environment.open(directory, snapshot_seconds=seconds, clock=clock)
+            try:
+                if directory is None:
+                    environment.run_write(fill)
+                return type(self)(
+                    environment,
+                    self.application,
+                    limits=limits,
+                    clock=clock,
+                    build="wait",
+                    progress=progress,
+                )
+            except BaseException:
+                environment.close()
+                raise
+
+        if path is None:
+            return opened(None)
+        directory = Path(path).expanduser().absolute()
+        create_filled(directory, fill, clock=clock)
+        modules = self.application.modules or None
+        asked = {"modules": modules, "durability": None, "limits": limits}
+        return share(directory, asked, lambda: opened(directory))
+
+    def _copy_into(
+        self, writer: WriteTransaction, at: int | datetime | None, progress: Report | None
+    ) -> None:
+        """Write the state of then into an empty database."""
+        with self._store.environment.read_for_long() as reader:
+            source = reader
+            if at is not None:
+                snapshot = self._store.snapshot_of(reader)
+                source = past_snapshot(reader, snapshot.catalog, moment_of(at)).reader
+            copy_state(writer, source, progress)
