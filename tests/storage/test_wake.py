@@ -3,12 +3,17 @@
 Method: several beacons on one directory in this process, and children that are killed or forked.
 """
 
+import os
+import select
 import threading
+from pathlib import Path
 
 import pytest
 
 from headwater.errors import ClosedError, StorageError
-from headwater.storage import wake
+from headwater.storage import deaths, wake
+from headwater.storage.deaths import DeathWatch
+from headwater.storage.members import Member, Place, own_place, start_of
 from headwater.storage.wake import Beacon
 
 
@@ -74,7 +79,7 @@ def test_a_listener_that_is_busy_loses_no_last_notice(beacons) -> None:
 
 
 def test_a_full_pipe_keeps_nobody_waiting(beacons, monkeypatch) -> None:
-    monkeypatch.setattr(wake, "_NOTICE", b"x" * 65536)
+    monkeypatch.setattr(wake, "_COMMITTED", b"x" * 65536)
     busy, go_on = threading.Event(), threading.Event()
     beacons().listen(lambda: (busy.set(), go_on.wait()))
     speaker = beacons()
@@ -205,3 +210,139 @@ def test_a_directory_that_takes_no_pipe_is_named(tmp_path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="pipe"):
         Beacon(tmp_path / "file").listen(lambda: None)
+
+
+def test_who_listens_hears_of_the_death_of_another_process(beacons, tmp_path, start) -> None:
+    heard, died = threading.Event(), threading.Event()
+    beacons().listen(heard.set, on_death=died.set)
+    child = start(JOINING, tmp_path)
+    assert child.stdout.readline() == "1\n"
+    assert heard.wait(60)
+    child.kill()
+    assert died.wait(60)
+
+
+def test_who_was_there_before_is_watched_as_well(beacons, tmp_path, start) -> None:
+    child = start(JOINING, tmp_path)
+    assert child.stdout.readline() == "0\n"
+    heard, died = threading.Event(), threading.Event()
+    beacons().listen(heard.set, on_death=died.set)
+    child.kill()
+    assert died.wait(60)
+    assert heard.wait(60)
+
+
+JOINING = """
+from headwater.storage.members import Membership
+from headwater.storage.wake import Beacon
+membership = Membership.join(path)
+print(Beacon(path).announce(), flush=True)
+input()
+"""
+
+
+def test_one_who_joined_into_a_full_pipe_is_watched(beacons, tmp_path, start, monkeypatch) -> None:
+    monkeypatch.setattr(wake, "_COMMITTED", b"\x01" * 65536)
+    busy, go_on, died = threading.Event(), threading.Event(), threading.Event()
+    beacons().listen(lambda: (busy.set(), go_on.wait()), on_death=died.set)
+    speaker = beacons()
+    speaker.notify()
+    busy.wait()
+    speaker.notify()
+    child = start(JOINING, tmp_path)
+    assert child.stdout.readline() == "1\n"
+    go_on.set()
+    child.kill()
+    assert died.wait(60)
+
+
+def test_one_who_leaves_is_watched_no_longer(beacons, tmp_path, start) -> None:
+    beacon, heard = beacons(), threading.Semaphore(0)
+    beacon.listen(heard.release)
+    child = start(
+        JOINING
+        + """
+membership.leave()
+print(Beacon(path).announce(), flush=True)
+input()
+""",
+        tmp_path,
+    )
+    child.stdout.readline()
+    assert heard.acquire(timeout=60)
+    assert len(beacon._deaths._watched) == 1
+    child.stdin.write("leave\n")
+    child.stdin.flush()
+    child.stdout.readline()
+    assert heard.acquire(timeout=60)
+    assert beacon._deaths._watched == {}
+
+
+def test_closing_closes_what_watches_others(beacons, tmp_path, start) -> None:
+    start(JOINING, tmp_path).stdout.readline()
+    beacon = beacons()
+    beacon.listen(lambda: None)
+    assert len(beacon._deaths._watched) == 1
+    (descriptor,) = beacon._deaths._watched.values()
+    beacon.close()
+    with pytest.raises(OSError, match="descriptor"):
+        os.fstat(descriptor)
+
+
+@pytest.fixture
+def watch(monkeypatch, start):
+    """A watch over a directory in which one other process is; its file says what the test wants."""
+
+    class Watched(DeathWatch):
+        def __init__(self) -> None:
+            pid = start("input()", ".").pid
+            self.here = [Member(pid, start_of(pid), own_place(), "x", Path("x"))]
+            monkeypatch.setattr(deaths, "members", lambda _: self.here)
+            super().__init__(Path("x"), select.poll())
+
+        def say(self, **facts) -> None:
+            self.here = [self.here[0]._replace(**facts)]
+
+    watched = Watched()
+    yield watched
+    watched.close()
+
+
+def refuse(error: OSError):
+    def open_descriptor(pid: int) -> int:
+        raise error
+
+    return open_descriptor
+
+
+def test_a_process_that_took_the_number_of_another_is_not_taken_for_it(watch, monkeypatch) -> None:
+    watch.say(started=1)
+    assert watch.look(), "it is gone"
+    assert watch._watched == {}
+
+
+def test_a_process_that_died_before_it_could_be_watched_is_noticed(watch, monkeypatch) -> None:
+    monkeypatch.setattr(deaths, "_open_descriptor", refuse(ProcessLookupError()))
+    assert watch.look()
+
+
+@pytest.mark.parametrize("way", [refuse(PermissionError()), None])
+def test_where_processes_cannot_be_watched_nobody_is(watch, monkeypatch, way) -> None:
+    monkeypatch.setattr(deaths, "_open_descriptor", way)
+    assert not watch.look()
+    assert watch._watched == {}
+
+
+def test_a_process_that_is_gone_at_the_next_look_may_have_been_killed(watch, monkeypatch) -> None:
+    assert not watch.look()
+    assert not watch.look(), "still there"
+    watch.here = []
+    assert watch.look()
+    assert not watch.look()
+
+
+def test_processes_of_other_containers_and_this_one_are_not_watched(watch, monkeypatch) -> None:
+    for facts in ({"place": Place("another", 1)}, {"pid": os.getpid()}):
+        watch.say(**facts)
+        assert not watch.look()
+        assert watch._watched == {}

@@ -1,13 +1,15 @@
 """Waking other processes: "something was committed", and nothing more.
 
 Each process that listens has a named pipe in the database's directory and a thread that blocks
-on it; nobody polls. A notice carries no data: who is woken reads the log. A notice that does not
-fit into a full pipe is not needed, because the listener has others waiting.
+on it; nobody asks again and again. A notice carries no data: who is woken reads the log. A notice
+that does not fit into a full pipe is not needed, because the listener has others waiting. The
+same thread wakes when a process dies, which may have committed and not come to say so.
 """
 
 import contextlib
 import errno
 import os
+import select
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,13 +17,18 @@ from typing import Final
 
 from headwater.clock import Clock, SystemClock
 from headwater.errors import ClosedError
+from headwater.storage.deaths import DeathWatch
 from headwater.storage.failures import translate
 from headwater.storage.format import WAKE_NAME
 from headwater.storage.registry import notice_forks
 
-_NOTICE: Final = b"\x01"
+_COMMITTED: Final = b"\x01"
+_JOINED: Final = b"\x02"
 _HIDDEN: Final = "."
 _READ_BYTES: Final = 65536
+_PIPE_SMALLEST_BYTES: Final = 4096
+"""So much in a pipe may have filled it, and kept out the notice of one who joined."""
+
 _TICK_NS: Final = 2_000_000_000
 """More than any file system's unit of time."""
 
@@ -43,14 +50,22 @@ class Beacon:
         self._descriptor = -1
         self._is_closed = False
         self._lock = threading.Lock()
+        self._poll = select.poll()
+        self._deaths = DeathWatch(directory, self._poll)
         self._thread: threading.Thread | None = None
         notice_forks(self)
 
-    def listen(self, callback: Callable[[], None]) -> None:
+    def listen(
+        self, callback: Callable[[], None], *, on_death: Callable[[], None] | None = None
+    ) -> None:
         """Call ``callback`` on a thread of its own after each notice; several may become one.
+
+        It is also called after the death of a process that has the directory open: what that one
+        committed last, it may not have told.
 
         Args:
             callback: Must not raise; called until `close`.
+            on_death: Called before it when a process may have died. Must not raise either.
 
         Raises:
             ClosedError: The beacon is closed.
@@ -64,23 +79,38 @@ class Beacon:
                 self._open_pipe()
             except OSError as error:
                 raise translate(error, self._directory, "make a pipe to listen on") from error
+            # After the pipe is there to be told of: who comes later says so.
+            self._deaths.look()
             self._thread = threading.Thread(
-                target=self._hear, args=(callback,), name="headwater-wake", daemon=True
+                target=self._hear,
+                args=(callback, on_death or _nothing),
+                name="headwater-wake",
+                daemon=True,
             )
             self._thread.start()
+
+    def announce(self) -> int:
+        """Tell every listener that this process has the directory open, before it commits.
+
+        They watch it from then on. Returns how many were told.
+        """
+        return self._tell_all(_JOINED)
 
     def notify(self) -> int:
         """Wake every other listener, never waiting for any. Returns how many were told.
 
         Pipes that nobody reads any more, left by killed processes, are removed.
         """
+        return self._tell_all(_COMMITTED)
+
+    def _tell_all(self, notice: bytes) -> int:
         try:
             changed_ns = self._directory.stat().st_mtime_ns
             if changed_ns != self._listed_ns:
                 self._list(changed_ns)
         except OSError:
             return 0
-        return sum([self._tell(pipe) for pipe in self._others])
+        return sum([self._tell(pipe, notice) for pipe in self._others])
 
     def _list(self, changed_ns: int) -> None:
         """Look who listens. The list is good until the directory changes.
@@ -106,7 +136,8 @@ class Beacon:
             thread = self._thread
             if self._pipe is not None:
                 self._pipe.unlink(missing_ok=True)
-                os.write(self._descriptor, _NOTICE)  # the thread sees that it is over
+                with contextlib.suppress(BlockingIOError):  # full, it wakes the thread as well
+                    os.write(self._descriptor, _COMMITTED)
         if thread is not None and thread is not threading.current_thread():
             thread.join()
 
@@ -121,8 +152,9 @@ class Beacon:
     def after_fork_in_child(self) -> None:
         """Let go of the parent's pipe: a reader here would keep it from looking abandoned."""
         self._lock = threading.Lock()
-        if self._descriptor >= 0 and not self._is_closed:
+        if self._descriptor >= 0:
             os.close(self._descriptor)
+            self._deaths.close()
         self._is_closed = True
         self._pipe, self._descriptor = None, -1
 
@@ -133,19 +165,35 @@ class Beacon:
         os.mkfifo(hidden, 0o600)
         # Opened for both, so that it has no end; shown only when it is read, or a notifier
         # would take it for abandoned.
-        self._descriptor = os.open(hidden, os.O_RDWR)
+        self._descriptor = os.open(hidden, os.O_RDWR | os.O_NONBLOCK)
+        self._poll.register(self._descriptor, select.POLLIN)
         self._pipe = hidden.rename(self._directory / name)
 
-    def _hear(self, callback: Callable[[], None]) -> None:
-        descriptor = self._descriptor
+    def _hear(self, callback: Callable[[], None], on_death: Callable[[], None]) -> None:
         while True:
-            os.read(descriptor, _READ_BYTES)
-            if self._is_closed:
-                os.close(descriptor)
-                return
+            ready = self._poll.poll()
+            with self._lock:
+                if self._is_closed:
+                    self._deaths.close()
+                    os.close(self._descriptor)
+                    self._descriptor = -1
+                    return
+                has_died = self._take(ready)
+            if has_died:
+                on_death()
             callback()
 
-    def _tell(self, pipe: Path) -> bool:
+    def _take(self, ready: list[tuple[int, int]]) -> bool:
+        """Take in what woke the thread. Returns whether a process may have died."""
+        has_died = self._deaths.heard(ready)
+        notices = b""
+        with contextlib.suppress(BlockingIOError):  # it was a death alone
+            notices = os.read(self._descriptor, _READ_BYTES)
+        if has_died or _JOINED in notices or len(notices) >= _PIPE_SMALLEST_BYTES:
+            has_died |= self._deaths.look()
+        return has_died
+
+    def _tell(self, pipe: Path, notice: bytes) -> bool:
         try:
             descriptor = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
         except OSError as error:
@@ -154,7 +202,7 @@ class Beacon:
                     pipe.unlink()
             return False
         try:
-            os.write(descriptor, _NOTICE)
+            os.write(descriptor, notice)
         except BlockingIOError:
             pass  # the pipe is full of notices that are still to be heard
         except OSError:
@@ -162,3 +210,7 @@ class Beacon:
         finally:
             os.close(descriptor)
         return True
+
+
+def _nothing() -> None:
+    """Whoever does not mind deaths."""

@@ -103,6 +103,6 @@ class FunctionVerbs(Opened):
         with self._beacon_lock:
             if not self._is_listening:
                 self._store.snapshot().close()  # which says so if it is closed, or was forked
-                self._beacon.listen(self._reactor.wake)
+                self._beacon.listen(self._reactor.wake, on_death=self._free_slots_of_the_dead)
                 self._is_listening = True
         return self._reactor

@@ -1,11 +1,13 @@
 """The parts of an open database, how they are put together, and how they end."""
 
+import contextlib
 import threading
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 from headwater.clock import Clock
+from headwater.errors import HeadwaterError
 from headwater.functions.modules import Application
 from headwater.functions.purity import refuse_inside
 from headwater.functions.runner import Runner
@@ -51,6 +53,7 @@ class Opened:
         self._beacon_lock = threading.Lock()
         self._is_listening = False
         self._store.tell_others = self._beacon.notify
+        self._beacon.announce()
         self._aio: AsyncVerbs | None = None
         self._builder: threading.Thread | None = None
         self._is_closed = False
@@ -92,6 +95,11 @@ class Opened:
                 target=self._build_later, name="headwater-indexes", daemon=True
             )
             self._builder.start()
+
+    def _free_slots_of_the_dead(self) -> None:
+        """Another process died: what its snapshots held back can be used again."""
+        with contextlib.suppress(HeadwaterError):
+            self._store.environment.check_readers()
 
     def _build_later(self) -> None:
         from headwater.transactions.index_building import build_indexes
