@@ -54,6 +54,7 @@ from headwater.errors import (
 from headwater.functions.contexts import MutationCtx, QueryCtx
 from headwater.functions.declaration import BoundQuery, Mutation, Query, mutation, query
 from headwater.functions.replaying import Replayed
+from headwater.functions.snapshots import OpenSnapshot
 from headwater.functions.statistics import ConflictPlace
 from headwater.limits import Limits
 from headwater.opening import open
@@ -66,7 +67,7 @@ from headwater.storage.commit_log import Origin, RecordedCall
 from headwater.tables.problems import Problem
 from headwater.tables.progress import Progress
 from headwater.tables.reports import DocumentChange, RebuildReport, Revision
-from headwater.transactions.explicit import OpenSnapshot, OpenTransaction
+from headwater.transactions.explicit import OpenTransaction
 from headwater.transactions.origins import origin
 from headwater.transactions.pagination import PaginationOptions, PaginationResult
 from headwater.transactions.query import TableQuery

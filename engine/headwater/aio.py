@@ -4,10 +4,12 @@ import asyncio
 import contextvars
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, ParamSpec, TypeVar
+from datetime import datetime
+from typing import Any, Final, ParamSpec, TypeVar, overload
 
 from headwater.functions.declaration import Mutation, Query
 from headwater.functions.runner import Call, Runner
+from headwater.functions.snapshots import optional_moment, query_at, take_moment
 from headwater.reactive.live import Live
 from headwater.reactive.reactor import Reactor
 from headwater.transactions.transaction import TableMissing
@@ -57,11 +59,20 @@ class AsyncVerbs:
         self._reactor = reactor
         self._completions: dict[asyncio.AbstractEventLoop, _Completions] = {}
 
-    async def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run a query on a snapshot of the newest commit. Raises what it raises."""
-        call = self._runner.call("query", function, args, kwargs)
-        result: R = await self._query(call)
-        return result
+    @overload
+    async def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    async def query(
+        self, function: Query[..., R], *args: Any, at: int | datetime | None, **kwargs: Any
+    ) -> R: ...
+
+    async def query(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run a query on a snapshot of the newest commit, or ``at`` a moment, as `Database.query`.
+
+        Raises what it raises.
+        """
+        at = take_moment(function, kwargs) if "at" in kwargs else None
+        return await self._query(self._runner.call("query", function, args, kwargs), at)
 
     async def mutate(self, function: Mutation[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a mutation; what it wrote is durable when this returns. Raises what it raises."""
@@ -69,11 +80,17 @@ class AsyncVerbs:
         result: R = await self._mutate(call)
         return result
 
-    async def call(self, path: str, arguments: dict[str, Any] | None = None) -> Any:
-        """Call a public query or mutation by its path, such as ``chat:send``."""
+    async def call(
+        self,
+        path: str,
+        arguments: dict[str, Any] | None = None,
+        *,
+        at: int | datetime | None = None,
+    ) -> Any:
+        """Call a public query or mutation by its path, such as ``chat:send``; a query ``at``."""
         call = self._runner.call_by_path(path, arguments or {})
-        if call.compiled.function.kind == "query":
-            return await self._query(call)
+        if at is not None or call.compiled.function.kind == "query":
+            return await self._query(call, optional_moment(at))
         return await self._mutate(call)
 
     async def transact(self, function: Callable[[Writer], T]) -> T:
@@ -85,7 +102,9 @@ class AsyncVerbs:
         call = self._runner.call("query", function, args, kwargs)
         return Live(self._reactor, [self._runner.wanted(call)], is_single=True)
 
-    async def _query(self, call: Call) -> Any:
+    async def _query(self, call: Call, at: int | None) -> Any:
+        if at is not None:
+            return await _in_thread(lambda: query_at(self._runner, call, at))
         statistics = call.statistics
         if statistics.runs and statistics.mean_seconds < _QUICK_SECONDS:
             return self._runner.query(call)

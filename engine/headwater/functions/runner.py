@@ -25,6 +25,7 @@ from headwater.storage.codec import pack, unpack
 from headwater.storage.commit_log import Origin, RecordedCall
 from headwater.tables.snapshot import Snapshot
 from headwater.transactions.commit_request import CommitRequest, Run
+from headwater.transactions.moment import Moment
 from headwater.transactions.origins import origin_of
 from headwater.transactions.store import Store
 from headwater.transactions.transaction import TableMissing, Transaction
@@ -286,6 +287,23 @@ class Runner:
             return self._cached(call, snapshot)
         finally:
             snapshot.close()
+
+    def query_in(self, call: Call, snapshot: Snapshot, moment: Moment | None) -> Any:
+        """Run a query on a snapshot that somebody holds; nothing is kept of it.
+
+        Args:
+            call: Of a query.
+            snapshot: Of now or of the past.
+            moment: Its time and randomness, if these are not those of now; then it may take as long
+                as it needs: how far back it looks is no fault of the function.
+        """
+        limit = "query_seconds" if moment is None else None
+        transaction = self.store.begin(
+            snapshot, function=call.path, seconds_limit=limit, is_read_only=True
+        )
+        transaction.moment = moment or transaction.moment
+        arguments = call.own_arguments()
+        return self._execution.run(call.compiled, transaction, arguments, FunctionStatistics())
 
     def _cached(self, call: Call, snapshot: Snapshot) -> Any:
         key = _key_of(call)

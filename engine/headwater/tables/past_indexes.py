@@ -42,7 +42,7 @@ class Changes:
     __slots__ = ("_ordered", "entries")
 
     def __init__(self, entries: dict[bytes, bytes | None]) -> None:
-        self.entries = entries
+        self.entries: dict[bytes, bytes | None] = entries
         self._ordered: list[bytes] = sorted(entries)
 
     def scan(

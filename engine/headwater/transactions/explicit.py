@@ -6,6 +6,7 @@ from typing import Any, Self, cast
 from headwater.errors import ClosedError
 from headwater.storage.format import Database
 from headwater.tables.records import decode_document
+from headwater.tables.snapshot import Snapshot
 from headwater.transactions.origins import origin_of
 from headwater.transactions.reader import Reader, key_of_id, table_number_of
 from headwater.transactions.store import Store
@@ -27,14 +28,33 @@ _ENDED = _Ended("transaction")
 _ENDED_SNAPSHOT = _Ended("snapshot")
 
 
-def get_document(store: Store, id: str) -> dict[str, Any] | None:
-    """The newest committed version of a document, without a transaction around it.
+def snapshot_at(store: Store, at: int | None) -> Snapshot:
+    """A snapshot of the newest commit, or of the state after all commits up to ``at``.
+
+    Raises:
+        LogTrimmedError: The log does not reach back so far.
+    """
+    snapshot = store.snapshot()
+    if at is None or at >= snapshot.ts:
+        return snapshot
+    from headwater.tables.past import past_snapshot
+
+    try:
+        return past_snapshot(snapshot.reader, snapshot.catalog, at)
+    except BaseException:
+        snapshot.close()
+        raise
+
+
+def get_document(store: Store, id: str, at: int | None = None) -> dict[str, Any] | None:
+    """The version of a document now or at a moment, without a transaction around it.
 
     Raises:
         InvalidIdError: The string is no id.
+        LogTrimmedError: The log does not reach back so far.
     """
     key = key_of_id(id)
-    reader = store.environment.read()
+    reader = store.environment.read() if at is None else snapshot_at(store, at).reader
     try:
         record = reader.get(Database.DOCUMENTS, key)
     finally:
@@ -45,7 +65,7 @@ def get_document(store: Store, id: str) -> dict[str, Any] | None:
     return None
 
 
-class OpenSnapshot(Reader):
+class SnapshotReader(Reader):
     """Reads of one moment, in a ``with`` block.
 
     Attributes:
@@ -54,8 +74,8 @@ class OpenSnapshot(Reader):
 
     __slots__ = ("_is_open", "ts")
 
-    def __init__(self, store: Store) -> None:
-        snapshot = store.snapshot()
+    def __init__(self, store: Store, at: int | None = None) -> None:
+        snapshot = snapshot_at(store, at)
         super().__init__(store.begin(snapshot, seconds_limit=None, is_read_only=True))
         self.ts: int = snapshot.ts
         self._is_open = True

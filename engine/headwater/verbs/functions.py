@@ -1,10 +1,13 @@
 """Calling functions, and watching queries."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from headwater.functions.declaration import BoundQuery, Mutation, Query
+from headwater.functions.snapshots import query_at, take_moment
 from headwater.reactive.live import Live
 from headwater.reactive.reactor import Reactor
+from headwater.tables.moments import moment_of
 from headwater.verbs.opened import Opened
 
 if TYPE_CHECKING:
@@ -21,15 +24,33 @@ E = TypeVar("E")
 class FunctionVerbs(Opened):
     """Queries, mutations and live queries."""
 
-    def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    @overload
+    def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    def query(
+        self, function: Query[..., R], *args: Any, at: int | datetime | None, **kwargs: Any
+    ) -> R: ...
+
+    def query(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """Run a query on a snapshot of the newest commit and return its result.
+
+        Args:
+            function: The query.
+            *args: Its arguments by position.
+            **kwargs: Its arguments by name. ``at``, unless the function has an argument of that
+                name, is the moment to look at instead: nanoseconds since the epoch, or an aware
+                datetime. Then the function, which is that of today, sees the state after all
+                commits up to it, ``ctx.now`` is that moment, and there is no time limit. Its ranges
+                cost what was committed since, besides what they read.
 
         Raises:
             ArgumentError: The arguments do not fit.
             ReturnValueError: The result does not fit.
+            LogTrimmedError: The log does not reach back so far.
         """
-        result: R = self._runner.query(self._runner.call("query", function, args, kwargs))
-        return result
+        at = take_moment(function, kwargs) if "at" in kwargs else None
+        call = self._runner.call("query", function, args, kwargs)
+        return self._runner.query(call) if at is None else query_at(self._runner, call, at)
 
     def mutate(self, function: Mutation[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a mutation as one serializable transaction and return its result.
@@ -44,15 +65,30 @@ class FunctionVerbs(Opened):
         result: R = self._runner.mutate(self._runner.call("mutation", function, args, kwargs))
         return result
 
-    def call(self, path: str, arguments: dict[str, Any] | None = None) -> Any:
+    def call(
+        self,
+        path: str,
+        arguments: dict[str, Any] | None = None,
+        *,
+        at: int | datetime | None = None,
+    ) -> Any:
         """Call a public query or mutation by its path: ``db.call("chat:send", {...})``.
+
+        Args:
+            path: Of the function.
+            arguments: By name.
+            at: The moment to look at, for a query; as in `query`.
 
         Raises:
             FunctionNotFoundError: There is none; the nearest path is named.
             FunctionInternalError: It is internal.
             ArgumentError: The arguments do not fit.
+            LogTrimmedError: The log does not reach back to ``at``.
+            UsageError: A mutation with ``at``.
         """
         call = self._runner.call_by_path(path, arguments or {})
+        if at is not None:
+            return query_at(self._runner, call, moment_of(at))
         if call.compiled.function.kind == "query":
             return self._runner.query(call)
         return self._runner.mutate(call)
