@@ -13,6 +13,7 @@ from headwater.clock import Clock, SystemClock
 from headwater.database import Database
 from headwater.errors import (
     AlreadyOpenError,
+    AlreadyThereError,
     ApplicationError,
     ArgumentError,
     ClosedError,
@@ -28,6 +29,7 @@ from headwater.errors import (
     FunctionKindError,
     FunctionNotFoundError,
     HeadwaterError,
+    ImportRefusedError,
     ImpureFunctionError,
     IndexBuildingError,
     IndexNotFoundError,
@@ -78,6 +80,7 @@ from headwater_indexes.values import MISSING, Int64
 __all__ = [
     "MISSING",
     "AlreadyOpenError",
+    "AlreadyThereError",
     "ApplicationError",
     "ArgumentError",
     "BoundQuery",
@@ -102,6 +105,7 @@ __all__ = [
     "FunctionNotFoundError",
     "HeadwaterError",
     "Id",
+    "ImportRefusedError",
     "ImpureFunctionError",
     "Index",
     "IndexBuildingError",

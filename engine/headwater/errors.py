@@ -26,6 +26,8 @@
     │   ├── SchemaMismatchError             (ValueError)  stored documents do not fit a new type
     │   ├── LogTrimmedError                 (LookupError)  a moment before the log begins
     │   ├── NotReplayableError              (ValueError)  a commit without a recorded call
+    │   ├── ImportRefusedError              (ValueError)  a file that cannot be imported
+    │   ├── AlreadyThereError               (FileExistsError)  an export would overwrite something
     │   ├── AlreadyOpenError                (RuntimeError)  open here with other modules or options
     │   ├── ClosedError                     (RuntimeError)  a closed database or transaction
     │   └── ForkedError                     (RuntimeError)  an open database carried over a fork
@@ -301,6 +303,28 @@ class NotReplayableError(UsageError, ValueError):
         super().__init__(message)
         self.ts = ts
         self.function = function
+
+
+class ImportRefusedError(UsageError, ValueError):
+    """A file that cannot be imported as it is. Nothing was imported.
+
+    Attributes:
+        file: The file, or the entry of an archive.
+        line: The offending line from 1; 0 if it is not about one.
+    """
+
+    code = "import_refused"
+
+    def __init__(self, message: str, *, file: str, line: int = 0) -> None:
+        super().__init__(message)
+        self.file = file
+        self.line = line
+
+
+class AlreadyThereError(UsageError, FileExistsError):
+    """An export would overwrite something. Nothing was written."""
+
+    code = "already_there"
 
 
 class AlreadyOpenError(UsageError, RuntimeError):
