@@ -1,0 +1,178 @@
+"""Documents of one moment written to files: as lines of JSON, or as a snapshot of Convex's.
+
+Lines of JSON, a directory::
+
+    _tables.jsonl           {"name":"messages","id":10001}: the tables and their numbers in ids
+    messages.jsonl          one document in a line, in the exact dialect
+
+A snapshot of Convex's, a ZIP file::
+
+    README.md
+    _tables/documents.jsonl
+    messages/documents.jsonl            one document in a line, in Convex's dialect
+    messages/generated_schema.jsonl
+
+Source: the format of ``npx convex export`` (crates/exports in the repository of Convex's backend).
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from headwater.errors import AlreadyThereError, HeadwaterError
+from headwater.exchange.json_values import Dialect, write_line
+from headwater.exchange.state import StateAt
+from headwater.storage.failures import translate
+from headwater.storage.manifest import flush
+from headwater.tables.catalog import TableInfo
+from headwater.tables.progress import Report, reported
+
+T = TypeVar("T")
+
+Format: TypeAlias = Literal["jsonl", "convex"]
+
+TABLES_LINES: Final = "_tables.jsonl"
+LINES_SUFFIX: Final = ".jsonl"
+TABLES_ENTRY: Final = "_tables/documents.jsonl"
+DOCUMENTS_ENTRY: Final = "/documents.jsonl"
+
+_SCHEMA_ENTRY: Final = "/generated_schema.jsonl"
+_UNIFORM: Final = '"uniform"\n'
+_WELCOME: Final = (
+    "# A snapshot of a Headwater database\n\n"
+    "One folder for each table, one document in each line of its documents.jsonl, in the format of\n"
+    "a Convex snapshot export. `_tables` has the numbers of the tables, which ids contain.\n"
+)
+
+
+class ExportReport(NamedTuple):
+    """What was exported.
+
+    Attributes:
+        path: The directory or the file.
+        ts: Timestamp of the last commit in it.
+        documents: Number of documents by table.
+    """
+
+    path: Path
+    ts: int
+    documents: dict[str, int]
+
+
+def export_lines(
+    state: StateAt, tables: list[TableInfo], directory: Path, progress: Report | None
+) -> ExportReport:
+    """Write a directory of lines of JSON; whole or not at all. Durable on return.
+
+    Raises:
+        AlreadyThereError: There is something at that path.
+        StorageError: The disk is full, or the system failed.
+    """
+
+    def fill(staging: Path) -> dict[str, int]:
+        staging.mkdir()
+        _write_text(staging / TABLES_LINES, _numbers(tables))
+        counts: dict[str, int] = {}
+        for table in tables:
+            lines = _Counted(_lines(state, table, "exact", progress))
+            _write_text(staging / f"{table.name}{LINES_SUFFIX}", lines)
+            counts[table.name] = lines.count
+        flush(staging)
+        return counts
+
+    return ExportReport(directory, state.ts, _made_beside(directory, fill))
+
+
+def export_snapshot(
+    state: StateAt, tables: list[TableInfo], path: Path, progress: Report | None
+) -> ExportReport:
+    """Write a ZIP file as Convex's snapshots are; whole or not at all. Durable on return.
+
+    Raises:
+        AlreadyThereError: There is something at that path.
+        StorageError: The disk is full, or the system failed.
+    """
+
+    def fill(staging: Path) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        with ZipFile(staging, "x", ZIP_DEFLATED) as archive:
+            archive.writestr("README.md", _WELCOME)
+            _write_entry(archive, TABLES_ENTRY, _numbers(tables))
+            for table in tables:
+                lines = _Counted(_lines(state, table, "convex", progress))
+                _write_entry(archive, table.name + DOCUMENTS_ENTRY, lines)
+                archive.writestr(table.name + _SCHEMA_ENTRY, _UNIFORM)
+                counts[table.name] = lines.count
+        flush(staging)
+        return counts
+
+    return ExportReport(path, state.ts, _made_beside(path, fill))
+
+
+class _Counted:
+    """Lines as they are, counted as they pass."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self.count = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self.count += 1
+            yield line
+
+
+def _numbers(tables: Iterable[TableInfo]) -> Iterator[str]:
+    for table in sorted(tables, key=lambda table: table.number):
+        yield write_line({"name": table.name, "id": table.number}, "exact")
+
+
+def _lines(
+    state: StateAt, table: TableInfo, dialect: Dialect, progress: Report | None
+) -> Iterator[str]:
+    total = state.count(table) if progress else 0
+    documents = state.documents(table)
+    for document in reported(documents, f"exporting {table.name}", total, progress):
+        yield write_line(document, dialect)
+
+
+def _write_text(path: Path, lines: Iterable[str]) -> None:
+    with path.open("x", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in lines)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _write_entry(archive: ZipFile, name: str, lines: Iterable[str]) -> None:
+    with archive.open(name, "w", force_zip64=True) as entry:
+        for line in lines:
+            entry.write(f"{line}\n".encode())
+
+
+def _made_beside(path: Path, fill: Callable[[Path], T]) -> T:
+    """Let ``fill`` make a file or a directory under another name, then give it its own."""
+    import shutil
+
+    if os.path.lexists(path):
+        raise AlreadyThereError(
+            f"{path}: expected nothing there, found a {'directory' if path.is_dir() else 'file'}; "
+            "choose another path, or move it away"
+        )
+    staging = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        result = fill(staging)
+        staging.rename(path)
+        flush(path.parent)
+    except OSError as error:
+        if isinstance(error, HeadwaterError):
+            raise
+        raise translate(error, path, "export") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        with suppress(OSError):
+            staging.unlink()
+    return result
