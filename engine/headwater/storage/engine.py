@@ -63,6 +63,18 @@ def open_engine(path: Path, options: EngineOptions) -> "lmdb.Environment":
             size //= 2
 
 
+def open_unlocked(path: Path, options: EngineOptions) -> "lmdb.Environment":
+    """Open LMDB for reading, without its lock file, in a directory that the caller has alone.
+
+    Raises:
+        lmdb.Error: LMDB's own.
+        StorageError: This LMDB was built without the patches against crafted files.
+    """
+    refuse_unpatched()
+    assert options.is_read_only
+    return _open(path, options, options.map_size_bytes or MAP_SIZE_SMALLEST_BYTES, lock=False)
+
+
 def refuse_unpatched() -> None:
     """Refuse a system liblmdb: it lacks py-lmdb's bounds checks on what it reads from the file.
 
@@ -91,7 +103,9 @@ def open_handles(environment: "lmdb.Environment") -> Handles:
         return tuple([environment.open_db(name, txn=transaction) for name in names])
 
 
-def _open(path: Path, options: EngineOptions, size: int) -> "lmdb.Environment":
+def _open(
+    path: Path, options: EngineOptions, size: int, *, lock: bool = True
+) -> "lmdb.Environment":
     # writemap is never used: with it a full disk kills the process (SIGBUS), and a stray write
     # of any extension module reaches the file. sync without metasync is not offered either.
     return lmdb.Environment(
@@ -104,6 +118,7 @@ def _open(path: Path, options: EngineOptions, size: int) -> "lmdb.Environment":
         metasync=options.is_durable,
         sync=options.is_durable,
         writemap=False,
+        lock=lock,
         max_readers=READERS_MAX,
         max_dbs=len(Database),
         max_spare_txns=0,

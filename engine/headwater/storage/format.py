@@ -123,7 +123,7 @@ def timestamp_of(key: bytes) -> int:
     if len(key) != TIMESTAMP.size or key[0] > 0x7F:
         raise CorruptionError(
             f"log: key {key!r} is no timestamp: expected 8 bytes below 2**63, got {len(key)}; "
-            "restore the database from a backup"
+            "hw.repair(path) saves the commits that are sound, or restore a backup"
         )
     return int.from_bytes(key, "big")
 

@@ -1,8 +1,12 @@
 """What a verification can find."""
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 ProblemKind: TypeAlias = Literal[
+    "manifest_damaged",  # headwater.json is missing or not what was written
+    "file_damaged",  # the data file cannot be opened: missing, cut short, older than it was
+    "pages_damaged",  # the form of a page, or of the tree that it belongs to
+    "check_died",  # the process that looked was killed by what it read
     "storage_damaged",  # LMDB could not go on reading
     "commit_damaged",  # checksum or form of a commit
     "commit_missing",  # a commit does not follow the one before it in the log
@@ -18,6 +22,7 @@ ProblemKind: TypeAlias = Literal[
     "tombstone_extra",
     "tombstone_differs",
     "table_missing",  # a document of a table that the catalog does not have
+    "horizon_differs",  # the log is noted to be trimmed to a commit that it does not have
     "catalog_damaged",  # the tables and indexes cannot be read
     "catalog_differs",  # the timestamp of its last change is not that of the log
     "entry_missing",  # of an index
@@ -42,3 +47,38 @@ class Problem(NamedTuple):
     id: str
     ts: int
     message: str
+
+    @property
+    def advice(self) -> str:
+        """What can be done about it."""
+        return _ADVICE.get(self.kind, _REPAIR)
+
+
+_REBUILD: Final = (
+    "db.rebuild() makes tables and indexes anew from the log; if the log is damaged as well, close "
+    "the database everywhere and run hw.repair(path)"
+)
+_REPAIR: Final = (
+    "restore a backup; if there is none, or it is too old: close the database everywhere and run "
+    "hw.repair(path), which saves what can be saved and says what cannot"
+)
+_ADVICE: Final[dict[ProblemKind, str]] = dict.fromkeys(
+    (
+        "document_damaged",
+        "document_missing",
+        "document_extra",
+        "document_differs",
+        "creation_time_differs",
+        "tombstone_damaged",
+        "tombstone_missing",
+        "tombstone_extra",
+        "tombstone_differs",
+        "table_missing",
+        "catalog_damaged",
+        "catalog_differs",
+        "entry_missing",
+        "entry_extra",
+        "entry_differs",
+    ),
+    _REBUILD,
+)

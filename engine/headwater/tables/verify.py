@@ -3,16 +3,25 @@
 The log is read once, for its checksums and chains and for what it makes of every document; then
 tombstones, documents and the catalog are compared with that, and the indexes with the documents.
 What is wrong is named and passed over, and what follows from damage that is named already is not
-named again. This finds wrong records; wrong pages of the file are LMDB's to tell.
+named again. This finds wrong records; `verify_pages` finds wrong pages.
 """
 
 from collections.abc import Iterator
 from contextlib import suppress
 
 from headwater.errors import CorruptionError, HeadwaterError
-from headwater.storage.format import CHECKSUM, TIMESTAMP, Database, open_document
+from headwater.storage.format import (
+    CHECKSUM,
+    TIMESTAMP,
+    TIMESTAMP_MAX,
+    Database,
+    open_document,
+    timestamp_key,
+)
 from headwater.storage.transactions import ReadTransaction
 from headwater.tables.catalog import Catalog, load_catalog
+from headwater.tables.horizon import horizon
+from headwater.tables.ordered import in_order
 from headwater.tables.problems import Problem
 from headwater.tables.progress import Report, reported
 from headwater.tables.projection import META_CATALOG
@@ -38,7 +47,7 @@ def verify(snapshot: Snapshot, *, progress: Report | None = None) -> list[Proble
 
 
 def _problems(snapshot: Snapshot, report: Report | None) -> Iterator[Problem]:
-    reader = snapshot.reader
+    reader = in_order(snapshot.reader)
     catalog = snapshot.catalog
     unreadable = _why_unreadable(reader)
     if unreadable is None:
@@ -50,6 +59,7 @@ def _problems(snapshot: Snapshot, report: Report | None) -> Iterator[Problem]:
     yield from _guarded(_tombstones(reader, replay, report))
     yield from _guarded(_documents(reader, replay, report))
     yield from _guarded(_catalog_ts(reader, replay))
+    yield from _guarded(_horizon(reader, replay))
     for index in catalog.indexes_by_space.values():
         table = catalog.by_number[index.table_number]
         yield from _guarded(verify_index(reader, table, index, report))
@@ -86,6 +96,18 @@ def _catalog_ts(reader: ReadTransaction, replay: Replay) -> Iterator[Problem]:
             f"the noted timestamp of the catalog is {stored!r}, the log changed it last in commit "
             f"{replay.catalog_ts or 'none'}; {_REBUILD}",
         )
+
+
+def _horizon(reader: ReadTransaction, replay: Replay) -> Iterator[Problem]:
+    """The commit to which the log was trimmed stays in it for ever."""
+    ts = horizon(reader)
+    is_there = ts <= TIMESTAMP_MAX and reader.get(Database.LOG, timestamp_key(ts)) is not None
+    if ts and not is_there and ts not in replay.lost:
+        message = (
+            f"the log is noted to be trimmed to commit {ts}, which it does not have: moments that "
+            "it still knows may be refused, or others given wrong; restore a backup"
+        )
+        yield Problem("horizon_differs", "", "", ts, message)
 
 
 def _timestamp(stored: bytes) -> int | None:

@@ -45,15 +45,23 @@ class CareVerbs(Opened):
         build_indexes(self._store, progress=progress)
 
     def verify(self, *, progress: Report | None = None) -> list[Problem]:
-        """Check the log, the documents against the log, and the indexes against the documents.
+        """Check the pages of the file, the log, the documents against it, and the indexes.
 
-        Reads everything. An empty list means that nothing is wrong.
+        Reads everything. An empty list means that nothing is wrong; each problem has the
+        ``advice`` what to do. If pages are damaged, no records are looked at, because LMDB could
+        end this process over them: close the database and use `check`, which has another process
+        look.
+
+        Args:
+            progress: Told about the steps.
         """
         from headwater.tables.verify import verify
+        from headwater.tables.verify_pages import verify_pages
 
         refuse_inside()
         with self._store.environment.read_for_long() as reader:
-            return verify(self._store.snapshot_of(reader), progress=progress)
+            snapshot = self._store.snapshot_of(reader)
+            return verify_pages(self.path) or verify(snapshot, progress=progress)
 
     def rebuild(self, *, progress: Report | None = None) -> RebuildReport:
         """Make all tables and indexes anew from the log, in one step; writers wait."""
