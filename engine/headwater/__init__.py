@@ -61,11 +61,13 @@ from headwater.functions.statistics import ConflictPlace
 from headwater.limits import Limits
 from headwater.opening import open
 from headwater.reactive.live import Live
+from headwater.reactive.log_tail import LogTail
 from headwater.schema import v
 from headwater.schema.annotations import Wire
 from headwater.schema.tables import Document, DocumentOf, Id, Index, Table, TableIndex
 from headwater.schema.validators import Check, Length, Pattern, Range
 from headwater.storage.commit_log import Origin, RecordedCall
+from headwater.tables.log_entries import Change, LogEntry
 from headwater.tables.problems import Problem
 from headwater.tables.progress import Progress
 from headwater.tables.reports import DocumentChange, RebuildReport, Revision
@@ -75,6 +77,7 @@ from headwater.transactions.pagination import PaginationOptions, PaginationResul
 from headwater.transactions.query import TableQuery
 from headwater.transactions.reader import Reader
 from headwater.transactions.writer import Writer
+from headwater.verbs.stream import Log
 from headwater_indexes.values import MISSING, Int64
 
 __all__ = [
@@ -84,6 +87,7 @@ __all__ = [
     "ApplicationError",
     "ArgumentError",
     "BoundQuery",
+    "Change",
     "Check",
     "Clock",
     "ClosedError",
@@ -118,6 +122,9 @@ __all__ = [
     "LimitExceededError",
     "Limits",
     "Live",
+    "Log",
+    "LogEntry",
+    "LogTail",
     "LogTrimmedError",
     "Mutation",
     "MutationCtx",

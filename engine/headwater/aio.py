@@ -11,7 +11,12 @@ from headwater.functions.declaration import Mutation, Query
 from headwater.functions.runner import Call, Runner
 from headwater.functions.snapshots import optional_moment, query_at, take_moment
 from headwater.reactive.live import Live
+from headwater.reactive.log_reading import open_tail, read_log
+from headwater.reactive.log_tail import LogTail
 from headwater.reactive.reactor import Reactor
+from headwater.tables.log_entries import LogEntry, TableFilter, Wanted
+from headwater.tables.moments import moment_of
+from headwater.transactions.store import Store
 from headwater.transactions.transaction import TableMissing
 from headwater.transactions.writer import Writer
 
@@ -47,16 +52,44 @@ class _Completions:
                 future.set_result(None)
 
 
+class AsyncLog:
+    """The log for asyncio. It is ``db.aio.log``."""
+
+    def __init__(self, store: Store, reactor: Reactor) -> None:
+        self._store = store
+        self._reactor = reactor
+
+    async def read(
+        self,
+        after: int | datetime = 0,
+        *,
+        limit: int | None = None,
+        tables: TableFilter = None,
+    ) -> list[LogEntry]:
+        """The commits later than ``after``, oldest first, as `Log.read` gives them."""
+        moment, wanted = moment_of(after, "after"), Wanted(tables)
+        return await _in_thread(lambda: read_log(self._store, moment, limit, wanted))
+
+    def tail(self, after: int | datetime | None = None, *, tables: TableFilter = None) -> LogTail:
+        """What comes after a moment: ``async for entry in db.aio.log.tail(...)``."""
+        begin = None if after is None else moment_of(after, "after")
+        return open_tail(self._store, self._reactor, begin, Wanted(tables))
+
+
 class AsyncVerbs:
     """The same verbs as the database's own. None of them blocks the event loop.
 
     Many mutations in flight share one flush: start them together, with ``asyncio.gather`` or in
     tasks. One whose task is cancelled is committed or not, as if its caller had stopped listening.
+
+    Attributes:
+        log: The log, to read and to follow.
     """
 
     def __init__(self, runner: Runner, reactor: Reactor) -> None:
         self._runner = runner
         self._reactor = reactor
+        self.log: AsyncLog = AsyncLog(runner.store, reactor)
         self._completions: dict[asyncio.AbstractEventLoop, _Completions] = {}
 
     @overload

@@ -5,9 +5,10 @@ from headwater.verbs.by_hand import ManualVerbs
 from headwater.verbs.care import CareVerbs
 from headwater.verbs.functions import FunctionVerbs
 from headwater.verbs.past import PastVerbs
+from headwater.verbs.stream import StreamVerbs
 
 
-class Database(FunctionVerbs, ManualVerbs, PastVerbs, CareVerbs, AuditVerbs):
+class Database(FunctionVerbs, ManualVerbs, PastVerbs, CareVerbs, AuditVerbs, StreamVerbs):
     """An open database. Made by `open`; safe to use from any thread.
 
     Attributes:

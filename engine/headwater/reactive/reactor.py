@@ -1,4 +1,4 @@
-"""The thread that runs touched live queries, and the one that calls callbacks."""
+"""The thread that runs touched live queries, the one that calls callbacks, and who else listens."""
 
 import threading
 from collections.abc import Callable
@@ -6,6 +6,8 @@ from queue import SimpleQueue
 from typing import Final
 
 from headwater.reactive.live_queries import LiveQueries
+from headwater.reactive.log_listeners import Listener, Listeners
+from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.store import Store
 
 _RETRY_SECONDS: Final = 0.25
@@ -17,6 +19,7 @@ class Reactor:
 
     Attributes:
         queries: The live queries.
+        listeners: Others who are told of every commit.
     """
 
     def __init__(self, store: Store) -> None:
@@ -30,14 +33,34 @@ class Reactor:
         self._caller: threading.Thread | None = None
         self._lock = threading.Lock()
         self.queries: LiveQueries = LiveQueries(store, self.wake)
+        self.listeners: Listeners = Listeners()
 
     def start(self) -> None:
         """Begin to listen for commits. Called with each new subscription."""
         with self._lock:
             if self._thread is None:
                 self._thread = _start(self._loop, "headwater-reactor")
-                self._store.on_commit = self.queries.committed
-                self._store.on_doubt = self.wake
+                self._connect()
+
+    def listen(self, listener: Listener) -> None:
+        """Tell somebody of every commit from now on, until it says that it is closed."""
+        with self._lock:
+            self.listeners.add(listener)
+            self._connect()
+
+    def _connect(self) -> None:
+        self._store.on_commit = self._committed
+        self._store.on_doubt = self.hear
+
+    def _committed(self, commits: list[CommitKeys]) -> None:
+        if self._thread is not None:
+            self.queries.committed(commits)
+        self.listeners.tell(commits)
+
+    def hear(self) -> None:
+        """Another process has committed, or this one may have."""
+        self.wake()
+        self.listeners.tell(None)
 
     def wake(self) -> None:
         """Run a round soon: a query was touched, or another process has committed."""
@@ -57,6 +80,7 @@ class Reactor:
         self._store.on_commit = None
         self._store.on_doubt = None
         self.queries.close()
+        self.listeners.close()
         self._stop.set()
         self._news.put(None)
         self._callbacks.put(None)

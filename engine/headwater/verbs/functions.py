@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from headwater.functions.declaration import BoundQuery, Mutation, Query
 from headwater.functions.snapshots import query_at, take_moment
 from headwater.reactive.live import Live
-from headwater.reactive.reactor import Reactor
 from headwater.tables.moments import moment_of
 from headwater.verbs.opened import Opened
 
@@ -133,12 +132,3 @@ class FunctionVerbs(Opened):
         """
         wanted = [self._runner.wanted(self._runner.bound(query)) for query in queries]
         return Live(self._watching(), wanted, is_single=False)
-
-    def _watching(self) -> Reactor:
-        """The reactor, which hears of the commits of other processes from now on."""
-        with self._beacon_lock:
-            if not self._is_listening:
-                self._store.snapshot().close()  # which says so if it is closed, or was forked
-                self._beacon.listen(self._reactor.wake, on_death=self._free_slots_of_the_dead)
-                self._is_listening = True
-        return self._reactor

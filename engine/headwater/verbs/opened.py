@@ -96,6 +96,15 @@ class Opened:
             )
             self._builder.start()
 
+    def _watching(self) -> Reactor:
+        """The reactor, which hears of the commits of other processes from now on."""
+        with self._beacon_lock:
+            if not self._is_listening:
+                self._store.snapshot().close()  # which says so if it is closed, or was forked
+                self._beacon.listen(self._reactor.hear, on_death=self._free_slots_of_the_dead)
+                self._is_listening = True
+        return self._reactor
+
     def _free_slots_of_the_dead(self) -> None:
         """Another process died: what its snapshots held back can be used again."""
         with contextlib.suppress(HeadwaterError):

@@ -1,0 +1,222 @@
+"""The log as its readers see it: one entry per commit, with each document before and after."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+from headwater.errors import UsageError
+from headwater.schema.tables import Table, is_table
+from headwater.storage import commit_log
+from headwater.storage.codec import unpack
+from headwater.storage.commit_log import Commit, Event, Origin
+from headwater.storage.transactions import ReadTransaction
+from headwater.tables.catalog import Catalog, TableInfo
+from headwater.tables.history import changed_fields
+from headwater.tables.records import decode_body
+from headwater.tables.replay import creation_time
+
+ChangeKind: TypeAlias = Literal["insert", "update", "delete"]
+TableFilter: TypeAlias = "Iterable[str | type[Table[Any]]] | None"
+
+_KEPT_BYTES: Final = 8 * 1024 * 1024
+"""Bodies of earlier commits that are kept: neighbours in the log often follow the same ones."""
+_OVERHEAD: Final = 200
+"""Bytes that a kept body takes besides its own."""
+
+
+class Change:
+    """What one commit did to one document. Compares by what it says; unpacks when asked.
+
+    Attributes:
+        table: Name of its table.
+        id: The document.
+    """
+
+    __slots__ = ("_after", "_before", "_bodies", "_creation_time", "id", "table")
+
+    def __init__(
+        self, table: str, id: str, creation_time: float, before: bytes | None, after: bytes | None
+    ) -> None:
+        self.table: str = table
+        self.id: str = id
+        self._creation_time = creation_time
+        self._bodies = (before, after)
+        self._before: dict[str, Any] | None = None
+        self._after: dict[str, Any] | None = None
+
+    @property
+    def before(self) -> dict[str, Any] | None:
+        """The document as the commit found it, None if it was not there."""
+        if self._before is None:
+            self._before = self._document(self._bodies[0])
+        return self._before
+
+    @property
+    def after(self) -> dict[str, Any] | None:
+        """The document as the commit left it, None if it deleted it."""
+        if self._after is None:
+            self._after = self._document(self._bodies[1])
+        return self._after
+
+    @property
+    def kind(self) -> ChangeKind:
+        """Whether the document came, changed or went."""
+        before, after = self._bodies
+        if before is None:
+            return "insert"
+        return "delete" if after is None else "update"
+
+    @property
+    def changed(self) -> dict[str, tuple[Any, Any]]:
+        """Fields that differ, by name: their old and their new value, MISSING for an absent one.
+
+        A field differs if its stored bytes do. An insert and a delete differ in all fields.
+        """
+        before, after = self._bodies
+        return changed_fields(_fields(before), _fields(after))
+
+    @property
+    def size(self) -> int:
+        """Bytes of both documents as stored."""
+        return sum([len(body) for body in self._bodies if body is not None])
+
+    def _document(self, body: bytes | None) -> dict[str, Any] | None:
+        if body is None:
+            return None
+        return decode_body(self.id.encode("ascii"), self._creation_time, body)
+
+    def _facts(self) -> tuple[object, ...]:
+        return (self.table, self.id, self._creation_time, self._bodies)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Change) and self._facts() == other._facts()
+
+    def __hash__(self) -> int:
+        return hash(self._facts())
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} of {self.id} in {self.table}>"
+
+
+def _fields(body: bytes | None) -> dict[str, Any]:
+    return {} if body is None else unpack(body)
+
+
+class LogEntry(NamedTuple):
+    """One commit.
+
+    Attributes:
+        ts: Its timestamp, nanoseconds since the epoch.
+        origin: Where it came from.
+        changes: What it did, in the order in which it did it; one per document.
+    """
+
+    ts: int
+    origin: Origin
+    changes: tuple[Change, ...]
+
+
+class Wanted:
+    """Which tables a reader of the log wants.
+
+    Args:
+        tables: Names and classes; None for all of the application's.
+
+    Raises:
+        UsageError: It is something else.
+    """
+
+    def __init__(self, tables: TableFilter = None) -> None:
+        self._names: frozenset[str] | None = None if tables is None else _names_of(tables)
+
+    def takes(self, table: TableInfo | None) -> bool:
+        """Whether the changes of a table are wanted."""
+        if table is None:
+            return False
+        return not table.is_system if self._names is None else table.name in self._names
+
+
+def _names_of(tables: Iterable[object]) -> frozenset[str]:
+    if isinstance(tables, str) or is_table(tables):
+        raise UsageError(f"tables: expected a list of tables, got {tables!r}; write tables=[...]")
+    names: set[str] = set()
+    for table in tables:
+        if is_table(table):
+            names.add(table.table_name)
+        elif isinstance(table, str):
+            names.add(table)
+        else:
+            raise UsageError(f"tables: expected tables or their names, got {table!r}")
+    return frozenset(names)
+
+
+class EarlierVersions:
+    """The bodies that commits replaced, found by the previous timestamps of their events.
+
+    Keeps some of the commits that it has read; what the log says of the past does not change.
+    """
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[int, Mapping[str, bytes | None]] = OrderedDict()
+        self._sizes: dict[int, int] = {}
+        self._size = 0
+
+    def body_before(self, reader: ReadTransaction, event: Event) -> bytes | None:
+        """What an event replaced; None if there was nothing, or the log has lost it. O(log n)."""
+        if event.previous_ts == 0:
+            return None
+        bodies = self._kept.get(event.previous_ts)
+        if bodies is None:
+            bodies = self._load(reader, event.previous_ts)
+        else:
+            self._kept.move_to_end(event.previous_ts)
+        return bodies.get(event.id)
+
+    def _load(self, reader: ReadTransaction, ts: int) -> Mapping[str, bytes | None]:
+        commit = commit_log.read(reader, ts)
+        bodies = {} if commit is None else {event.id: event.body for event in commit.events}
+        self._kept[ts] = bodies
+        self._sizes[ts] = sum(
+            [len(body or b"") for body in bodies.values()], _OVERHEAD * len(bodies)
+        )
+        self._size += self._sizes[ts]
+        while len(self._kept) > 1 and self._size > _KEPT_BYTES:
+            dropped, _ = self._kept.popitem(last=False)
+            self._size -= self._sizes.pop(dropped)
+        return bodies
+
+
+def changes_of(
+    reader: ReadTransaction,
+    catalog: Catalog,
+    commit: Commit,
+    wanted: Wanted,
+    versions: EarlierVersions,
+) -> Iterator[Change]:
+    """The wanted changes of a commit, in its order."""
+    for event in commit.events:
+        table = catalog.table_of(event.id)
+        if table is not None and wanted.takes(table):
+            yield change_of(table.name, event, versions.body_before(reader, event))
+
+
+def change_of(table: str, event: Event, before: bytes | None) -> Change:
+    """An event with the body that it replaced."""
+    return Change(table, event.id, creation_time(event), before, event.body)
+
+
+def entries_after(
+    reader: ReadTransaction,
+    catalog: Catalog,
+    ts: int,
+    wanted: Wanted,
+    versions: EarlierVersions,
+) -> Iterator[LogEntry | int]:
+    """Commits later than ``ts``, oldest first.
+
+    Yields the entry of each commit with a wanted change, and the timestamp of each other one.
+    Reads as it is consumed.
+    """
+    for commit in commit_log.after(reader, ts):
+        changes = tuple(changes_of(reader, catalog, commit, wanted, versions))
+        yield LogEntry(commit.ts, commit.origin, changes) if changes else commit.ts
