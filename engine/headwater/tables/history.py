@@ -10,7 +10,7 @@ from headwater.storage.codec import pack, unpack
 from headwater.storage.commit_log import NO_ORIGIN, Event, Origin
 from headwater.storage.format import TIMESTAMP, Database, open_document
 from headwater.tables.records import decode_body
-from headwater.tables.reports import Revision
+from headwater.tables.reports import DocumentChange, Revision
 from headwater.tables.snapshot import Snapshot
 from headwater_indexes.errors import MalformedIdError
 from headwater_indexes.ids import creation_time_of
@@ -93,6 +93,18 @@ def _revision(id: str, version: _Version, before: _Version | None) -> Revision:
 
 def _fields(body: bytes | None) -> dict[str, Any]:
     return {} if body is None else unpack(body)
+
+
+def change_of(
+    table: str, id: str, before: dict[str, Any] | None, after: dict[str, Any] | None
+) -> DocumentChange:
+    """How a document differs between two states."""
+    changed = changed_fields(_user_fields(before), _user_fields(after))
+    return DocumentChange(table, id, before, after, changed)
+
+
+def _user_fields(document: dict[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in (document or {}).items() if name[0] != "_"}
 
 
 def changed_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -18,7 +18,7 @@ from headwater.storage.transactions import (
     CHUNK_LARGEST,
     ReadTransaction,
 )
-from headwater.tables.catalog import SYSTEM_NAMES, Catalog, IndexInfo, TableInfo, load_catalog
+from headwater.tables.catalog import CATALOG_NUMBERS, Catalog, IndexInfo, TableInfo, load_catalog
 from headwater.tables.fill_notes import FILL_NOTES
 from headwater.tables.horizon import check_horizon
 from headwater.tables.past_indexes import Changes, PastIndex, changes_of
@@ -243,7 +243,7 @@ class PastReader(ReadTransaction):
         if newest <= self.ts:
             return newest
         found = [0]
-        for bounds in map(table_bounds, SYSTEM_NAMES):
+        for bounds in map(table_bounds, CATALOG_NUMBERS):
             alive = self.scan(Database.DOCUMENTS, *bounds)
             found += [DOCUMENT_HEADER.unpack_from(record)[1] for _, record in alive]
             deleted = self.scan(Database.DELETED, *bounds)
@@ -287,7 +287,7 @@ def _readable(of_then: Catalog, of_now: Catalog) -> Catalog:
                 indexes[index.name] = replace(index, space=free) if is_taken else index
                 free += is_taken
         tables.append(_with_indexes(table, [replace(i, state="ready") for i in indexes.values()]))
-    return Catalog(tables)
+    return Catalog(tables, of_then.projections)
 
 
 def _with_indexes(table: TableInfo, indexes: list[IndexInfo]) -> TableInfo:

@@ -22,7 +22,7 @@ from headwater.storage.format import (
     timestamp_key,
 )
 from headwater.storage.transactions import ReadTransaction
-from headwater.tables.catalog import SYSTEM_NAMES
+from headwater.tables.catalog import CATALOG_NUMBERS
 from headwater.tables.horizon import horizon
 from headwater.tables.replay import creation_time
 from headwater_indexes.ids import table_bounds
@@ -30,7 +30,7 @@ from headwater_indexes.ids import table_bounds
 _CACHE_EVENTS: Final = 20_000
 """Events of decoded commits that are kept: neighbours in a table often come from few commits."""
 
-_SYSTEM_BOUNDS: Final = frozenset(map(table_bounds, SYSTEM_NAMES))
+_CATALOG_BOUNDS: Final = frozenset(map(table_bounds, CATALOG_NUMBERS))
 
 
 class PastVersions:
@@ -43,8 +43,7 @@ class PastVersions:
     def __init__(self, now: ReadTransaction, ts: int) -> None:
         self._now = now
         self._ts = ts
-        self._horizon = horizon(now)
-        self._commits = _Commits(now)
+        self._versions = Versions(now)
         self._before: dict[bytes, int] = {}
         """Commits with the versions of then, of documents touched since; 0 for no version."""
         self._ordered: list[bytes] | None = None
@@ -84,7 +83,7 @@ class PastVersions:
         Reads the log since then, the first time. Those of the catalog are few, and are found by
         looking at each.
         """
-        if self._ordered is None and (low, high) in _SYSTEM_BOUNDS:
+        if self._ordered is None and (low, high) in _CATALOG_BOUNDS:
             return self._touched_among(low, high)
         if self._ordered is None:
             self._read_log()
@@ -130,42 +129,55 @@ class PastVersions:
     def _walk(self, key: bytes, ts: int) -> int:
         """From a version back to the last one that is not after this moment."""
         while ts > self._ts:
-            event = self._commits.event(ts, key)
-            if event is None:
-                raise _broken(key, ts)
+            event = self._versions.event(key, ts)
+            assert event is not None, "the log goes back to this moment"
             ts = event.previous_ts
         return ts
 
     def _events(self, touched: Sequence[bytes]) -> Iterator[tuple[bytes, int, Event | None]]:
         """The events that made the versions of then, with their timestamps."""
-        before = self._before
-        self._commits.load({before[key] for key in touched})
-        for key in touched:
-            ts = before[key]
-            event = self._commits.event(ts, key) if ts else None
-            if ts > self._horizon and event is None:
-                raise _broken(key, ts)
-            if event is not None and event.body is None and ts <= self._horizon:
-                event = None  # trimming takes tombstones away, sooner or later
+        versions = [(key, self._before[key]) for key in touched]
+        events = self._versions.events(versions)
+        for (key, ts), event in zip(versions, events, strict=True):
             yield key, ts, event
 
 
-class _Commits:
-    """Events of commits, the latest used of which are kept decoded."""
+class Versions:
+    """Versions of documents in the log, by the commits that made them.
+
+    The commits that were used last are kept decoded.
+    """
 
     def __init__(self, reader: ReadTransaction) -> None:
         self._reader = reader
+        self._horizon = horizon(reader)
         self._kept: OrderedDict[int, dict[bytes, Event]] = OrderedDict()
         self._count = 0
 
-    def event(self, ts: int, key: bytes) -> Event | None:
-        """What a commit did to a document; None if the log does not have it."""
-        if ts not in self._kept:
-            self.load([ts])
-        self._kept.move_to_end(ts)
-        return self._kept[ts].get(key)
+    def events(self, versions: Sequence[tuple[bytes, int]]) -> list[Event | None]:
+        """What each commit did to its document, as in `event`; each commit is read once."""
+        self._load({ts for _, ts in versions})
+        return [self.event(key, ts) for key, ts in versions]
 
-    def load(self, wanted: Iterable[int]) -> None:
+    def event(self, key: bytes, ts: int) -> Event | None:
+        """What a commit did to a document; None for no commit (0) and for what was trimmed.
+
+        Raises:
+            CorruptionError: The log should have it, and does not.
+        """
+        if not ts:
+            return None
+        if ts not in self._kept:
+            self._load([ts])
+        self._kept.move_to_end(ts)
+        event = self._kept[ts].get(key)
+        if event is None and ts > self._horizon:
+            raise _broken(key, ts)
+        if event is not None and event.body is None and ts <= self._horizon:
+            return None  # trimming takes deletions away, sooner or later
+        return event
+
+    def _load(self, wanted: Iterable[int]) -> None:
         """Decode the commits that are not kept; they are kept until other ones are loaded."""
         missing = sorted(ts for ts in wanted if ts and ts not in self._kept)
         if not missing:
