@@ -81,6 +81,11 @@ class Model:
         return [(at, did) for at, did in chosen if did]
 
 
+def put(db: hw.Database, table: str, number: int) -> str:
+    """Commit one document; returns its id."""
+    return db.transact(lambda tx: tx.insert(table, {"number": number}))
+
+
 def seen(entries: Any) -> list[tuple[int, list[Did]]]:
     """Entries of the log as plain values."""
     return [

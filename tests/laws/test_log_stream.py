@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.laws.batches import WAIT_SECONDS
 from tests.laws.clocks import StillClock
-from tests.laws.logged import TABLES, Model, operations, seen, transactions
+from tests.laws.logged import TABLES, Model, operations, put, seen, transactions
 from tests.processes.children import nursery
 
 import headwater as hw
@@ -171,7 +171,7 @@ def test_closing_the_database_ends_its_tails():
 
 def test_several_tails_in_threads_all_get_what_several_writers_commit():
     db = hw.open(None)
-    db.transact(lambda tx: tx.insert("apples", {"number": -1}))
+    put(db, "apples", -1)
     collected = {name: [] for name in ("all", "none", "pears")}
     filters = {"all": None, "none": ["none", "pears", "apples"], "pears": ["pears"]}
 
@@ -184,7 +184,7 @@ def test_several_tails_in_threads_all_get_what_several_writers_commit():
 
     def write(writer):
         for number in range(50):
-            db.transact(lambda tx: tx.insert(TABLES[writer], {"number": number}))
+            put(db, TABLES[writer], number)
 
     followers = [threading.Thread(target=follow, args=(name,)) for name in collected]
     writers = [threading.Thread(target=write, args=(writer,)) for writer in (0, 1)]
@@ -192,7 +192,7 @@ def test_several_tails_in_threads_all_get_what_several_writers_commit():
         thread.start()
     for thread in writers:
         thread.join(WAIT_SECONDS)
-    db.transact(lambda tx: tx.insert("pears", {"number": 1000}))
+    put(db, "pears", 1000)
     for thread in followers:
         thread.join(WAIT_SECONDS)
     assert not any(thread.is_alive() for thread in followers)
@@ -205,7 +205,7 @@ def test_several_tails_in_threads_all_get_what_several_writers_commit():
 def test_commits_of_other_processes_come_too_in_the_order_of_the_log(tmp_path):
     path = tmp_path / "db.hw"
     with hw.open(path) as db, nursery() as start:
-        db.transact(lambda tx: tx.insert("apples", {"number": -1}))
+        put(db, "apples", -1)
         begin = db.ts
         child = start(WRITER, path)
         assert child.hear() == "open"
@@ -216,7 +216,7 @@ def test_commits_of_other_processes_come_too_in_the_order_of_the_log(tmp_path):
                 entry = tail.next(WAIT_SECONDS * 3)
                 stamps.append(str(entry.ts))
                 assert child.hear() == stamps[-1]
-                mine = db.transact(lambda tx: tx.insert("pears", {"number": number}))
+                mine = put(db, "pears", number)
                 assert tail.next(WAIT_SECONDS).changes[0].id == mine
             child.tell()
             child.finish()
@@ -254,7 +254,7 @@ def test_a_consumer_in_asyncio_gets_the_same_and_loses_nothing_when_it_is_cancel
 def test_a_tail_holds_no_snapshot_while_it_waits():
     with hw.open(None) as db:
         tail = db.log.tail(0)
-        db.transact(lambda tx: tx.insert("apples", {"number": 1}))
+        put(db, "apples", 1)
         tail.next(WAIT_SECONDS)
         assert tail.take() is None
         assert len(db._store.environment.readers) == 0
@@ -265,7 +265,7 @@ def test_a_slow_consumer_leaves_in_the_log_what_it_has_not_taken():
     with hw.open(None) as db:
         tail = db.log.tail(0)
         for number in range(20):
-            db.transact(lambda tx: tx.insert("apples", {"number": number}))
+            put(db, "apples", number)
         taken = [tail.take()]
         assert len(tail._ready) < 3
         assert tail._news.qsize() <= 1
@@ -276,14 +276,14 @@ def test_a_slow_consumer_leaves_in_the_log_what_it_has_not_taken():
 def test_a_tail_that_nobody_holds_is_told_nothing():
     with hw.open(None) as db:
         db.log.tail(0)
-        db.transact(lambda tx: tx.insert("apples", {"number": 1}))
+        put(db, "apples", 1)
         kept = db.log.tail(0)
         assert [one() for one in db._reactor.listeners._listeners] == [kept]
 
 
 def test_system_tables_are_read_only_when_they_are_named():
     with hw.open(None) as db:
-        db.transact(lambda tx: tx.insert("apples", {"number": 1}))
+        put(db, "apples", 1)
         (entry,) = db.log.read(tables=["_tables"])
         assert entry.origin.function == "_create_table"
         assert [change.after["name"] for change in entry.changes] == ["apples"]
@@ -309,7 +309,7 @@ def test_reading_begins_after_a_date_too():
     clock = StillClock()
     with hw.open(None, clock=clock) as db:
         for number in range(3):
-            db.transact(lambda tx: tx.insert("apples", {"number": number}))
+            put(db, "apples", number)
             clock.seconds += 60
         date = datetime.fromtimestamp(clock.seconds, UTC) - timedelta(seconds=90)
         assert [e.changes[0].after["number"] for e in db.log.read(date)] == [2]
@@ -326,13 +326,13 @@ def test_the_log_is_no_way_out_of_a_function():
         log = db.log
         for use in (log.read, log.tail, lambda: log.horizon):
             with pytest.raises(hw.UsageError, match="instead of its context"):
-                db.transact(lambda tx: use())
+                db.transact(lambda tx, use=use: use())
 
 
 def test_commits_below_the_horizon_of_a_trimmed_log_are_refused():
     with hw.open(None) as db:
         for number in range(4):
-            db.transact(lambda tx: tx.insert("apples", {"number": number}))
+            put(db, "apples", number)
         whole = db.log.read()
         tail, late = db.log.tail(0), db.log.tail(whole[2].ts)
         assert db.log.horizon == 0
