@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
+from headwater.errors import LogTrimmedError
 from headwater.tables.snapshot import Snapshot
 from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.recent_commits import RecentCommits
@@ -19,9 +20,15 @@ class Dependents(Generic[S]):
         ts: All commits up to this one have been looked at.
     """
 
-    def __init__(self, recent: RecentCommits, touch: Callable[[S, int], None]) -> None:
+    def __init__(
+        self,
+        recent: RecentCommits,
+        touch: Callable[[S, int], None],
+        everyone: Callable[[], Iterable[S]],
+    ) -> None:
         self._recent = recent
         self._touch = touch
+        self._everyone = everyone
         self._map: IntervalMap[S] = IntervalMap()
         self.ts: int = recent.head
 
@@ -39,7 +46,12 @@ class Dependents(Generic[S]):
         """Look at every commit up to the snapshot."""
         if snapshot.ts > self.ts:
             if self._map:
-                self._look_at(self._recent.since(snapshot, self.ts))
+                try:
+                    self._look_at(self._recent.since(snapshot, self.ts))
+                except LogTrimmedError:
+                    # What was changed meanwhile is not known any more: it may be anything.
+                    for dependent in list(self._everyone()):
+                        self._touch(dependent, snapshot.ts)
             self.ts = snapshot.ts
 
     def advance_by(self, commits: list[CommitKeys]) -> None:

@@ -53,7 +53,9 @@ class LiveQueries:
         # Entered since the last round began: what they see is not all of that round's moment.
         self._entered: set[Subscription] = set()
         self._abandoned: deque[Subscription] = deque()
-        self._dependents: Dependents[LiveQuery] = Dependents(store.recent, self._touch)
+        self._dependents: Dependents[LiveQuery] = Dependents(
+            store.recent, self._touch, self._by_key.values
+        )
 
     def __len__(self) -> int:
         return len(self._by_key)

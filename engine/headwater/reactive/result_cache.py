@@ -41,7 +41,9 @@ class ResultCache:
         self._lock = threading.Lock()
         self._results: OrderedDict[Hashable, CachedResult] = OrderedDict()
         self._seen: OrderedDict[Hashable, None] = OrderedDict()
-        self._dependents: Dependents[CachedResult] = Dependents(recent, self._touch)
+        self._dependents: Dependents[CachedResult] = Dependents(
+            recent, self._touch, self._results.values
+        )
         self._size = 0
         self.hits: int = 0
         self.misses: int = 0

@@ -1,8 +1,10 @@
 """What a history, a comparison and a rebuild tell the caller."""
 
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 from headwater.storage.commit_log import Origin
+from headwater.tables.problems import Problem
 
 
 class Revision(NamedTuple):
@@ -59,3 +61,60 @@ class RebuildReport(NamedTuple):
     documents: int
     deleted: int
     entries: int
+
+
+class TrimReport(NamedTuple):
+    """What one call of `Database.trim_log` has removed.
+
+    Attributes:
+        horizon: Timestamp of the oldest commit whose state can be read; 0 if nothing was ever
+            trimmed.
+        commits: Commits that are gone from the log.
+        versions: Versions of documents that are gone from it, deletions among them.
+        deleted: Deleted documents of which nothing is left.
+    """
+
+    horizon: int
+    commits: int
+    versions: int
+    deleted: int
+
+
+class Lost(NamedTuple):
+    """One thing that a repair could not save.
+
+    Attributes:
+        table: Name of its table, empty if that is not known.
+        id: The document, empty for a commit.
+        ts: The commit that wrote it, 0 if that is not known.
+        kind: "commit": one of which all or some may be lost; "version": an older version of a
+            document; "document": a document as a whole.
+        message: All of it in one line.
+    """
+
+    table: str
+    id: str
+    ts: int
+    kind: Literal["commit", "version", "document"]
+    message: str
+
+
+class RepairReport(NamedTuple):
+    """What a repair has found and done.
+
+    Attributes:
+        path: The database.
+        kept: Directory inside of it with the damaged files; None if nothing was wrong, and
+            nothing was done.
+        problems: What was wrong.
+        lost: What could not be saved; empty if nothing that was ever committed is missing.
+        commits: Commits in the new log.
+        documents: Documents in the new tables, those of the catalog included.
+    """
+
+    path: Path
+    kept: Path | None
+    problems: list[Problem]
+    lost: list[Lost]
+    commits: int
+    documents: int

@@ -13,6 +13,9 @@ def touched_keys(
     """Keys of a space that were changed after ``since_ts``, in no order, some of them twice.
 
     The commits of the transaction's own batch are among them, its own writes are not.
+
+    Raises:
+        LogTrimmedError: Some of the commits have been trimmed away.
     """
     for commit in store.recent.since(transaction.snapshot, since_ts):
         yield from commit.keys_of(space)

@@ -18,7 +18,14 @@ from functools import partial
 from typing import Any, Final, Protocol, TypeAlias
 
 from headwater.clock import Clock
-from headwater.errors import ClosedError, ConflictError, ForkedError, HeadwaterError, UsageError
+from headwater.errors import (
+    ClosedError,
+    ConflictError,
+    ForkedError,
+    HeadwaterError,
+    LogTrimmedError,
+    UsageError,
+)
 from headwater.limits import Limits
 from headwater.storage.commit_log import head
 from headwater.storage.environment import Environment
@@ -30,7 +37,7 @@ from headwater.transactions.batch import Batch
 from headwater.transactions.commit_request import CommitRequest
 from headwater.transactions.interrupts import Uninterrupted
 from headwater.transactions.overlay import Overlay
-from headwater.transactions.recent_commits import RecentCommits, find_conflict
+from headwater.transactions.recent_commits import RecentCommits, find_conflict, trimmed_conflict
 from headwater.transactions.transaction import Transaction
 from headwater.transactions.watchdog import Watchdog
 
@@ -373,12 +380,19 @@ class Committer:
         who = request.origin.function or "the transaction"
         request.error = self._catalog_conflict(transaction, snapshot.catalog, who)
         if request.error is None:
-            since = self._host.recent.since(snapshot, transaction.snapshot.ts)
-            request.error = find_conflict(
-                transaction.reads, [*since, *batch.keys], snapshot.catalog, who
-            )
+            request.error = self._key_conflict(transaction, snapshot, batch, who)
         if request.error is None:
             request.ts = self._append(transaction, request, batch)
+
+    def _key_conflict(
+        self, transaction: Transaction, snapshot: Snapshot, batch: Batch, who: str
+    ) -> ConflictError | None:
+        """A key that it has read, and that another commit has changed since."""
+        try:
+            since = self._host.recent.since(snapshot, transaction.snapshot.ts)
+        except LogTrimmedError as error:
+            return trimmed_conflict(error, who)
+        return find_conflict(transaction.reads, [*since, *batch.keys], snapshot.catalog, who)
 
     @staticmethod
     def _catalog_conflict(
