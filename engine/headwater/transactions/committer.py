@@ -15,7 +15,7 @@ from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from headwater.clock import Clock
 from headwater.errors import (
@@ -51,6 +51,8 @@ _PATIENCE_SECONDS: Final = 0.0005
 """What a batch waits at most for one more request."""
 
 Job: TypeAlias = Callable[[], None]
+
+T = TypeVar("T")
 
 
 class CommitterHost(Protocol):
@@ -204,6 +206,23 @@ class Committer:
         done.wait()
         if failures:
             raise failures[0]
+
+    def run_alone(self, job: Callable[[], T]) -> T:
+        """Run a job on this thread while no batch is made; Ctrl-C interrupts the job.
+
+        Raises:
+            ClosedError: The database is closed.
+        """
+        self._check_process()
+        self._refuse_inside()
+        with self._turn:
+            if self._is_closed:
+                raise ClosedError("the database is closed; open it again to write")
+            self._holder = threading.get_ident()
+            try:
+                return job()
+            finally:
+                self._holder = 0
 
     def close(self) -> None:
         """Finish what is queued and end the thread. Later calls raise."""

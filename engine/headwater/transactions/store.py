@@ -224,7 +224,11 @@ class Store:
             self.tell_others()
 
     def failed(self) -> None:
-        """A batch failed; whoever watches looks at the log for whether it is there."""
+        """A batch failed, and may be durable all the same."""
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Have whoever watches look at the log: it may have commits that no batch has told of."""
         if self.on_doubt is not None:
             self.on_doubt()
         if self.tell_others is not None:
