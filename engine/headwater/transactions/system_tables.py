@@ -77,6 +77,15 @@ def set_schema(transaction: Transaction, table: TableInfo, schema: Any) -> None:
     _patch(transaction, TABLES_NUMBER, table.id, {"schema": schema})
 
 
+def set_table_number(transaction: Transaction, table: TableInfo, number: int) -> None:
+    """Give a table without documents another number; the caller sees that no two have the same."""
+    _depend_on_catalog(transaction)
+    transaction.reads.add_range(DOCUMENTS_SPACE, *table.bounds, 0)
+    _patch(transaction, TABLES_NUMBER, table.id, {"number": number})
+    for index in table.indexes:
+        _patch(transaction, INDEXES_NUMBER, index.id, {"table": number})
+
+
 def delete_index(transaction: Transaction, index: IndexInfo) -> None:
     """Drop an index from the catalog; its entries are cleared afterwards."""
     _depend_on_catalog(transaction)
