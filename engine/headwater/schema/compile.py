@@ -339,10 +339,17 @@ def _id_test(table: str, tables: TableNumbers) -> tuple[set[str], Callable[[Any]
     leading: set[str] = set()
     number: int | None = None
 
+    def forget() -> None:
+        nonlocal number
+        number = None
+        leading.clear()
+
     def test(value: Any) -> bool:
         nonlocal number
         if number is None:
             number = tables.number_of(table)
+            if number is not None:
+                tables.when_renumbered(forget)
         fits = is_id(value, number)
         if fits and len(value) == USER_ID_LENGTH:
             leading.add(value[:_LEADING])

@@ -39,7 +39,7 @@ from headwater_indexes.values import NESTING_DEFAULT, Int64, check_value
 _SHOWN_CHARACTERS: Final = 60
 
 
-class TableNumbers(NamedTuple):
+class TableNumbers:
     """How a database numbers its tables; asked when an id is checked, so it may change until then.
 
     Attributes:
@@ -47,8 +47,23 @@ class TableNumbers(NamedTuple):
         name_of: The name of a table by number, None if there is no such table.
     """
 
-    number_of: Callable[[str], int | None]
-    name_of: Callable[[int], str | None]
+    __slots__ = ("_forget", "name_of", "number_of")
+
+    def __init__(
+        self, number_of: Callable[[str], int | None], name_of: Callable[[int], str | None]
+    ) -> None:
+        self.number_of: Callable[[str], int | None] = number_of
+        self.name_of: Callable[[int], str | None] = name_of
+        self._forget: list[Callable[[], None]] = []
+
+    def when_renumbered(self, forget: Callable[[], None]) -> None:
+        """Have a check forget the numbers that it has kept, once they have changed."""
+        self._forget.append(forget)
+
+    def renumbered(self) -> None:
+        """A table has another number: let every check ask again."""
+        for forget in self._forget:
+            forget()
 
 
 def _nothing(_key: Any) -> None:

@@ -125,6 +125,8 @@ class Store:
             found = _Known(ts, catalog_ts, catalog)
             if ts > known.head_ts:
                 self._known = found
+                if _are_renumbered(known.catalog, catalog):
+                    self.tables.renumbered()
             return found
 
     # -- transactions ---------------------------------------------------------------------------
@@ -246,6 +248,15 @@ class _Known(NamedTuple):
     head_ts: int
     catalog_ts: int
     catalog: Catalog
+
+
+def _are_renumbered(old: Catalog, new: Catalog) -> bool:
+    """Whether a table has another number now, as after an import."""
+    return old is not new and any(
+        table.number != new.by_name[name].number
+        for name, table in old.by_name.items()
+        if name in new.by_name
+    )
 
 
 def _catalog_ts(reader: ReadTransaction) -> int:
