@@ -13,10 +13,13 @@ from headwater_indexes.values import MISSING, Missing, Value, check_value
 FIELDS_MAX: Final = 16
 NAME_LENGTH_MAX: Final = 64
 FIELD_LENGTH_MAX: Final = 1024
-RESERVED_NAMES: Final = frozenset({"by_id", "by_creation_time"})
+BY_ID: Final = "by_id"
+BY_CREATION_TIME: Final = "by_creation_time"
+RESERVED_NAMES: Final = frozenset({BY_ID, BY_CREATION_TIME})
+CREATION_TIME: Final = "_creationTime"
 
 _REDUNDANT: Final = {
-    "_creationTime": "can only come last, where it is implied; drop it",
+    CREATION_TIME: "can only come last, where it is implied; drop it",
     "_id": "is in every index as the last tie-break; drop it",
 }
 
@@ -62,7 +65,7 @@ class IndexDefinition:
     def __post_init__(self) -> None:
         _check_name(self.name)
         fields = tuple(self.fields)
-        if fields[-1:] == ("_creationTime",):
+        if fields[-1:] == (CREATION_TIME,):
             fields = fields[:-1]
         _check_fields(self.name, fields)
         paths = [name.split(".") for name in fields]
@@ -94,6 +97,20 @@ class IndexDefinition:
 
     def __str__(self) -> str:
         return f"index {self.name!r} on {', '.join(map(repr, self.fields))}"
+
+
+def _creation_order() -> IndexDefinition:
+    """The definition that no application can make: its name and its field are reserved."""
+    definition = object.__new__(IndexDefinition)
+    encoder = compile_entry_encoder([[CREATION_TIME]])
+    facts = {"name": BY_CREATION_TIME, "fields": (CREATION_TIME,), "unique": False}
+    for name, fact in {**facts, "_entry_key": encoder}.items():
+        object.__setattr__(definition, name, fact)
+    return definition
+
+
+CREATION_ORDER: Final = _creation_order()
+"""The order of creation as an index with entries, for a table whose ids are in another order."""
 
 
 def range_bounds(

@@ -36,15 +36,19 @@ def in_range(
     bounds: Mapping[str, Any],
     *,
     is_descending: bool,
+    times: Mapping[str, float] | None = None,
 ) -> list[str]:
-    """Ids of the documents of a range, in order. Ids are in order of creation."""
+    """Ids of the documents of a range, in order.
+
+    Ids are in order of creation, unless creation times are given.
+    """
     found = [
-        (tuple(value_at(fields, path) for path in paths), id_text)
+        (tuple(value_at(fields, path) for path in paths), (times[id_text] if times else 0, id_text))
         for id_text, fields in documents.items()
     ]
-    found = [(key, id_text) for key, id_text in found if _is_within(key, equal, bounds)]
+    found = [(key, last) for key, last in found if _is_within(key, equal, bounds)]
     found.sort(key=cmp_to_key(_compare_rows), reverse=is_descending)
-    return [id_text for _, id_text in found]
+    return [id_text for _, (_, id_text) in found]
 
 
 def _is_within(key: Sequence[Any], equal: Sequence[Any], bounds: Mapping[str, Any]) -> bool:
@@ -64,7 +68,10 @@ def _is_within(key: Sequence[Any], equal: Sequence[Any], bounds: Mapping[str, An
     )
 
 
-def _compare_rows(one: tuple[Sequence[Any], str], other: tuple[Sequence[Any], str]) -> int:
+_Row = tuple[Sequence[Any], tuple[float, str]]
+
+
+def _compare_rows(one: _Row, other: _Row) -> int:
     for mine, theirs in zip(one[0], other[0], strict=True):
         if order := compare(mine, theirs):
             return order

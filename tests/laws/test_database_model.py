@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests import strategies
 from tests.laws import things
 from tests.laws.clocks import StillClock
 from tests.laws.model import Fields, holder_of, in_range, is_same
+from tests.tables.histories import contents
 
 import headwater as hw
 
@@ -52,6 +54,7 @@ class DatabaseMachine(RuleBasedStateMachine):
         self.db = self.open()
         self.documents: dict[str, Fields] = {}
         self.versions: dict[str, list[Fields | None]] = {}
+        self.times: dict[str, float] | None = None
 
     def open(self) -> hw.Database:
         return hw.open(self.directory / "db", modules=[things], durability="none", clock=self.clock)
@@ -80,8 +83,12 @@ class DatabaseMachine(RuleBasedStateMachine):
                 if is_abandoned:
                     raise Abandon
         except Abandon:
+            self.abandoned()
             return
         self.committed(documents)
+
+    def abandoned(self) -> None:
+        """A transaction was dropped."""
 
     def operate(
         self, tx: hw.Writer, documents: dict[str, Fields], verb: str, number: int, what: Any
@@ -92,7 +99,7 @@ class DatabaseMachine(RuleBasedStateMachine):
                 with pytest.raises(hw.UniqueViolationError):
                     tx.insert(things.Things, what)
             else:
-                documents[tx.insert(things.Things, what)] = what
+                documents[self.insert(tx, number, what)] = what
         elif not documents:
             return
         elif verb == "delete":
@@ -110,6 +117,22 @@ class DatabaseMachine(RuleBasedStateMachine):
             else:
                 write(id_text, what)
                 documents[id_text] = new
+
+    def insert(self, tx: hw.Writer, number: int, fields: Fields) -> str:
+        return tx.insert(things.Things, fields)
+
+    def in_order(
+        self,
+        documents: dict[str, Fields],
+        paths: Sequence[str],
+        equal: Sequence[Any] = (),
+        bounds: Mapping[str, Any] | None = None,
+        *,
+        is_descending: bool = False,
+    ) -> list[str]:
+        return in_range(
+            documents, paths, equal, bounds or {}, is_descending=is_descending, times=self.times
+        )
 
     def committed(self, documents: dict[str, Fields]) -> None:
         """Note the versions that a commit has made."""
@@ -138,14 +161,14 @@ class DatabaseMachine(RuleBasedStateMachine):
     def check_everything(self, reader: hw.Reader, documents: dict[str, Fields]) -> None:
         """Every document, and every index as a whole, both ways."""
         found = {row["_id"]: row for row in reader.query(things.Things)}
-        assert list(found) == sorted(documents)
+        assert list(found) == self.in_order(documents, ())
         for id_text, fields in documents.items():
             row = {name: value for name, value in found[id_text].items() if name[0] != "_"}
             assert is_same(row, fields), (row, fields)
         for index, paths in things.INDEXES.items():
             for order in ("asc", "desc"):
                 rows = reader.query("things").with_index(index).order(order).collect()
-                expected = in_range(documents, paths, [], {}, is_descending=order == "desc")
+                expected = self.in_order(documents, paths, is_descending=order == "desc")
                 assert [row["_id"] for row in rows] == expected
 
     @rule(
@@ -184,7 +207,7 @@ class DatabaseMachine(RuleBasedStateMachine):
             query = snapshot.query("things").with_index(index, *equal, **bounds)
             query = query.order("desc" if is_descending else "asc")
             rows = query.collect() if count is None else query.take(count)
-        expected = in_range(self.documents, paths, equal, bounds, is_descending=is_descending)
+        expected = self.in_order(self.documents, paths, equal, bounds, is_descending=is_descending)
         assert [row["_id"] for row in rows] == expected[: None if count is None else count]
 
     @rule(
@@ -195,9 +218,7 @@ class DatabaseMachine(RuleBasedStateMachine):
     )
     def walk(self, index: str, size: int, is_descending: bool, changes: list[Any]) -> None:
         """Pages to the end while rows come, go and move between them."""
-        stable = in_range(
-            self.documents, things.INDEXES[index], [], {}, is_descending=is_descending
-        )
+        stable = self.in_order(self.documents, things.INDEXES[index], is_descending=is_descending)
         seen: list[str] = []
         cursor: str | None = None
         for _ in range_of(1000):
@@ -258,7 +279,10 @@ class DatabaseMachine(RuleBasedStateMachine):
 
     @rule()
     def rebuild(self) -> None:
+        environment = self.db._store.environment
+        before = contents(environment)
         self.db.rebuild()
+        assert contents(environment) == before
 
     @rule(seconds=st.sampled_from([-3600, -0.001, 0.001, 3600]))
     def move_the_clock(self, seconds: float) -> None:

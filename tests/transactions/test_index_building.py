@@ -41,9 +41,9 @@ from headwater.transactions.index_building import (
     build_index,
     build_indexes,
     clear_dropped,
-    next_space,
 )
 from headwater.transactions.store import Store
+from headwater.transactions.system_tables import next_space
 from headwater.transactions.unique_check import find_duplicates
 from headwater_indexes.definition import IndexDefinition
 from headwater_indexes.scan import space_of

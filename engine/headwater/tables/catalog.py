@@ -5,7 +5,7 @@ Tables, indexes and projections are documents of the system tables ``_tables``, 
 any other. A `Catalog` is an immutable picture of them at one timestamp.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
@@ -13,9 +13,10 @@ from headwater.storage.format import Database
 from headwater.storage.transactions import ReadTransaction
 from headwater.tables.projection_info import Projections, projection_info
 from headwater.tables.records import decode_document
-from headwater_indexes.definition import IndexDefinition
+from headwater_indexes.definition import CREATION_ORDER, CREATION_TIME, IndexDefinition
 from headwater_indexes.ids import encode_id, table_bounds, table_number_of
-from headwater_indexes.keys import compile_entry_encoder
+from headwater_indexes.intervals import KEYS_END
+from headwater_indexes.keys import compile_entry_encoder, component_ends
 
 TABLES_NUMBER: Final = 513
 INDEXES_NUMBER: Final = 514
@@ -36,7 +37,13 @@ IndexState: TypeAlias = Literal["building", "ready"]
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
-    """One index of one table. ``space`` numbers its keys and is never shared."""
+    """One index of one table. ``space`` numbers its keys and is never shared.
+
+    Attributes:
+        key_of: The logical key of a document's entry, from its fields and its id. For an index of a
+            table with foreign ids the fields have to have ``_creationTime``.
+        has_time: Whether its keys have the creation time between the declared fields and the id.
+    """
 
     id: str
     space: int
@@ -44,24 +51,46 @@ class IndexInfo:
     definition: IndexDefinition
     state: IndexState
     key_of: Callable[[Mapping[str, Any], str], bytes] = field(repr=False, compare=False)
+    has_time: bool = False
 
     @property
     def name(self) -> str:
         """The name that the table gives it."""
         return self.definition.name
 
+    @property
+    def is_declared(self) -> bool:
+        """Whether the application has declared it; ``by_creation_time`` comes by itself."""
+        return self.definition != CREATION_ORDER
+
+    def fields_of(self, key: bytes, id_length: int) -> bytes:
+        """The encoded fields in a logical key: what of it counts for uniqueness."""
+        if self.has_time:
+            return key[: component_ends(key, len(self.definition.fields))[-1]]
+        return key[:-id_length]
+
 
 @dataclass(frozen=True, slots=True)
 class TableInfo:
-    """One table. ``schema`` is the stored JSON of its document type, None if it has none."""
+    """One table. ``schema`` is the stored JSON of its document type, None if it has none.
+
+    Attributes:
+        foreign_ids: Whether there may be ids that do not begin with their document's creation time.
+            Then all index keys have the creation time before the id.
+        order: The index that has the order of creation; None where the ids have it.
+        order_bounds: Where that order begins and ends, in its own key space.
+    """
 
     id: str
     name: str
     number: int
     schema: Any
+    foreign_ids: bool = False
     indexes: tuple[IndexInfo, ...] = ()
     bounds: tuple[bytes, bytes] = (b"", b"")
     id_length: int = 0
+    order: IndexInfo | None = None
+    order_bounds: tuple[bytes, bytes] = (b"", b"")
     unique_indexes: tuple[int, ...] = ()
     by_name: Mapping[str, IndexInfo] = field(
         default_factory=dict[str, IndexInfo], repr=False, compare=False
@@ -127,10 +156,9 @@ class Catalog:
 
 def load_catalog(reader: ReadTransaction) -> Catalog:
     """Read the catalog as of a snapshot. O(tables + indexes)."""
-    indexes: dict[int, list[IndexInfo]] = {}
+    indexes: dict[int, list[dict[str, Any]]] = {}
     for document in _documents(reader, INDEXES_NUMBER):
-        info = index_info(document)
-        indexes.setdefault(info.table_number, []).append(info)
+        indexes.setdefault(document["table"], []).append(document)
     tables = [
         table_info(document, indexes.get(document["number"], []))
         for document in _documents(reader, TABLES_NUMBER)
@@ -139,40 +167,67 @@ def load_catalog(reader: ReadTransaction) -> Catalog:
     return Catalog([*map(_system_table, SYSTEM_NAMES), *tables], Projections(projections))
 
 
-def table_info(document: Mapping[str, Any], indexes: list[IndexInfo]) -> TableInfo:
-    """A table from its document in ``_tables``."""
-    ordered = tuple(sorted(indexes, key=lambda index: index.space))
+def table_info(document: Mapping[str, Any], indexes: Iterable[Mapping[str, Any]]) -> TableInfo:
+    """A table from its document in ``_tables`` and those of its indexes in ``_indexes``."""
+    foreign_ids: bool = document.get("foreign_ids", False)
+    infos = [index_info(index, foreign_ids=foreign_ids) for index in indexes]
+    ordered = tuple(sorted(infos, key=lambda index: index.space))
+    order = next((index for index in ordered if not index.is_declared), None)
+    bounds = table_bounds(document["number"])
     return TableInfo(
         document["_id"],
         document["name"],
         document["number"],
         document["schema"],
+        foreign_ids,
         ordered,
-        table_bounds(document["number"]),
+        bounds,
         _id_length(document["number"]),
+        order,
+        bounds if order is None else (b"", KEYS_END),
         tuple(at for at, index in enumerate(ordered) if index.definition.unique),
         {index.name: index for index in ordered},
     )
 
 
-def index_info(document: Mapping[str, Any]) -> IndexInfo:
-    """An index from its document in ``_indexes``."""
-    definition = IndexDefinition(
-        document["name"], tuple(document["fields"]), unique=document["unique"]
-    )
+def index_info(document: Mapping[str, Any], *, foreign_ids: bool = False) -> IndexInfo:
+    """An index from its document in ``_indexes``.
+
+    Args:
+        document: The document.
+        foreign_ids: Whether its table has foreign ids.
+    """
+    definition = _definition(document)
+    paths = [name.split(".") for name in definition.fields]
+    has_time = foreign_ids and definition != CREATION_ORDER
     return IndexInfo(
         document["_id"],
         document["space"],
         document["table"],
         definition,
         document["state"],
-        compile_entry_encoder([name.split(".") for name in definition.fields]),
+        compile_entry_encoder([*paths, [CREATION_TIME]] if has_time else paths),
+        has_time,
     )
 
 
+def _definition(document: Mapping[str, Any]) -> IndexDefinition:
+    if document["name"] == CREATION_ORDER.name:
+        return CREATION_ORDER
+    return IndexDefinition(document["name"], tuple(document["fields"]), unique=document["unique"])
+
+
 def _system_table(number: int) -> TableInfo:
-    bounds = table_bounds(number)
-    return TableInfo("", SYSTEM_NAMES[number], number, None, (), bounds, _id_length(number))
+    bounds, length = table_bounds(number), _id_length(number)
+    return TableInfo(
+        "",
+        SYSTEM_NAMES[number],
+        number,
+        None,
+        bounds=bounds,
+        id_length=length,
+        order_bounds=bounds,
+    )
 
 
 def _id_length(table_number: int) -> int:

@@ -19,6 +19,7 @@ class Changes:
     Attributes:
         records: Document keys with their new sealed records.
         tombstones: Keys of deleted documents with the timestamp of the deleting commit.
+        revived: Keys of documents that were deleted before, and are there now.
         added: Physical index entries that are there now.
         removed: Physical keys of index entries that are gone.
         catalog_ts: Timestamp of the last commit that changed the catalog, None if none did.
@@ -26,6 +27,7 @@ class Changes:
 
     records: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
     tombstones: list[tuple[bytes, int]] = field(default_factory=list[tuple[bytes, int]])
+    revived: list[bytes] = field(default_factory=list[bytes])
     added: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
     removed: list[bytes] = field(default_factory=list[bytes])
     catalog_ts: int | None = None
@@ -49,6 +51,8 @@ def apply_changes(writer: WriteTransaction, changes: Changes) -> None:
         keys = sorted(changes.tombstones)
         writer.delete_many(Database.DOCUMENTS, [key for key, _ in keys])
         writer.put_many(Database.DELETED, [(key, TIMESTAMP.pack(ts)) for key, ts in keys])
+    if changes.revived:
+        writer.delete_many(Database.DELETED, sorted(changes.revived))
     if changes.catalog_ts is not None:
         writer.put(Database.META, META_CATALOG, TIMESTAMP.pack(changes.catalog_ts))
 

@@ -2,7 +2,6 @@
 
 from headwater.storage.commit_log import Commit, Event, Origin
 from headwater.storage.format import seal_document
-from headwater.tables.catalog import TableInfo
 from headwater.tables.projection import Changes, physical_entries
 from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.overlay import Overlay, Write
@@ -16,6 +15,7 @@ class Batch:
         head_ts: The newest commit below the batch.
         commits: In the order of their timestamps.
         keys: What each of them touched.
+        written: What each of them wrote.
         overlay: The state after all of them, laid over the snapshot at ``head_ts``.
     """
 
@@ -24,8 +24,10 @@ class Batch:
         self.last_ts: int = head_ts
         self.commits: list[Commit] = []
         self.keys: list[CommitKeys] = []
+        self.written: list[Overlay] = []
         self.overlay: Overlay = Overlay()
         self.catalog_ts: int | None = None
+        self._revived: set[bytes] = set()
 
     def append(self, overlay: Overlay, origin: Origin, now_ns: int) -> int:
         """Stamp a transaction's writes and lay them over the batch; returns the timestamp."""
@@ -33,14 +35,19 @@ class Batch:
         events: list[Event] = []
         changes_catalog = False
         for write in overlay.documents.values():
+            if write.is_nothing:
+                write.ts = write.previous_ts  # what the document was stays what it is
+                continue
             write.ts = ts
-            if write.previous_ts or write.body is not None:
-                events.append(_event(write))
-                # The log has to say so too, or a rebuild would find another timestamp.
-                changes_catalog = changes_catalog or write.table.is_catalog
+            events.append(_event(write))
+            # The log has to say so too, or a rebuild would find another timestamp.
+            changes_catalog = changes_catalog or write.table.is_catalog
+            if write.is_revival:
+                self._revived.add(write.key)
         if not events:  # whatever it inserted, it deleted again
             return self.last_ts
         self.commits.append(Commit(ts, self.last_ts, origin, events))
+        self.written.append(overlay)
         self.keys.append(
             CommitKeys(
                 ts,
@@ -60,19 +67,16 @@ class Batch:
     def changes(self) -> Changes:
         """The net effect of all commits, each key once."""
         changes = Changes(catalog_ts=self.catalog_ts)
-        id_lengths: dict[int, int] = {}
-        tables: dict[int, TableInfo] = {}
-        for key, write in self.overlay.documents.items():
-            tables[write.table.number] = write.table
+        documents = self.overlay.documents
+        for key, write in documents.items():
             if write.body is not None:
                 record = seal_document(key, write.ts, write.creation_time, write.body)
                 changes.records.append((key, record))
-            elif write.previous_ts:
+            elif write.ts:
                 changes.tombstones.append((key, write.ts))
-        for table in tables.values():
-            id_lengths |= {index.space: table.id_length for index in table.indexes}
+        changes.revived += [key for key in self._revived if documents[key].body is not None]
         for space, writes in self.overlay.by_space.items():
-            entries, length = writes.keys.entries, id_lengths[space]
+            entries, length = writes.keys.entries, writes.id_length
             added = [key for key, present in entries.items() if present]
             changes.added += physical_entries(space, added, length)
             if len(added) < len(entries):
@@ -84,7 +88,8 @@ class Batch:
 def _event(write: Write) -> Event:
     id_text = write.key.decode("ascii")
     created: float | None = None
-    # The id of a new document was made from its creation time.
-    if write.previous_ts and creation_time_of(id_text) != write.creation_time:
+    # The id of a document that is new here was made from its creation time.
+    may_differ = write.previous_ts or write.table.foreign_ids
+    if may_differ and creation_time_of(id_text) != write.creation_time:
         created = write.creation_time
     return Event(id_text, write.previous_ts, created, write.body)

@@ -30,12 +30,12 @@ from headwater.tables.records import count_documents, decode_document
 from headwater.tables.snapshot import DOCUMENTS_SPACE
 from headwater.transactions.changes_since import touched_keys
 from headwater.transactions.commit_request import CommitRequest
-from headwater.transactions.index_building import next_space
 from headwater.transactions.store import Store
 from headwater.transactions.system_tables import (
     delete_index,
     insert_index,
     insert_table,
+    next_space,
     set_schema,
 )
 from headwater.transactions.transaction import Transaction
@@ -171,7 +171,7 @@ def _compare(stored: TableInfo | None, declared: DeclaredTable) -> _Change | Non
         )
     is_retyped = stored.schema != declared.schema_json
     kept = [index for index in stored.indexes if index.definition in declared.indexes]
-    drop = tuple(index for index in stored.indexes if index not in kept)
+    drop = tuple(index for index in stored.indexes if index.is_declared and index not in kept)
     known = [index.definition for index in kept]
     add = tuple(definition for definition in declared.indexes if definition not in known)
     if not (is_retyped or drop or add):

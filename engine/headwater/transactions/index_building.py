@@ -11,12 +11,12 @@ all indexes, so it never inherits any, wherever the process was killed.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from itertools import islice
 from typing import Final, TypeVar
 
-from headwater.errors import SchemaMismatchError
+from headwater.errors import LogTrimmedError, SchemaMismatchError
 from headwater.storage.commit_log import Origin
 from headwater.storage.format import Database
 from headwater.storage.transactions import ReadTransaction, WriteTransaction
@@ -146,7 +146,8 @@ def _make_ready(store: Store, table: TableInfo, index: IndexInfo) -> None:
         run = partial(_decide, store=store, index=index, scanned=scanned, seen_ts=seen_ts)
         request = CommitRequest(Origin(function=_FUNCTION), run=run)
         store.committer.submit(request)
-        found = request.wait()
+        with suppress(LogTrimmedError):  # what came after the scan is not known: it is made again
+            found = request.wait()
     if found:
         raise _not_unique(table, index, found)
 
@@ -164,7 +165,7 @@ def _decide(
     table = transaction.snapshot.catalog.by_number[index.table_number]
     if index.definition.unique:
         changed = touched_keys(store, transaction, index.space, seen_ts)
-        fields = (key[: -table.id_length] for key in changed)
+        fields = (now.fields_of(key, table.id_length) for key in changed)
         found = confirm(transaction, table, now, [*fields, *scanned.keys])
         if found:
             delete_index(transaction, now)
@@ -192,12 +193,6 @@ def _not_unique(table: TableInfo, index: IndexInfo, found: Duplicates) -> Schema
 
 
 # Dropped indexes --------------------------------------------------------------------------------
-
-
-def next_space(reader: ReadTransaction, catalog: Catalog) -> int:
-    """The space for a new index: above every index and every entry that is still there."""
-    last = reader.last(Database.INDEXES)
-    return max([0 if last is None else space_of(last[0]), *catalog.indexes_by_space]) + 1
 
 
 def clear_dropped(store: Store, *, progress: Report | None = None) -> int:

@@ -1,7 +1,7 @@
 """Ranges of an index, as a query names them, turned into bounds of keys."""
 
 from dataclasses import dataclass
-from math import ceil, floor, isnan
+from math import ceil, floor
 from typing import Final, TypeAlias
 
 from headwater.errors import (
@@ -12,12 +12,10 @@ from headwater.errors import (
 )
 from headwater.tables.catalog import IndexInfo, TableInfo
 from headwater.tables.snapshot import DOCUMENTS_SPACE
-from headwater_indexes.definition import UNBOUNDED, range_bounds
+from headwater_indexes.definition import BY_CREATION_TIME, BY_ID, UNBOUNDED, range_bounds
 from headwater_indexes.errors import NotStorableError, RangeError
 from headwater_indexes.ids import TICKS_PER_MS, encode_id
-
-BY_ID: Final = "by_id"
-BY_CREATION_TIME: Final = "by_creation_time"
+from headwater_indexes.keys import encode_value, prefix_end
 
 _MS_END: Final = 2**48
 """Milliseconds since the epoch that do not fit into an id any more."""
@@ -57,7 +55,7 @@ def key_range(
         return _id_range(table, equal, bounds)
     index = table.index(name)
     if index is None:
-        known = ", ".join(index.name for index in table.indexes) or "none"
+        known = ", ".join(index.name for index in table.indexes if index.is_declared) or "none"
         raise IndexNotFoundError(
             f"table {table.name!r} has no index {name!r}; it has: {known} (and by_creation_time, "
             f"by_id). Declare it on the table: {name} = Index(...)"
@@ -80,6 +78,8 @@ def _creation_range(
 ) -> KeyRange:
     """Bounds on the creation time, as bounds on the ids that begin with it."""
     lower, upper = _one_field(table, BY_CREATION_TIME, equal, bounds)
+    if table.order is not None:
+        return _order_range(table, table.order, lower, upper)
     low, high = table.bounds
     if lower is not None:
         low = max(low, _id_at(table, lower[0], exclusive=not lower[1]))
@@ -88,18 +88,35 @@ def _creation_range(
     return KeyRange(None, low, max(low, high))
 
 
+def _order_range(
+    table: TableInfo, order: IndexInfo, lower: "_Bound | None", upper: "_Bound | None"
+) -> KeyRange:
+    """The same bounds where the order of creation is an index of its own."""
+    low, high = table.order_bounds
+    if lower is not None:
+        low = encode_value(_time(table, lower[0]))
+        low = low if lower[1] else prefix_end(low)
+    if upper is not None:
+        high = encode_value(_time(table, upper[0]))
+        high = prefix_end(high) if upper[1] else high
+    return KeyRange(order, low, max(low, high))
+
+
 def _id_at(table: TableInfo, creation_time: object, *, exclusive: bool) -> bytes:
-    if isinstance(creation_time, bool) or not isinstance(creation_time, (int, float)):
-        raise _no_time(table, creation_time)
-    # Before anything else: an int may be too large for a float.
-    ticks = min(max(creation_time, 0), _MS_END) * TICKS_PER_MS
-    if isnan(ticks):
-        raise _no_time(table, creation_time)
+    ticks = max(_time(table, creation_time), 0) * TICKS_PER_MS
     # A bound between two times that an id can have stands for the later one, either way.
     first = floor(ticks) + 1 if exclusive else ceil(ticks)
     if first >= _MS_END * TICKS_PER_MS:
         return table.bounds[1]
     return encode_id(table.number, (first << _RANDOM_BITS).to_bytes(16, "big")).encode("ascii")
+
+
+def _time(table: TableInfo, bound: object) -> float:
+    """A bound of the creation time, between what no document has."""
+    if isinstance(bound, bool) or not isinstance(bound, (int, float)) or bound != bound:  # noqa: PLR0124 - NaN
+        raise _no_time(table, bound)
+    # Before anything else: an int may be too large for a float.
+    return min(max(bound, -_MS_END), _MS_END)
 
 
 def _no_time(table: TableInfo, bound: object) -> IndexRangeError:

@@ -1,7 +1,7 @@
 """Writes that are not committed, laid over what they will change."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from headwater.tables.catalog import TableInfo
 
@@ -21,9 +21,12 @@ class Write:
         previous_ts: The committed version that it replaces, 0 for none.
         ts: The commit that this version belongs to; 0 until the committer has stamped it.
         body: The packed fields; None for a deleted document.
+        is_revival: Whether ``previous_ts`` is that of a deletion.
     """
 
     __slots__ = ("body", "creation_time", "key", "previous_ts", "table", "ts")
+
+    is_revival: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -39,6 +42,19 @@ class Write:
         self.creation_time: float = creation_time
         self.body: bytes | None = body
         self.ts: int = 0
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the document was absent before and is absent after it."""
+        return self.body is None and (self.is_revival or not self.previous_ts)
+
+
+class Revival(Write):
+    """A write to a document that is deleted below it."""
+
+    __slots__ = ()
+
+    is_revival: ClassVar[bool] = True
 
 
 class KeyOverlay:
@@ -83,9 +99,10 @@ class KeyOverlay:
 class IndexWrites:
     """What was written to one index: entries added and removed, and every key touched."""
 
-    __slots__ = ("keys", "touched")
+    __slots__ = ("id_length", "keys", "touched")
 
-    def __init__(self) -> None:
+    def __init__(self, id_length: int) -> None:
+        self.id_length: int = id_length
         self.keys: KeyOverlay = KeyOverlay()
         self.touched: list[bytes] = []
 
@@ -126,7 +143,7 @@ class Overlay:
         return bool(self.documents)
 
     def insert(self, writes: list[Write], keys: list[list[bytes]]) -> None:
-        """Record new documents of one table.
+        """Record documents of one table that are not there below.
 
         Args:
             writes: The documents, at least one.
@@ -164,7 +181,8 @@ class Overlay:
         if indexes is None:
             self.by_table.setdefault(table.number, KeyOverlay())
             indexes = self._indexes[table.number] = [
-                self.by_space.setdefault(index.space, IndexWrites()) for index in table.indexes
+                self.by_space.setdefault(index.space, IndexWrites(table.id_length))
+                for index in table.indexes
             ]
         return indexes
 
@@ -180,6 +198,6 @@ class Overlay:
         for number, keys in above.by_table.items():
             self.by_table.setdefault(number, KeyOverlay()).update(keys)
         for space, writes in above.by_space.items():
-            below = self.by_space.setdefault(space, IndexWrites())
+            below = self.by_space.setdefault(space, IndexWrites(writes.id_length))
             below.keys.update(writes.keys)
             below.touched += writes.touched

@@ -181,7 +181,7 @@ class TableQuery(Generic[D]):
     def _scan(self) -> Scan | None:
         if self._table is None:
             return None
-        bounds = self._range or KeyRange(None, *self._table.bounds)
+        bounds = self._range or KeyRange(self._table.order, *self._table.order_bounds)
         is_descending = self._order == "desc"
         return Scan(
             self._transaction, self._table, bounds, self._filters, is_descending=is_descending

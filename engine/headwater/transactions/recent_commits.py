@@ -2,17 +2,20 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from headwater.errors import ConflictError, LogTrimmedError
 from headwater.storage import commit_log
 from headwater.storage.codec import unpack
 from headwater.storage.commit_log import Commit, Event
 from headwater.tables.catalog import Catalog
+from headwater.tables.history import event_of
 from headwater.tables.horizon import check_horizon, horizon
+from headwater.tables.replay import creation_time
 from headwater.tables.snapshot import DOCUMENTS_SPACE, Snapshot
 from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.read_set import ReadSet
+from headwater_indexes.definition import CREATION_TIME
 from headwater_indexes.keys import decode
 
 
@@ -116,9 +119,11 @@ def keys_of(snapshot: Snapshot, commit: Commit) -> CommitKeys:
         if table is None:
             continue
         changes_catalog = changes_catalog or table.is_catalog
-        for body in (event.body, _body_before(snapshot, event)) if table.indexes else ():
-            if body is not None:
-                fields = unpack(body)
+        for version in (event, _version_before(snapshot, event)) if table.indexes else ():
+            if version is not None and version.body is not None:
+                fields = unpack(version.body)
+                if table.foreign_ids:
+                    fields[CREATION_TIME] = creation_time(version)
                 for index in table.indexes:
                     index_keys.setdefault(index.space, []).append(index.key_of(fields, event.id))
     return CommitKeys(
@@ -131,12 +136,11 @@ def keys_of(snapshot: Snapshot, commit: Commit) -> CommitKeys:
     )
 
 
-def _body_before(snapshot: Snapshot, event: Event) -> bytes | None:
+def _version_before(snapshot: Snapshot, event: Event) -> Event | None:
     if event.previous_ts == 0:
         return None
     commit = commit_log.read(snapshot.reader, event.previous_ts)
-    events: Sequence[Event] = commit.events if commit else ()
-    return next((earlier.body for earlier in events if earlier.id == event.id), None)
+    return None if commit is None else event_of(commit.events, event.id)
 
 
 def find_conflict(
@@ -192,4 +196,4 @@ def _place(space: int, key: bytes, catalog: Catalog) -> tuple[str, str, list[obj
     if index is None:
         return ("?", f"index {space}", [])
     table = catalog.by_number[index.table_number]
-    return (table.name, index.name, list(decode(key[: -table.id_length])))
+    return (table.name, index.name, list(decode(index.fields_of(key, table.id_length))))

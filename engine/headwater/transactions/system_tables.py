@@ -1,15 +1,21 @@
 """Writes to the catalog's own tables, inside a transaction."""
 
 import re
+from itertools import repeat
 from typing import Any, Final
 
-from headwater.errors import DeclarationError
+from headwater.errors import DeclarationError, IndexBuildingError, UsageError
 from headwater.storage.codec import pack
+from headwater.storage.format import Database
+from headwater.storage.transactions import ReadTransaction
 from headwater.tables.catalog import (
     INDEXES_NUMBER,
     POSITIONS_NUMBER,
     PROJECTIONS_NUMBER,
+    SYSTEM_NAMES,
     TABLES_NUMBER,
+    USER_TABLES_FROM,
+    Catalog,
     IndexInfo,
     IndexState,
     TableInfo,
@@ -17,17 +23,30 @@ from headwater.tables.catalog import (
 )
 from headwater.tables.projection_info import ProjectionInfo, ProjectionPhase
 from headwater.tables.snapshot import DOCUMENTS_SPACE
+from headwater.transactions.overlay import Write
+from headwater.transactions.read_set import RangeRead
 from headwater.transactions.transaction import Existing, Transaction
-from headwater_indexes.definition import IndexDefinition
+from headwater_indexes.definition import CREATION_ORDER, CREATION_TIME, IndexDefinition
+from headwater_indexes.ids import TABLE_NUMBER_MAX
+from headwater_indexes.scan import space_of
 
+_ROWS_AT_ONCE: Final = 256
 _TABLE_NAME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,63}")
 
 
-def insert_table(transaction: Transaction, name: str, *, schema: Any) -> TableInfo:
+def insert_table(
+    transaction: Transaction, name: str, *, schema: Any, number: int | None = None
+) -> TableInfo:
     """Create a table; depends on the list of tables.
 
+    Args:
+        transaction: Takes the table.
+        name: Of the table.
+        schema: The JSON of its document type, None for any document.
+        number: The table number that its ids begin with; None for the next one.
+
     Raises:
-        DeclarationError: The name cannot be that of a table.
+        DeclarationError: The name cannot be that of a table, or the number is taken.
     """
     if _TABLE_NAME.fullmatch(name) is None:
         raise DeclarationError(
@@ -36,9 +55,15 @@ def insert_table(transaction: Transaction, name: str, *, schema: Any) -> TableIn
         )
     catalog = transaction.snapshot.catalog
     _depend_on_catalog(transaction)
-    number = max(
-        catalog.next_table_number(), *(info.number + 1 for info in transaction.tables.values())
-    )
+    taken = {info.number: info.name for info in transaction.tables.values()} | SYSTEM_NAMES
+    if number is None:
+        number = max(catalog.next_table_number(), *(other + 1 for other in taken))
+    if number in taken or not USER_TABLES_FROM <= number <= TABLE_NUMBER_MAX:
+        raise DeclarationError(
+            f"table {name!r} cannot have the number {number}, which is that of "
+            f"{taken.get(number, 'no table')!r}: expected a free one from {USER_TABLES_FROM} to "
+            f"{TABLE_NUMBER_MAX}"
+        )
     fields = {"name": name, "number": number, "schema": schema}
     id_text = _insert(transaction, catalog.by_number[TABLES_NUMBER], fields)
     info = table_info({**fields, "_id": id_text}, [])
@@ -53,8 +78,12 @@ def insert_index(
     *,
     space: int,
     state: IndexState,
-) -> None:
-    """Declare an index; its entries are made by writers from then on, and by a backfill."""
+) -> dict[str, Any]:
+    """Declare an index; its entries are made by writers from then on, and by a backfill.
+
+    Returns:
+        The document that says so.
+    """
     _depend_on_catalog(transaction)
     fields = {
         "table": table.number,
@@ -64,7 +93,14 @@ def insert_index(
         "space": space,
         "state": state,
     }
-    _insert(transaction, transaction.snapshot.catalog.by_number[INDEXES_NUMBER], fields)
+    info = transaction.snapshot.catalog.by_number[INDEXES_NUMBER]
+    return {**fields, "_id": _insert(transaction, info, fields)}
+
+
+def next_space(reader: ReadTransaction, catalog: Catalog) -> int:
+    """The space for a new index: above every index and every entry that is still there."""
+    last = reader.last(Database.INDEXES)
+    return max([0 if last is None else space_of(last[0]), *catalog.indexes_by_space]) + 1
 
 
 def set_index_state(transaction: Transaction, index: IndexInfo, state: IndexState) -> None:
@@ -91,6 +127,73 @@ def delete_index(transaction: Transaction, index: IndexInfo) -> None:
     _depend_on_catalog(transaction)
     info = transaction.snapshot.catalog.by_number[INDEXES_NUMBER]
     transaction.remove(info, index.id, _existing(transaction, index.id))
+
+
+def set_foreign_ids(transaction: Transaction, table: TableInfo) -> TableInfo:
+    """Let a table take documents whose ids do not begin with their creation time.
+
+    From then on every key of its indexes has the creation time before the id, and the order of
+    creation is an index of its own. The indexes are made anew in this commit; `clear_dropped`
+    removes the old entries. That writes every document again, so it is cheap for an empty table
+    only. O(documents * indexes), all of it in memory.
+
+    Args:
+        transaction: Has not written to the table.
+        table: As the transaction sees it.
+
+    Returns:
+        The table as it is from then on, also for the same transaction.
+
+    Raises:
+        IndexBuildingError: One of its indexes is still being filled.
+        LimitExceededError: It has more documents than a transaction may write.
+    """
+    if table.foreign_ids:
+        return table
+    _depend_on_catalog(transaction)
+    transaction.reads.add_range(DOCUMENTS_SPACE, *table.bounds, 0)
+    existing = _existing(transaction, table.id)
+    space = next_space(transaction.snapshot.reader, transaction.snapshot.catalog)
+    indexes: list[dict[str, Any]] = []
+    for definition in (*_definitions(table), CREATION_ORDER):
+        at = space + len(indexes)
+        indexes.append(insert_index(transaction, table, definition, space=at, state="ready"))
+    for index in table.indexes:
+        delete_index(transaction, index)
+    fields = existing.fields | {"foreign_ids": True}
+    tables = transaction.snapshot.catalog.by_number[TABLES_NUMBER]
+    transaction.update(tables, table.id, existing, fields, pack(fields))
+    new = table_info({**fields, "_id": table.id}, indexes)
+    _rewrite(transaction, table, new)
+    transaction.tables = {**transaction.tables, table.name: new}
+    return new
+
+
+def _rewrite(transaction: Transaction, table: TableInfo, new: TableInfo) -> None:
+    """Write every document again, with the keys that it has from now on."""
+    own = transaction.own
+    if table.number in own.by_table:
+        raise UsageError(f"{table.name} was written to before in this transaction; do this first")
+    read = RangeRead(DOCUMENTS_SPACE, *table.bounds, 0, reverse=False)
+    for keys, _ in transaction.chunks(table, None, read, repeat(_ROWS_AT_ONCE)):
+        for key in keys:
+            existing = transaction.existing(key)
+            assert existing is not None, f"{key!r} was there a moment ago"
+            write = Write(new, key, existing.ts, existing.creation_time, existing.body)
+            fields = {**existing.fields, CREATION_TIME: existing.creation_time}
+            id_text = key.decode("ascii")
+            own.insert([write], [[index.key_of(fields, id_text)] for index in new.indexes])
+        transaction.usage.check_written(own.writes, own.bytes_written)
+
+
+def _definitions(table: TableInfo) -> list[IndexDefinition]:
+    for index in table.indexes:
+        if index.state != "ready":
+            raise IndexBuildingError(
+                f"index {table.name}.{index.name} is still being filled; wait with "
+                "db.wait_for_indexes() before documents with ids of their own are brought in"
+            )
+    return [index.definition for index in table.indexes]
 
 
 def insert_projection(transaction: Transaction, fields: dict[str, Any], position: Any) -> None:

@@ -15,9 +15,10 @@ from headwater.tables.records import decode_body, decode_document, decode_docume
 from headwater.tables.snapshot import DOCUMENTS_SPACE, EXPECTED, Snapshot
 from headwater.transactions.minting import Minting
 from headwater.transactions.moment import Moment
-from headwater.transactions.overlay import KeyOverlay, Overlay, Write
+from headwater.transactions.overlay import KeyOverlay, Overlay, Revival, Write
 from headwater.transactions.read_set import RangeRead, ReadSet
 from headwater.transactions.usage import Usage
+from headwater_indexes.definition import CREATION_TIME
 from headwater_indexes.scan import merge
 
 Rows: TypeAlias = tuple[list[bytes], list[dict[str, Any]]]
@@ -26,18 +27,25 @@ Rows: TypeAlias = tuple[list[bytes], list[dict[str, Any]]]
 Fields: TypeAlias = Mapping[str, Any]
 
 
+def _timed(fields: Fields, creation_time: float) -> Fields:
+    """The fields with the creation time, which keys of tables with foreign ids have in them."""
+    return {**fields, CREATION_TIME: creation_time}
+
+
 class Existing(NamedTuple):
     """The state of a document below a write.
 
     Attributes:
         ts: The committed version that it replaces, 0 if this transaction has made it.
         fields: The user's fields, a copy of its own.
+        is_revived: Whether this transaction has brought it back, and ``ts`` is its deletion.
     """
 
     ts: int
     creation_time: float
     body: bytes
     fields: dict[str, Any]
+    is_revived: bool = False
 
 
 class _Ended:
@@ -186,8 +194,9 @@ class Transaction:
             if write is not None:
                 if write.body is None:
                     return None
-                ts = write.ts or write.previous_ts
-                return Existing(ts, write.creation_time, write.body, unpack(write.body))
+                ts, is_revived = write.ts or write.previous_ts, write.is_revival and not write.ts
+                fields = unpack(write.body)
+                return Existing(ts, write.creation_time, write.body, fields, is_revived)
         record = self.snapshot.reader.get(Database.DOCUMENTS, key)
         if record is None:
             return None
@@ -380,6 +389,8 @@ class Transaction:
     ) -> None:
         """Lay a new document over the snapshot."""
         write = Write(table, id.encode("ascii"), 0, creation_time, body)
+        if table.foreign_ids:
+            fields = _timed(fields, creation_time)
         self.layers[0].insert([write], [[index.key_of(fields, id)] for index in table.indexes])
         self._wrote(table)
 
@@ -395,6 +406,9 @@ class Transaction:
             for (id, creation_time), (_, body) in zip(minted, rows, strict=True)
         ]
         ids = [id for id, _ in minted]
+        if table.foreign_ids:
+            times = [creation_time for _, creation_time in minted]
+            rows = [(_timed(row[0], at), row[1]) for row, at in zip(rows, times, strict=True)]
         keys = [
             [key_of(fields, id) for (fields, _), id in zip(rows, ids, strict=True)]
             for key_of in [index.key_of for index in table.indexes]
@@ -412,17 +426,36 @@ class Transaction:
         body: bytes,
     ) -> None:
         """Lay a new state of a document over the one that exists."""
-        write = Write(table, id.encode("ascii"), existing.ts, existing.creation_time, body)
-        old_keys = [index.key_of(existing.fields, id) for index in table.indexes]
+        write = self._over(table, id, existing, body)
+        old = existing.fields
+        if table.foreign_ids:
+            old = _timed(old, existing.creation_time)
+            fields = _timed(fields, existing.creation_time)
+        old_keys = [index.key_of(old, id) for index in table.indexes]
         new_keys = [index.key_of(fields, id) for index in table.indexes]
         self.layers[0].change(write, old_keys, new_keys)
         self._wrote(table)
 
     def remove(self, table: TableInfo, id: str, existing: Existing) -> None:
         """Lay the absence of a document over it."""
-        write = Write(table, id.encode("ascii"), existing.ts, existing.creation_time, None)
-        old_keys = [index.key_of(existing.fields, id) for index in table.indexes]
-        self.layers[0].change(write, old_keys, None)
+        write = self._over(table, id, existing, None)
+        old: Fields = existing.fields
+        if table.foreign_ids:
+            old = _timed(old, existing.creation_time)
+        self.layers[0].change(write, [index.key_of(old, id) for index in table.indexes], None)
+        self._wrote(table)
+
+    @staticmethod
+    def _over(table: TableInfo, id: str, existing: Existing, body: bytes | None) -> Write:
+        kind = Revival if existing.is_revived else Write
+        return kind(table, id.encode("ascii"), existing.ts, existing.creation_time, body)
+
+    def lay(self, write: Write, fields: Fields) -> None:
+        """Lay a document over its absence; see `headwater.transactions.revival`."""
+        table, id = write.table, write.key.decode("ascii")
+        if table.foreign_ids:
+            fields = _timed(fields, write.creation_time)
+        self.layers[0].insert([write], [[index.key_of(fields, id)] for index in table.indexes])
         self._wrote(table)
 
     def _wrote(self, table: TableInfo) -> None:

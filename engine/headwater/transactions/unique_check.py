@@ -60,7 +60,8 @@ def find_duplicates(store: Store, table: TableInfo, index: IndexInfo) -> tuple[D
             entries = snapshot.entries(index, last, KEYS_END, reverse=False)
             chunk = list(islice(entries, limit))
         for key in chunk:
-            fields, id_text = key[: -table.id_length], key[-table.id_length :].decode("ascii")
+            fields = index.fields_of(key, table.id_length)
+            id_text = key[-table.id_length :].decode("ascii")
             if fields != before:
                 before, holder = fields, id_text
             elif holder != id_text and MISSING not in decode(fields):

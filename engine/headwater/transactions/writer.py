@@ -210,7 +210,7 @@ class Writer(Reader):
     def _check_unique(self, info: TableInfo, id: str, fields: dict[str, Any]) -> None:
         for at in info.unique_indexes:
             index = info.indexes[at]
-            key = index.key_of(fields, id)[: -len(id)]
+            key = index.definition.key_of(fields, id)[: -len(id)]
             holder = self._holder(info, index, key, id)
             if holder is not None:
                 raise _unique_violation(info, index, key, holder)
