@@ -62,6 +62,7 @@ from headwater.limits import Limits
 from headwater.opening import open
 from headwater.reactive.live import Live
 from headwater.reactive.log_tail import LogTail
+from headwater.repairing import check, repair
 from headwater.schema import v
 from headwater.schema.annotations import Wire
 from headwater.schema.tables import Document, DocumentOf, Id, Index, Table, TableIndex
@@ -70,7 +71,7 @@ from headwater.storage.commit_log import Origin, RecordedCall
 from headwater.tables.log_entries import Change, LogEntry
 from headwater.tables.problems import Problem
 from headwater.tables.progress import Progress
-from headwater.tables.reports import DocumentChange, RebuildReport, Revision
+from headwater.tables.reports import DocumentChange, Lost, RebuildReport, RepairReport, Revision
 from headwater.transactions.explicit import OpenTransaction
 from headwater.transactions.origins import origin
 from headwater.transactions.pagination import PaginationOptions, PaginationResult
@@ -126,6 +127,7 @@ __all__ = [
     "LogEntry",
     "LogTail",
     "LogTrimmedError",
+    "Lost",
     "Mutation",
     "MutationCtx",
     "NewerFormatError",
@@ -147,6 +149,7 @@ __all__ = [
     "Reader",
     "RebuildReport",
     "RecordedCall",
+    "RepairReport",
     "Replayed",
     "ReturnValueError",
     "Revision",
@@ -165,9 +168,11 @@ __all__ = [
     "WriteInQueryError",
     "Writer",
     "__version__",
+    "check",
     "mutation",
     "open",
     "origin",
     "query",
+    "repair",
     "v",
 ]

@@ -40,7 +40,9 @@ class Salvage:
         stray_documents: Sound versions of documents outside of the tree of documents.
         damage: What could not be read, a line for each.
         unsound: Timestamps of the commits that are there and are not what was written.
-        is_searched: Whether all pages were searched, because a tree is damaged.
+        unsound_documents: Ids of such documents.
+        is_log_damaged: Whether a part of the log's tree cannot be read, or a newer one.
+        is_searched: Whether all pages were searched.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,12 +54,17 @@ class Salvage:
         self.stray_documents: dict[str, list[Found]] = {}
         self.damage: list[str] = []
         self.unsound: set[int] = set()
+        self.unsound_documents: set[str] = set()
+        self.is_log_damaged: bool = False
         self.is_searched: bool = False
         self._pages = Pages(path)
-        roots = self._best_roots()
-        self._read_log(roots)
-        self._read_documents(roots)
-        self._read_others(roots)
+        newest, *older = self._ordered_roots()
+        self._read_log(newest)
+        self._read_documents(newest)
+        self._read_others(newest)
+        if self.is_log_damaged:
+            for roots in older:
+                self._add_log(roots)
 
     def __enter__(self) -> Self:
         return self
@@ -95,23 +102,27 @@ class Salvage:
 
     # The trees ----------------------------------------------------------------------------------
 
-    def _best_roots(self) -> dict[bytes, int]:
-        """The roots of the head whose log goes on for longest.
+    def _ordered_roots(self) -> list[dict[bytes, int]]:
+        """The roots of both heads, those first whose records are newer.
 
-        Of two heads LMDB takes the one with the greater transaction number; that number has no
-        checksum, and the log has.
+        LMDB takes the head with the greater transaction number; that number has no checksum, and
+        the records have.
         """
-        best, best_ts = dict[bytes, int](), -1
-        # With equal logs, the newer one: it is tried first.
-        for head in sorted(self._pages.heads, key=lambda head: -head.transaction):
-            if head.magic != _LMDB_MAGIC:
-                self.damage.append(f"head {head.page} is none")
-                continue
-            roots = self._roots(head)
-            ts = max(map(self._sound_ts, self._leaves(Database.LOG, roots, [])), default=0)
-            if ts > best_ts:
-                best, best_ts = roots, ts
-        return best
+        heads = [head for head in self._pages.heads if head.magic == _LMDB_MAGIC]
+        heads.sort(key=lambda head: -head.transaction)  # equal records: as LMDB does
+        scored = [(self._newest_ts(roots := self._roots(head)), roots) for head in heads]
+        ordered = sorted(scored, key=lambda score: -score[0])
+        if len(heads) < 2 or ordered != scored:
+            # Without the other head, nobody knows whether it was the newer one.
+            self.damage.append("a head is damaged")
+            self.is_log_damaged = True
+        return [roots for _, roots in ordered] or [{}]
+
+    def _newest_ts(self, roots: dict[bytes, int]) -> int:
+        log = map(self._sound_ts, self._leaves(Database.LOG, roots, []))
+        documents = self._leaves(Database.DOCUMENTS, roots, [])
+        written = (_document_ts(self._pages.node(place)) for place in documents)
+        return max(max(log, default=0), max(written, default=0))
 
     def _roots(self, head: Head) -> dict[bytes, int]:
         nodes = map(self._pages.node, self._pages.leaves(head.roots[1], []))
@@ -131,6 +142,7 @@ class Salvage:
         return _ts_of(node) if _is_commit(node) else 0
 
     def _read_log(self, roots: dict[bytes, int]) -> None:
+        before = len(self.damage)
         for place in self._leaves(Database.LOG, roots, self.damage):
             node = self._pages.node(place)
             if _is_commit(node):
@@ -138,6 +150,13 @@ class Salvage:
             else:
                 self.unsound.add(_ts_of(node))
                 self.damage.append(f"commit {_ts_of(node)} is not what was written")
+        self.is_log_damaged |= len(self.damage) > before
+
+    def _add_log(self, roots: dict[bytes, int]) -> None:
+        """Take the commits of the state before the newest one as well."""
+        for place in self._leaves(Database.LOG, roots, []):
+            if ts := self._sound_ts(place):
+                self.commits.setdefault(ts, place)
 
     def _read_documents(self, roots: dict[bytes, int]) -> None:
         for place in self._leaves(Database.DOCUMENTS, roots, self.damage):
@@ -146,6 +165,7 @@ class Salvage:
             if ts:
                 self.documents[node.key.decode("ascii")] = Found(ts, place)
             else:
+                self.unsound_documents.add(node.key.decode("ascii", "backslashreplace"))
                 self.damage.append(f"document {node.key!r} is not what was written")
 
     def _read_others(self, roots: dict[bytes, int]) -> None:

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -71,12 +72,16 @@ def check(directory: Path, *, is_alone: bool, progress: Report | None = None) ->
 def _run_child(directory: Path, mode: str, progress: Report | None) -> list[Problem]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     problems: list[Problem] = []
-    with subprocess.Popen(  # noqa: S603 - this interpreter, and arguments of our own
-        [sys.executable, "-c", _CODE, str(directory), mode],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        env=environment,
-    ) as process:
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(  # noqa: S603 - this interpreter, and arguments of our own
+            [sys.executable, "-c", _CODE, str(directory), mode],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment,
+        ) as process,
+    ):
         assert process.stdout is not None
         is_finished = False
         for line in process.stdout:
@@ -85,16 +90,17 @@ def _run_child(directory: Path, mode: str, progress: Report | None) -> list[Prob
                 problems.append(Problem(*facts))
             elif kind == "progress" and progress is not None:
                 progress(Progress(*facts))
-            elif kind == "end":
-                is_finished = True
-    if process.returncode < 0:
-        name = signal.Signals(-process.returncode).name
-        message = f"{directory}: reading it killed the process that tried ({name})"
-        problems.append(_problem("check_died", message))
+            is_finished |= kind == "end"
+        code = process.wait()
+        errors.seek(0)
+        said = errors.read().decode("utf-8", "replace").strip()
+    if code < 0:
+        name = signal.Signals(-code).name
+        message = f"{directory}: reading it killed the process that tried ({name}) {said[:200]}"
+        problems.append(_problem("check_died", message.strip()))
     elif not is_finished:
         raise StorageError(
-            f"{directory}: the process that was to check it ended with {process.returncode}; what "
-            "it wrote to its standard error says why"
+            f"{directory}: the process that was to check it ended with {code}: {said[-500:]}"
         )
     return problems
 
