@@ -21,17 +21,15 @@ from headwater.schema.validators import (
     ListValidator,
     LiteralValidator,
     NullValidator,
-    ObjectValidator,
     Pattern,
     Range,
     RecordValidator,
-    RefinedValidator,
     StringValidator,
-    UnionValidator,
     Validator,
 )
+from headwater.testing.fitting import fitting as strategy_of
+from headwater.testing.world import World
 from headwater_indexes.ids import mint
-from headwater_indexes.values import Int64
 
 NUMBERS = {"channels": 10_001, "messages": 10_002, "users": 20_000}
 TABLES = TableNumbers(NUMBERS.get, {number: name for name, number in NUMBERS.items()}.get)
@@ -95,55 +93,9 @@ def ids_of(table: str) -> SearchStrategy[str]:
     return st.builds(mint, st.just(NUMBERS[table]), st.floats(0, 2**47), bits)
 
 
-_SIMPLE: dict[type, SearchStrategy[Any]] = {
-    AnyValidator: values,
-    NullValidator: st.none(),
-    BooleanValidator: st.booleans(),
-    IntegerValidator: integers | integers.map(Int64),
-    Int64Validator: integers.map(Int64),
-    FloatValidator: floats | integers,
-    StringValidator: texts,
-    BytesValidator: st.binary(max_size=3),
-}
+WORLD = World(ids_of, TABLES, lambda: list(NUMBERS))
 
 
 def fitting(validator: Validator) -> SearchStrategy[Any]:
     """Values that fit."""
-    match validator:
-        case LiteralValidator(value):
-            return st.just(value)
-        case IdValidator(table):
-            return ids_of(table)
-        case ListValidator(items):
-            return st.lists(fitting(items), max_size=3)
-        case RecordValidator(inner, StringValidator()):
-            return st.dictionaries(keys, fitting(inner), max_size=3)
-        case RecordValidator(inner, key):
-            return st.dictionaries(fitting(key), fitting(inner), max_size=3)
-        case ObjectValidator():
-            return _objects(validator)
-        case UnionValidator(members):
-            return st.one_of(*(fitting(member) for member in members))
-        case RefinedValidator(base, refinements):
-            close = fitting(base)
-            if isinstance(base, StringValidator):
-                close = st.text("abc", min_size=1, max_size=3)
-            elif isinstance(base, IntegerValidator | FloatValidator):
-                close = st.integers(0, 2)
-            elif isinstance(base, ListValidator):
-                close = st.lists(integers, min_size=1, max_size=2)
-            return close.filter(lambda value: all(r.accepts(value) for r in refinements))
-        case _:
-            return _SIMPLE[type(validator)]
-
-
-def _objects(validator: ObjectValidator) -> SearchStrategy[dict[str, Any]]:
-    required = {n: fitting(f.validator) for n, f in validator.fields.items() if not f.is_optional}
-    optional = {n: fitting(f.validator) for n, f in validator.fields.items() if f.is_optional}
-    named = st.fixed_dictionaries(required, optional=optional)
-    if validator.is_closed:
-        return named
-    others = keys.filter(lambda key: key not in validator.fields)
-    return st.builds(
-        lambda more, known: {**more, **known}, st.dictionaries(others, values, max_size=2), named
-    )
+    return strategy_of(validator, WORLD)

@@ -1,0 +1,203 @@
+"""What strategies have to know besides a validator: ids, and how large a value may be."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Final, TypeVar
+
+from hypothesis import HealthCheck, Phase, find, reject, settings
+from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample, Unsatisfiable
+from hypothesis.strategies import SearchStrategy
+
+from headwater.database import Database
+from headwater.errors import UsageError
+from headwater.schema.explain import NO_TABLES, TableNumbers
+from headwater.testing.edges import LENGTHS
+from headwater_indexes.ids import mint
+from headwater_indexes.values import NESTING_DEFAULT
+
+_ROOM: Final = 4000
+_ROOM_SHARE: Final = 40
+"""What is in a list or dict has this part of its room."""
+
+_KNOWN_MAX: Final = 64
+_CREATION_MAX_MS: Final = 2**47
+_RANDOM_BITS: Final = 68
+_ODDS: Final = 8
+_TRIES: Final = 3
+_LONG_SEARCH: Final = settings(
+    max_examples=500,
+    phases=[Phase.generate],
+    database=None,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What strategies have to know besides a validator.
+
+    Attributes:
+        ids: From the name of a table to a strategy for its ids.
+        tables: How the tables are numbered.
+        names: Of all tables.
+        nesting: Levels of lists and dicts that a value may have.
+        room: Length of the longest texts and lists.
+    """
+
+    ids: Callable[[str], SearchStrategy[str]]
+    tables: TableNumbers = NO_TABLES
+    names: Callable[[], Sequence[str]] = tuple
+    nesting: int = NESTING_DEFAULT
+    room: int = _ROOM
+
+    def inner(self) -> "World":
+        """Inside an object."""
+        return replace(self, nesting=self.nesting - 1)
+
+    def repeated(self) -> "World":
+        """Inside a list or a dict of many."""
+        return replace(self, nesting=self.nesting - 1, room=self.room // _ROOM_SHARE)
+
+    def lengths(self, least: int, most: int | None) -> list[int]:
+        """Lengths worth trying of what may be so long: the bounds, and great ones."""
+        top = self.room if most is None else most
+        found = {least, *(length for length in LENGTHS if length <= self.room), top}
+        return sorted(n for n in found if least <= n <= top and n <= max(self.room, least))
+
+
+def world_of(db: Database | None, *, where: str, dangling_ids: bool = True) -> World:
+    """The world of a database; without one, of values that hold no ids.
+
+    Args:
+        db: The database.
+        where: Starts the message of an error, such as ``documents(Messages)``.
+        dangling_ids: Whether an id may be that of no document.
+    """
+    if db is None:
+        return World(_no_ids(where))
+    some = _ids_by_chance if dangling_ids else existing_ids
+    return World(lambda table: some(table, db), table_numbers(db), db.tables)
+
+
+def _no_ids(where: str) -> Callable[[str], SearchStrategy[str]]:
+    def ids(table: str) -> SearchStrategy[str]:
+        raise UsageError(
+            f"{where}: draws ids of table {table!r}, which differ from database to database; "
+            "give the database, as in documents(Messages, db)"
+        )
+
+    return ids
+
+
+def table_numbers(db: Database) -> TableNumbers:
+    """How a database numbers its tables; looked up when asked, for tables may come."""
+
+    def rows() -> list[dict[str, Any]]:
+        with db.snapshot() as snapshot:
+            return snapshot.query("_tables").collect()
+
+    def number_of(name: str) -> int | None:
+        return next((row["number"] for row in rows() if row["name"] == name), None)
+
+    def name_of(number: int) -> str | None:
+        return next((row["name"] for row in rows() if row["number"] == number), None)
+
+    return TableNumbers(number_of, name_of)
+
+
+# Ids --------------------------------------------------------------------------------------------
+
+
+def existing_ids(table: str, db: Database) -> SearchStrategy[str]:
+    """Ids of documents that are there when one is drawn, of the oldest and the newest 64.
+
+    An example is given up where there is none.
+    """
+
+    @st.composite
+    def draw_one(draw: st.DrawFn) -> str:
+        # Drawn first: where nothing is drawn, Hypothesis believes that it has seen everything.
+        position = draw(st.integers(0, 2 * _KNOWN_MAX - 1))
+        known = known_ids(table, db)
+        if not known:
+            reject()
+        return known[position % len(known)]
+
+    return draw_one()
+
+
+def known_ids(table: str, db: Database) -> list[str]:
+    """The oldest and the newest 64 documents of a table, in order of creation."""
+    with db.snapshot() as snapshot:
+        oldest = [row["_id"] for row in snapshot.query(table).take(_KNOWN_MAX)]
+        newest = [row["_id"] for row in snapshot.query(table).order("desc").take(_KNOWN_MAX)]
+    return list(dict.fromkeys(oldest + newest[::-1]))
+
+
+def absent_ids(table: str, db: Database) -> SearchStrategy[str]:
+    """Ids of a table with which the database has no document when one is drawn."""
+
+    @st.composite
+    def draw_one(draw: st.DrawFn) -> str:
+        number = table_numbers(db).number_of(table)
+        if number is None:
+            raise UsageError(
+                f"ids of table {table!r}: the database has no such table, it has "
+                f"{', '.join(db.tables()) or 'none at all'}"
+            )
+        time = draw(st.integers(0, _CREATION_MAX_MS))
+        identifier: Any = mint(number, time, draw(st.integers(0, 2**_RANDOM_BITS - 1)))
+        if db.get(identifier) is not None:
+            reject()
+        return str(identifier)
+
+    return draw_one()
+
+
+def _ids_by_chance(table: str, db: Database) -> SearchStrategy[str]:
+    """Ids of documents that exist, mostly; of none if there are none."""
+    absent = absent_ids(table, db)
+
+    @st.composite
+    def draw_one(draw: st.DrawFn) -> str:
+        known = known_ids(table, db)
+        if not known or draw(st.integers(1, _ODDS)) == _ODDS:
+            return draw(absent)
+        return draw(st.sampled_from(known))
+
+    return draw_one()
+
+
+# Search -----------------------------------------------------------------------------------------
+
+
+def searched(
+    candidates: SearchStrategy[T], accepts: Callable[[T], bool], complaint: str
+) -> SearchStrategy[T]:
+    """Those that are accepted, with words for it if there are none; Hypothesis has no words."""
+
+    @cache
+    def is_hopeless() -> bool:
+        try:
+            find(candidates, accepts, settings=_LONG_SEARCH)
+        except (NoSuchExample, Unsatisfiable):
+            return True
+        return False
+
+    @st.composite
+    def draw_one(draw: st.DrawFn) -> T:
+        for _ in range(_TRIES):
+            value = draw(candidates)
+            if accepts(value):
+                return value
+        if is_hopeless():
+            raise UsageError(complaint)
+        reject()
+
+    return draw_one()
