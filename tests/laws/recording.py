@@ -8,6 +8,7 @@ from tests.laws.programs import Program, run_operation
 from tests.laws.serializability import READS, History, Ran, Written
 
 import headwater as hw
+from headwater import testing
 from headwater.storage import commit_log
 from headwater.storage.codec import unpack
 
@@ -25,6 +26,7 @@ class Recorder:
 
     def __init__(self, db: hw.Database, cells: Cells) -> None:
         self.db = db
+        self._recorder = testing.record(db)
         self.lost: list[str] = []
         self._ran: list[Ran] = []
         self._by_receipt: list[tuple[str, Program, list[Any]]] = []
@@ -91,7 +93,7 @@ class Recorder:
         finally:
             snapshot.close()
         found = [Ran(name, p, seen, receipts[name]) for name, p, seen in self._by_receipt]
-        return History([*self._ran, *found], log)
+        return History([*self._ran, *found], log, self._recorder.history())
 
 
 class Stepped:

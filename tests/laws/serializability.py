@@ -1,20 +1,21 @@
-"""A checker of serializability for recorded histories, in two ways that share no code.
+"""Whether recorded histories are serializable, asked in ways that share no code.
 
 `replay` runs the committed programs again, one after the other in the order of their timestamps,
 on a model: every read has to give what it gave, and every write has to be what the log says. That
 is the law in its strongest form, and it names the transaction that broke it.
 
-`find_cycle` builds the direct serialization graph of Adya from what the reads saw: write-read,
-write-write and read-write edges, those of ranges included, and looks for a cycle. It does not trust
-timestamps for anything but the order of versions of one document.
+`described` makes of the same programs, from what they saw, a history for the product's own
+`check_serializable`, which looks for a cycle of dependencies. And what the product's own recorder
+saw below the programs is checked as well.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 from tests.laws.programs import ModelCells, Program, query_of, run_operation
+
+from headwater import testing
 
 READS = ("get", "range", "walk")
 
@@ -44,10 +45,15 @@ class Written:
 
 @dataclass
 class History:
-    """All committed transactions, and what the log says that each of them wrote."""
+    """All committed transactions, and what the log says that each of them wrote.
+
+    Attributes:
+        recorded: What the product's own recorder says of the same transactions.
+    """
 
     transactions: list[Ran] = field(default_factory=list)
     log: dict[int, list[Written]] = field(default_factory=dict)
+    recorded: testing.History | None = None
 
     def in_order(self) -> list[Ran]:
         """By timestamp; a reader comes after the commit that it saw last."""
@@ -133,78 +139,79 @@ def _compare_writes(
 
 # The graph --------------------------------------------------------------------------------------
 
-Edge = tuple[str, str, str]
-"""From, to, and why."""
 
-
-def find_cycle(history: History) -> list[Edge] | None:
-    """A cycle of dependencies, or None if there is an order that explains every read."""
-    graph: dict[str, dict[str, str]] = {ran.name: {} for ran in history.transactions}
-    for start, end, why in edges(history):
-        if start != end and start in graph and end in graph:
-            graph[start].setdefault(end, why)
-    return _cycle_in(graph)
-
-
-def edges(history: History) -> Iterator[Edge]:
-    """All dependencies between committed transactions."""
-    names = {ran.ts: ran.name for ran in history.transactions if not ran.is_read_only}
-    versions: dict[str, list[tuple[str, dict[str, Any] | None]]] = {}
+def described(history: History) -> testing.History:
+    """The same transactions as `check_serializable` takes them, from what their programs saw."""
+    versions: dict[str, list[Version]] = {}
+    by_ts = {ran.ts: ran for ran in history.transactions if not ran.is_read_only}
     for ts in sorted(history.log):
         for written in history.log[ts]:
-            name = names.get(ts, f"commit {ts}")
-            versions.setdefault(written.cell, []).append((name, written.fields))
-    for cell, chain in versions.items():
-        for (earlier, _), (later, _) in pairwise(chain):
-            yield earlier, later, f"ww {cell}"
-    for ran in history.transactions:
-        yield from _read_edges(ran, versions)
+            versions.setdefault(written.cell, []).append((ts, written.fields))
+    found = [
+        testing.RecordedTransaction(
+            name=ran.name,
+            ts=ran.ts,
+            reads=list(_reads(ran, versions, by_ts)),
+            writes=[] if ran.is_read_only else _cells(history, ran.ts),
+        )
+        for ran in history.transactions
+    ]
+    others = [ts for ts in history.log if ts not in by_ts]
+    found += [
+        testing.RecordedTransaction(name=f"commit {ts}", ts=ts, writes=_cells(history, ts))
+        for ts in others
+    ]
+    return testing.History(found)
 
 
-def _read_edges(ran: Ran, versions: Mapping[str, Any]) -> Iterator[Edge]:
+Version = tuple[int, dict[str, Any] | None]
+
+
+def _cells(history: History, ts: int) -> list[str]:
+    return [written.cell for written in history.log.get(ts, [])]
+
+
+def _reads(
+    ran: Ran, versions: Mapping[str, list[Version]], by_ts: Mapping[int, Ran]
+) -> Iterator[testing.DocumentRead]:
     own: set[str] = set()
     for operation, seen in zip(ran.program, ran.seen, strict=True):
         name = operation[0]
         if name == "get":
-            yield from _point_edges(ran.name, operation[1], seen, versions, own)
+            yield from _point(operation[1], seen, versions, by_ts, own)
         elif name in READS:
-            yield from _range_edges(ran.name, operation, seen, versions, own)
+            yield from _range(operation, seen, versions, by_ts, own)
         elif name == "insert":
             own.add(seen)
         else:
             own.add(operation[1])
 
 
-def _point_edges(
-    name: str, cell: str, seen: Any, versions: Mapping[str, Any], own: set[str]
-) -> Iterator[Edge]:
+def _point(
+    cell: str,
+    seen: Any,
+    versions: Mapping[str, list[Version]],
+    by_ts: Mapping[int, Ran],
+    own: set[str],
+) -> Iterator[testing.DocumentRead]:
+    """The version is known by the name of its writer, which is in it."""
     chain = versions.get(cell, [])
     if cell in own or not chain:
         return
     if seen is None:
-        at = next((i for i, (_, fields) in enumerate(chain) if fields is None), -1)
+        ts = next((ts for ts, fields in chain if fields is None), 0)
     else:
-        writers = [writer for writer, _ in chain]
-        assert seen["writer"] in writers, f"{name} saw a version that nobody committed: {seen}"
-        at = writers.index(seen["writer"])
-    yield from _around(name, cell, chain, at, at)
+        ts = next((ts for ts, _ in chain if ts in by_ts and by_ts[ts].name == seen["writer"]), -1)
+    yield testing.DocumentRead(id=cell, ts=ts, last_ts=ts, is_absent=seen is None)
 
 
-def _around(name: str, cell: str, chain: Sequence[Any], first: int, last: int) -> Iterator[Edge]:
-    """It comes after the version that it saw, or saw the end of, and before the next one."""
-    if first >= 0:
-        yield chain[first][0], name, f"wr {cell}"
-    if last + 1 < len(chain):
-        yield name, chain[last + 1][0], f"rw {cell}"
-
-
-def _range_edges(
-    name: str,
+def _range(
     operation: Sequence[Any],
     seen: Sequence[Any],
-    versions: Mapping[str, Any],
+    versions: Mapping[str, list[Version]],
+    by_ts: Mapping[int, Ran],
     own: set[str],
-) -> Iterator[Edge]:
+) -> Iterator[testing.DocumentRead]:
     query, count = query_of(operation)
     is_full = count is not None and len(seen) == count
     is_descending = "desc" in operation
@@ -224,48 +231,37 @@ def _range_edges(
         if cell in own:
             continue
         if cell in found:
-            yield from _point_edges(name, cell, found[cell], versions, own)
+            yield from _point(cell, found[cell], versions, by_ts, own)
         else:
-            yield from _absence_edges(name, cell, chain, holds)
+            yield from _absence(cell, chain, holds)
 
 
-def _absence_edges(name: str, cell: str, chain: Sequence[Any], holds: Any) -> Iterator[Edge]:
+def _absence(cell: str, chain: Sequence[Version], holds: Any) -> Iterator[testing.DocumentRead]:
     """A cell that the range did not hold: it ran while the cell was elsewhere, or was not.
 
-    With several such times nothing is certain, and no edge is drawn.
+    With several such times nothing is certain, and nothing is said.
     """
     is_inside = [False, *(holds(cell, fields) for _, fields in chain)]
     outside = [at for at, inside in enumerate(is_inside) if not inside]
     runs = sum(1 for at in outside if at == 0 or is_inside[at - 1])
-    if runs == 1:
-        yield from _around(name, cell, chain, outside[0] - 1, outside[-1] - 1)
-
-
-def _cycle_in(graph: Mapping[str, Mapping[str, str]]) -> list[Edge] | None:
-    done: set[str] = set()
-    for root in graph:
-        if root in done:
-            continue
-        path, stack = [root], [iter(graph[root])]
-        while stack:
-            nearest = next(stack[-1], None)
-            if nearest is None:
-                done.add(path.pop())
-                stack.pop()
-            elif nearest in path:
-                ring = [*path[path.index(nearest) :], nearest]
-                return [(a, b, graph[a][b]) for a, b in pairwise(ring)]
-            elif nearest not in done:
-                path.append(nearest)
-                stack.append(iter(graph[nearest]))
-    return None
+    if runs == 1 and any(is_inside):
+        times = [0, *(ts for ts, _ in chain)]
+        yield testing.DocumentRead(
+            id=cell,
+            ts=times[outside[0]],
+            last_ts=times[outside[-1]],
+            through="a range",
+            is_absent=True,
+        )
 
 
 def check(history: History) -> list[Violation]:
-    """Both ways; an empty list if the history is serializable."""
+    """Every way; an empty list if the history is serializable."""
     violations = []
     if (violation := replay(history)) is not None:
         violations.append(violation)
-    if (cycle := find_cycle(history)) is not None:
-        violations.append(Violation(f"cycle: {cycle}"))
+    verdicts = [testing.check_serializable(described(history))]
+    if history.recorded is not None:
+        verdicts.append(testing.check_serializable(history.recorded))
+    violations += [Violation(str(verdict)) for verdict in verdicts if not verdict]
     return violations

@@ -20,6 +20,7 @@ from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.commit_request import CommitRequest
 from headwater.transactions.committer import Committer
 from headwater.transactions.moment import Moment
+from headwater.transactions.feeding import Feeding
 from headwater.transactions.overlay import Overlay
 from headwater.transactions.recent_commits import RecentCommits
 from headwater.transactions.rules import TableRules
@@ -48,6 +49,10 @@ class Observer(Protocol):
         """Make a transaction, of a kind that tells what it does."""
         ...
 
+    def looking(self) -> None:
+        """This thread is about to take a snapshot."""
+        ...
+
     def published(self, batch: Batch) -> None:
         """A batch is durable, and nobody has been told yet."""
         ...
@@ -59,6 +64,7 @@ class Store:
     Attributes:
         tables: How this database numbers its tables, for the checks of ids.
         rules: What documents have to pass.
+        feeding: Which projections this process can feed.
         on_commit: Called by whoever committed after each batch, before its callers go on.
         on_doubt: Called there after a batch that failed and may be durable all the same.
         tell_others: Called after either: wakes other processes on the same directory.
@@ -72,6 +78,7 @@ class Store:
         self.clock = clock
         self.tables: TableNumbers = TableNumbers(self._number_of, self._name_of)
         self.rules: TableRules = TableRules(self.tables, nesting=limits.nesting)
+        self.feeding: Feeding = Feeding(limits, clock)
         self.on_commit: Callable[[list[CommitKeys]], None] | None = None
         self.on_doubt: Callable[[], None] | None = None
         self.tell_others: Callable[[], object] | None = None
@@ -101,6 +108,8 @@ class Store:
 
     def snapshot(self) -> Snapshot:
         """A snapshot of the newest commit, of any process."""
+        if self.observer is not None:
+            self.observer.looking()
         reader = self.environment.read()
         try:
             return self.snapshot_of(reader)
@@ -168,17 +177,39 @@ class Store:
         """The tables as a mutation sees them."""
         return Writer(transaction, self.rules)
 
-    def commit(self, transaction: Transaction, origin: Origin) -> int:
-        """Validate and commit a transaction that has run, and return its timestamp.
+    def feed(self, transaction: Transaction, writer: str = "") -> None:
+        """Feed the projections with what a transaction has written, as writes of its own.
+
+        Args:
+            transaction: Its function has returned.
+            writer: The projection on whose behalf it writes; empty for anybody else.
+
+        Raises:
+            ProjectionTableError: It has written to a table of another projection.
+            Exception: What a projection raises.
+        """
+        if transaction.snapshot.catalog.projections:
+            self.feeding.feed(transaction, writer)
+
+    def commit(self, transaction: Transaction, origin: Origin, *, writer: str = "") -> int:
+        """Feed, validate and commit a transaction that has run, and return its timestamp.
 
         What it wrote is durable on return. A transaction that wrote nothing has nothing to commit:
         it is serialized at its snapshot.
 
+        Args:
+            transaction: Its function has returned.
+            origin: Where it comes from.
+            writer: The projection on whose behalf it writes; empty for anybody else.
+
         Raises:
             ConflictError: Another commit changed something that it read.
+            ProjectionTableError: It has written to a table of another projection.
+            Exception: What a projection raises.
         """
         if not transaction.own:
             return transaction.snapshot.ts
+        self.feed(transaction, writer)
         request = CommitRequest(origin, transaction=transaction)
         self.committer.run(request)
         self.ended(transaction)
