@@ -22,6 +22,7 @@ ProblemKind: TypeAlias = Literal[
     "tombstone_extra",
     "tombstone_differs",
     "table_missing",  # a document of a table that the catalog does not have
+    "format_differs",  # the data file notes another format than its manifest
     "horizon_differs",  # the log is noted to be trimmed to a commit that it does not have
     "catalog_damaged",  # the tables and indexes cannot be read
     "catalog_differs",  # the timestamp of its last change is not that of the log

@@ -12,6 +12,8 @@ from contextlib import suppress
 from headwater.errors import CorruptionError, HeadwaterError
 from headwater.storage.format import (
     CHECKSUM,
+    FORMAT_VERSION,
+    META_FORMAT,
     TIMESTAMP,
     TIMESTAMP_MAX,
     Database,
@@ -59,6 +61,7 @@ def _problems(snapshot: Snapshot, report: Report | None) -> Iterator[Problem]:
     yield from _guarded(_tombstones(reader, replay, report))
     yield from _guarded(_documents(reader, replay, report))
     yield from _guarded(_catalog_ts(reader, replay))
+    yield from _guarded(_format(reader))
     yield from _guarded(_horizon(reader, replay))
     for index in catalog.indexes_by_space.values():
         table = catalog.by_number[index.table_number]
@@ -96,6 +99,13 @@ def _catalog_ts(reader: ReadTransaction, replay: Replay) -> Iterator[Problem]:
             f"the noted timestamp of the catalog is {stored!r}, the log changed it last in commit "
             f"{replay.catalog_ts or 'none'}; {_REBUILD}",
         )
+
+
+def _format(reader: ReadTransaction) -> Iterator[Problem]:
+    stored = reader.get(Database.META, META_FORMAT)
+    if stored != str(FORMAT_VERSION).encode("ascii"):
+        message = f"the noted format is {stored!r}, this is format {FORMAT_VERSION}"
+        yield Problem("format_differs", "", "", 0, message)
 
 
 def _horizon(reader: ReadTransaction, replay: Replay) -> Iterator[Problem]:
