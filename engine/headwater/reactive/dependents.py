@@ -1,16 +1,20 @@
 """Who depends on which keys, and up to which commit that has been looked at."""
 
 from collections.abc import Callable, Hashable, Iterable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from headwater.errors import LogTrimmedError
-from headwater.tables.snapshot import Snapshot
+from headwater.tables.catalog import INDEXES_NUMBER
+from headwater.tables.snapshot import DOCUMENTS_SPACE, Snapshot
 from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.recent_commits import RecentCommits
+from headwater_indexes.ids import table_bounds
 from headwater_indexes.interval_map import IntervalMap
 from headwater_indexes.intervals import Interval
 
 S = TypeVar("S", bound=Hashable)
+
+_INDEXES: Final = table_bounds(INDEXES_NUMBER)
 
 
 class Dependents(Generic[S]):
@@ -66,13 +70,18 @@ class Dependents(Generic[S]):
             return False
         commits = self._recent.between(ts, self.ts)
         return commits is None or any(
-            commit.first_within(interval.space, interval.low, interval.high) is not None
+            _renumbers(commit)
+            or commit.first_within(interval.space, interval.low, interval.high) is not None
             for interval in intervals
             for commit in commits
         )
 
     def _look_at(self, commits: list[CommitKeys]) -> None:
         for commit in commits:
+            if _renumbers(commit):
+                for dependent in list(self._everyone()):
+                    self._touch(dependent, commit.ts)
+                continue
             for space, keys in commit.spaces():
                 for dependent in self._map.touched_many({space: keys}):
                     self._touch(dependent, commit.ts)
@@ -80,3 +89,8 @@ class Dependents(Generic[S]):
     def check(self) -> None:
         """Check the invariants of the map. O(n)."""
         self._map.check()
+
+
+def _renumbers(commit: CommitKeys) -> bool:
+    """Whether an index came, went or changed: later commits may touch other spaces than before."""
+    return commit.changes_catalog and commit.first_within(DOCUMENTS_SPACE, *_INDEXES) is not None
