@@ -42,6 +42,7 @@ from headwater.errors import (
     NotADatabaseError,
     NotReplayableError,
     NotUniqueError,
+    ProjectionTableError,
     ReadOnlyError,
     ReturnValueError,
     SchemaMismatchError,
@@ -53,8 +54,10 @@ from headwater.errors import (
     ValueNotStorableError,
     WriteInQueryError,
 )
+from headwater.exchange.reports import ExportReport, ImportReport
 from headwater.functions.contexts import MutationCtx, QueryCtx
 from headwater.functions.declaration import BoundQuery, Mutation, Query, mutation, query
+from headwater.functions.projections import Projection, ProjectionState, projection
 from headwater.functions.replaying import Replayed
 from headwater.functions.snapshots import OpenSnapshot
 from headwater.functions.statistics import ConflictPlace
@@ -71,7 +74,14 @@ from headwater.storage.commit_log import Origin, RecordedCall
 from headwater.tables.log_entries import Change, LogEntry
 from headwater.tables.problems import Problem
 from headwater.tables.progress import Progress
-from headwater.tables.reports import DocumentChange, Lost, RebuildReport, RepairReport, Revision
+from headwater.tables.reports import (
+    DocumentChange,
+    Lost,
+    ProjectionStatus,
+    RebuildReport,
+    RepairReport,
+    Revision,
+)
 from headwater.transactions.explicit import OpenTransaction
 from headwater.transactions.origins import origin
 from headwater.transactions.pagination import PaginationOptions, PaginationResult
@@ -104,6 +114,7 @@ __all__ = [
     "DocumentInvalidError",
     "DocumentNotFoundError",
     "DocumentOf",
+    "ExportReport",
     "ForkedError",
     "FunctionInternalError",
     "FunctionKindError",
@@ -111,6 +122,7 @@ __all__ = [
     "HeadwaterError",
     "Id",
     "ImportRefusedError",
+    "ImportReport",
     "ImpureFunctionError",
     "Index",
     "IndexBuildingError",
@@ -142,6 +154,10 @@ __all__ = [
     "Pattern",
     "Problem",
     "Progress",
+    "Projection",
+    "ProjectionState",
+    "ProjectionStatus",
+    "ProjectionTableError",
     "Query",
     "QueryCtx",
     "Range",
@@ -172,6 +188,7 @@ __all__ = [
     "mutation",
     "open",
     "origin",
+    "projection",
     "query",
     "repair",
     "v",

@@ -3,12 +3,23 @@
 from headwater.verbs.audit import AuditVerbs
 from headwater.verbs.by_hand import ManualVerbs
 from headwater.verbs.care import CareVerbs
+from headwater.verbs.exchange import ExchangeVerbs
 from headwater.verbs.functions import FunctionVerbs
 from headwater.verbs.past import PastVerbs
 from headwater.verbs.stream import StreamVerbs
+from headwater.verbs.upkeep import UpkeepVerbs
 
 
-class Database(FunctionVerbs, ManualVerbs, PastVerbs, CareVerbs, AuditVerbs, StreamVerbs):
+class Database(
+    FunctionVerbs,
+    ManualVerbs,
+    PastVerbs,
+    CareVerbs,
+    AuditVerbs,
+    StreamVerbs,
+    UpkeepVerbs,
+    ExchangeVerbs,
+):
     """An open database. Made by `open`; safe to use from any thread.
 
     Attributes:

@@ -16,7 +16,7 @@ from binascii import Error as NotBase64Error
 from collections.abc import Callable
 from struct import Struct
 from struct import error as WrongLengthError  # noqa: N812 - it is a class
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, cast
 
 from headwater_indexes.values import Int64
 
@@ -51,31 +51,32 @@ def read_line(line: str) -> dict[str, Any]:
         raise NotReadableError("it is nested too deeply") from None
     except json.JSONDecodeError as error:
         raise NotReadableError(f"it is no JSON: {error.msg} at character {error.pos + 1}") from None
-    if type(document) is not dict:
+    if not isinstance(document, dict):
         raise NotReadableError(f"expected an object, got {type(document).__name__}")
-    return document
+    return cast("dict[str, Any]", document)
 
 
 # Writing ----------------------------------------------------------------------------------------
 
 
 def _written(value: Any, dialect: Dialect) -> Any:
-    kind = type(value)
-    if kind is dict:
-        return {name: _written(inner, dialect) for name, inner in value.items()}
-    if kind is list:
-        return [_written(inner, dialect) for inner in value]
-    if kind is bytes:
+    if isinstance(value, dict):
+        members = cast("dict[str, Any]", value).items()
+        return {name: _written(member, dialect) for name, member in members}
+    if isinstance(value, list):
+        items: list[Any] = value
+        return [_written(item, dialect) for item in items]
+    if isinstance(value, bytes):
         return {"$bytes": b64encode(value).decode("ascii")}
-    if kind is float and not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         return {"$float": b64encode(_FLOAT.pack(value)).decode("ascii")}
-    if kind is int or kind is Int64:
+    if isinstance(value, int) and not isinstance(value, bool):
         return _written_integer(value, dialect)
     return value
 
 
 def _written_integer(value: int, dialect: Dialect) -> Any:
-    is_int64 = type(value) is Int64
+    is_int64 = isinstance(value, Int64)
     if dialect == "convex":
         return float(value) if not is_int64 and abs(value) <= _EXACT_FLOAT else int(value)
     if is_int64:

@@ -19,11 +19,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias, TypeVar
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from headwater.errors import AlreadyThereError, HeadwaterError
 from headwater.exchange.json_values import Dialect, write_line
+from headwater.exchange.reports import ExportReport
 from headwater.exchange.state import StateAt
 from headwater.storage.failures import translate
 from headwater.storage.manifest import flush
@@ -43,23 +44,9 @@ _SCHEMA_ENTRY: Final = "/generated_schema.jsonl"
 _UNIFORM: Final = '"uniform"\n'
 _WELCOME: Final = (
     "# A snapshot of a Headwater database\n\n"
-    "One folder for each table, one document in each line of its documents.jsonl, in the format of\n"
+    "A folder for each table, a document in each line of its documents.jsonl, in the format of\n"
     "a Convex snapshot export. `_tables` has the numbers of the tables, which ids contain.\n"
 )
-
-
-class ExportReport(NamedTuple):
-    """What was exported.
-
-    Attributes:
-        path: The directory or the file.
-        ts: Timestamp of the last commit in it.
-        documents: Number of documents by table.
-    """
-
-    path: Path
-    ts: int
-    documents: dict[str, int]
 
 
 def export_lines(

@@ -1,5 +1,6 @@
 """What a commit did, whether it would do it again, and what would happen if."""
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -23,7 +24,7 @@ class AuditVerbs(Opened):
     """Replays and forks."""
 
     def replay(self, ts: int) -> Replayed:
-        """Run the mutation of a commit again, on the state that it had, and compare. Writes nothing.
+        """Run the mutation of a commit again, on the state that it had. Writes nothing.
 
         O(what was committed since, as all reads of the past).
 
@@ -75,36 +76,42 @@ class AuditVerbs(Opened):
             SchemaMismatchError: The documents of then do not fit today's types.
         """
         refuse_inside()
-        clock, limits = self._store.clock, self._store.limits
 
         def fill(writer: WriteTransaction) -> None:
             self._copy_into(writer, at, progress)
 
-        def opened(directory: Path | None) -> Self:
-            seconds = limits.snapshot_seconds
-            environment = Environment.open(directory, snapshot_seconds=seconds, clock=clock)
-            try:
-                if directory is None:
-                    environment.run_write(fill)
-                return type(self)(
-                    environment,
-                    self.application,
-                    limits=limits,
-                    clock=clock,
-                    build="wait",
-                    progress=progress,
-                )
-            except BaseException:
-                environment.close()
-                raise
-
         if path is None:
-            return opened(None)
+            return self._open_fork(None, fill, progress)
         directory = Path(path).expanduser().absolute()
-        create_filled(directory, fill, clock=clock)
+        create_filled(directory, fill, clock=self._store.clock)
         modules = self.application.modules or None
-        asked = {"modules": modules, "durability": None, "limits": limits}
-        return share(directory, asked, lambda: opened(directory))
+        asked = {"modules": modules, "durability": None, "limits": self._store.limits}
+        return share(directory, asked, lambda: self._open_fork(directory, fill, progress))
+
+    def _open_fork(
+        self,
+        directory: Path | None,
+        fill: Callable[[WriteTransaction], None],
+        progress: Report | None,
+    ) -> Self:
+        """Open what was filled, or fill a throw-away database and open that."""
+        limits, clock = self._store.limits, self._store.clock
+        seconds = limits.snapshot_seconds
+        environment = Environment.open(directory, snapshot_seconds=seconds, clock=clock)
+        try:
+            if directory is None:
+                environment.run_write(fill)
+            return type(self)(
+                environment,
+                self.application,
+                limits=limits,
+                clock=clock,
+                build="wait",
+                progress=progress,
+            )
+        except BaseException:
+            environment.close()
+            raise
 
     def _copy_into(
         self, writer: WriteTransaction, at: int | datetime | None, progress: Report | None
