@@ -5,7 +5,7 @@ In JavaScript every number is a float, and in JSON a BigInt is an integer: where
 changed, so a value that does not fit is refused afterwards by the table's own check.
 """
 
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from headwater.schema.explain import find_mismatch
 from headwater.schema.validators import (
@@ -41,9 +41,8 @@ def fit(validator: Validator, value: Any) -> Any:
 
 def _fit_inside(validator: Validator, value: Any) -> Any:
     match validator:
-        case ListValidator() if isinstance(value, list):
-            items: list[Any] = value
-            return [fit(validator.items, item) for item in items]
+        case ListValidator() if _is_list(value):
+            return [fit(validator.items, item) for item in value]
         case RecordValidator() if isinstance(value, dict):
             members = cast("dict[str, Any]", value).items()
             return {name: fit(validator.values, member) for name, member in members}
@@ -52,6 +51,10 @@ def _fit_inside(validator: Validator, value: Any) -> Any:
             return {name: _fit_field(validator, name, member) for name, member in members}
         case _:
             return value
+
+
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
 
 
 def _fit_field(validator: ObjectValidator, name: str, value: Any) -> Any:

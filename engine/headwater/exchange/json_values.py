@@ -16,7 +16,7 @@ from binascii import Error as NotBase64Error
 from collections.abc import Callable
 from struct import Struct
 from struct import error as WrongLengthError  # noqa: N812 - it is a class
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, TypeAlias, TypeGuard, cast
 
 from headwater_indexes.values import Int64
 
@@ -63,9 +63,8 @@ def _written(value: Any, dialect: Dialect) -> Any:
     if isinstance(value, dict):
         members = cast("dict[str, Any]", value).items()
         return {name: _written(member, dialect) for name, member in members}
-    if isinstance(value, list):
-        items: list[Any] = value
-        return [_written(item, dialect) for item in items]
+    if _is_list(value):
+        return [_written(item, dialect) for item in value]
     if isinstance(value, bytes):
         return {"$bytes": b64encode(value).decode("ascii")}
     if isinstance(value, float) and not math.isfinite(value):
@@ -73,6 +72,10 @@ def _written(value: Any, dialect: Dialect) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         return _written_integer(value, dialect)
     return value
+
+
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
 
 
 def _written_integer(value: int, dialect: Dialect) -> Any:
