@@ -26,6 +26,7 @@ from headwater.tables.past_versions import PastVersions
 from headwater.tables.projection import META_CATALOG
 from headwater.tables.snapshot import Snapshot
 from headwater_indexes.ids import table_bounds
+from headwater_indexes.intervals import KEYS_END
 from headwater_indexes.scan import space_bounds, space_of
 
 Entry: TypeAlias = tuple[bytes, bytes]
@@ -82,10 +83,10 @@ class PastReader(ReadTransaction):
         self._versions = PastVersions(now, ts)
         self._changes: dict[tuple[str, int], Changes] = {}
         of_then = catalog if self._catalog_ts() == _newest_catalog_ts(now) else load_catalog(self)
-        is_stored = {i.id for i in catalog.indexes_by_space.values() if i.state == "ready"}
+        stored = {_place(i) for i in catalog.indexes_by_space.values() if i.state == "ready"}
         self.catalog: Catalog = _readable(of_then, catalog)
-        self._of_then = _sources(of_then, is_stored)
-        self._sources = _sources(self.catalog, is_stored)
+        self._of_then = _sources(of_then, stored)
+        self._sources = _sources(self.catalog, stored)
 
     # -- the transaction underneath ---------------------------------------------------------------
 
@@ -262,10 +263,15 @@ def _space_of(index: PastIndex) -> int:
 # The catalog --------------------------------------------------------------------------------------
 
 
-def _sources(catalog: Catalog, is_stored: set[str]) -> dict[int, PastIndex]:
+def _place(index: IndexInfo) -> tuple[str, int, int]:
+    """Where its entries are, and of which documents; a table may have been given another number."""
+    return index.id, index.space, index.table_number
+
+
+def _sources(catalog: Catalog, stored: set[tuple[str, int, int]]) -> dict[int, PastIndex]:
     """Every index of a catalog, by space."""
     return {
-        index.space: PastIndex(index, table, is_stored=index.id in is_stored)
+        index.space: PastIndex(index, table, is_stored=_place(index) in stored)
         for table in catalog
         for index in table.indexes
     }
@@ -276,24 +282,30 @@ def _readable(of_then: Catalog, of_now: Catalog) -> Catalog:
     if of_then is of_now and all(i.state == "ready" for i in of_now.indexes_by_space.values()):
         return of_now
     free = max([0, *of_then.indexes_by_space, *of_now.indexes_by_space]) + 1
+    newest = {table.id: table for table in of_now if not table.is_system}
     tables: list[TableInfo] = []
     for table in of_then:
-        newest = of_now.by_number.get(table.number)
-        indexes = {} if newest is None else dict(newest.by_name)
+        indexes = dict(newest[table.id].by_name) if table.id in newest else {}
         for index in table.indexes:
             if index.name not in indexes:
                 # The space of a dropped index may have been given to another one since.
                 is_taken = index.space in of_now.indexes_by_space
                 indexes[index.name] = replace(index, space=free) if is_taken else index
                 free += is_taken
-        tables.append(_with_indexes(table, [replace(i, state="ready") for i in indexes.values()]))
+        tables.append(_with_indexes(table, indexes.values()))
     return Catalog(tables, of_then.projections)
 
 
-def _with_indexes(table: TableInfo, indexes: list[IndexInfo]) -> TableInfo:
-    ordered = tuple(sorted(indexes, key=lambda index: index.space))
+def _with_indexes(table: TableInfo, indexes: Iterable[IndexInfo]) -> TableInfo:
+    found = [replace(index, table_number=table.number, state="ready") for index in indexes]
+    ordered = tuple(sorted(found, key=lambda index: index.space))
+    # A table that has taken foreign ids since has the order of creation as an index of its own.
+    order = next((index for index in ordered if not index.is_declared), None)
     return replace(
         table,
+        foreign_ids=order is not None,
+        order=order,
+        order_bounds=table.bounds if order is None else (b"", KEYS_END),
         indexes=ordered,
         unique_indexes=tuple(at for at, index in enumerate(ordered) if index.definition.unique),
         by_name={index.name: index for index in ordered},

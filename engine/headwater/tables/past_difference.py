@@ -6,9 +6,11 @@ from typing import Any, Final
 
 from headwater.storage.commit_log import Event, decode_commit
 from headwater.storage.format import Database, timestamp_key
-from headwater.tables.catalog import USER_TABLES_FROM
+from headwater.storage.transactions import ReadTransaction
+from headwater.tables.catalog import USER_TABLES_FROM, Catalog
 from headwater.tables.history import change_of
 from headwater.tables.horizon import check_horizon
+from headwater.tables.past import past_snapshot
 from headwater.tables.past_versions import Versions
 from headwater.tables.records import decode_body
 from headwater.tables.replay import creation_time
@@ -33,26 +35,25 @@ def difference(snapshot: Snapshot, first: int, second: int) -> list[DocumentChan
     Raises:
         LogTrimmedError: The log does not reach back to one of them.
     """
-    low, high = min(first, second), max(first, second)
-    check_horizon(snapshot.reader, low)
-    touched = _touched(snapshot, low, min(high, snapshot.ts))
-    names = {number: snapshot.catalog.name_of(number) for number in set(map(_table_of, touched))}
-    ordered = sorted(touched, key=lambda key: (names[_table_of(key)], key))
-    changes = _changes(snapshot, ordered, touched, names)
-    if first > second:
-        changes = (change_of(c.table, c.id, c.after, c.before) for c in changes)
-    return list(changes)
+    reader, low, high = snapshot.reader, min(first, second), max(first, second)
+    check_horizon(reader, low)
+    before = past_snapshot(reader, snapshot.catalog, low).catalog
+    after = past_snapshot(reader, snapshot.catalog, high).catalog
+    changes = sorted(_changes(reader, _touched(reader, low, high), before, after), key=_place)
+    if first < second:
+        return changes
+    return [change_of(c.table, c.id, c.after, c.before) for c in changes]
 
 
-def _table_of(key: bytes) -> int:
-    return table_number_of(key.decode("ascii"))
+def _place(change: DocumentChange) -> tuple[str, str]:
+    return change.table, change.id
 
 
-def _touched(snapshot: Snapshot, low: int, high: int) -> dict[bytes, tuple[int, int]]:
+def _touched(reader: ReadTransaction, low: int, high: int) -> dict[bytes, tuple[int, int]]:
     """The documents that commits in between touched: their versions before and after."""
     touched: dict[bytes, tuple[int, int]] = {}
     after, until = timestamp_key(low) + b"\x00", timestamp_key(high) + b"\x00"
-    for key, value in snapshot.reader.scan(Database.LOG, after, until):
+    for key, value in reader.scan(Database.LOG, after, until):
         commit = decode_commit(key, value)
         for event in commit.events:
             if table_number_of(event.id) >= USER_TABLES_FROM:
@@ -63,20 +64,22 @@ def _touched(snapshot: Snapshot, low: int, high: int) -> dict[bytes, tuple[int, 
 
 
 def _changes(
-    snapshot: Snapshot,
-    ordered: list[bytes],
+    reader: ReadTransaction,
     touched: dict[bytes, tuple[int, int]],
-    names: dict[int, str],
+    before: Catalog,
+    after: Catalog,
 ) -> Iterator[DocumentChange]:
-    versions, keys = Versions(snapshot.reader), iter(ordered)
+    versions, keys = Versions(reader), iter(sorted(touched))
     while chunk := list(islice(keys, _CHUNK)):
-        before = versions.events([(key, touched[key][0]) for key in chunk])
-        after = versions.events([(key, touched[key][1]) for key in chunk])
-        for key, old, new in zip(chunk, before, after, strict=True):
+        old_events = versions.events([(key, touched[key][0]) for key in chunk])
+        new_events = versions.events([(key, touched[key][1]) for key in chunk])
+        for key, *events in zip(chunk, old_events, new_events, strict=True):
+            old, new = (_document(key, event) for event in events)
             id_text = key.decode("ascii")
-            pair = _document(key, old), _document(key, new)
-            change = change_of(names[table_number_of(id_text)], id_text, *pair)
-            if change.changed or (pair[0] is None) != (pair[1] is None):
+            # A table may have been given another number since, and its own to another table.
+            table = (before if new is None else after).name_of(table_number_of(id_text))
+            change = change_of(table, id_text, old, new)
+            if change.changed or (old is None) != (new is None):
                 yield change
 
 
