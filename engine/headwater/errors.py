@@ -24,6 +24,7 @@
     │   ├── InvalidCursorError              (ValueError)  a cursor of another query
     │   ├── DeclarationError                (TypeError)   a table or function declared wrongly
     │   ├── SchemaMismatchError             (ValueError)  stored documents do not fit a new type
+    │   ├── ProjectionTableError            (TypeError)   a table that only a projection writes
     │   ├── LogTrimmedError                 (LookupError)  a moment before the log begins
     │   ├── NotReplayableError              (ValueError)  a commit without a recorded call
     │   ├── ImportRefusedError              (ValueError)  a file that cannot be imported
@@ -271,6 +272,22 @@ class SchemaMismatchError(UsageError, ValueError):
         super().__init__(message)
         self.table = table
         self.documents: tuple[tuple[str, str], ...] = tuple(documents)
+
+
+class ProjectionTableError(UsageError, TypeError):
+    """A write to a table that only a projection writes, or a projection outside its own tables.
+
+    Attributes:
+        table: Name of the table.
+        projection: Name of the projection.
+    """
+
+    code = "projection_table"
+
+    def __init__(self, message: str, *, table: str, projection: str) -> None:
+        super().__init__(message)
+        self.table = table
+        self.projection = projection
 
 
 class LogTrimmedError(UsageError, LookupError):

@@ -42,7 +42,8 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
             returns. "none": nothing is flushed; for data that can be made again.
         limits: Bounds on documents, functions and transactions; `hw.Limits()` by default.
         clock: Time and randomness; tests put their own here.
-        build: Whether to fill new indexes before returning, or on a thread of their own.
+        build: Whether to fill new indexes and projections before returning, or on threads of
+            their own.
         progress: Told about the steps that take long.
 
     Raises:

@@ -146,8 +146,8 @@ def test_a_running_transaction_loses_to_an_index_that_another_process_made(path,
         with pytest.raises(hw.ConflictError) as caught:
             transaction.commit()
         assert str(caught.value) == (
-            "the transaction lost: the indexes or the type of table 'tickets' changed while it "
-            "ran; run it again"
+            "the transaction lost: the indexes, the type or the projections of table 'tickets' "
+            "changed while it ran; run it again"
         )
         assert db.verify() == []
 

@@ -1,4 +1,4 @@
-"""The functions and tables of an application, collected from its modules."""
+"""The functions, tables and projections of an application, collected from its modules."""
 
 import importlib
 import inspect
@@ -12,6 +12,7 @@ from headwater.errors import DeclarationError
 from headwater.functions.arguments import CompiledFunction, Contract, read_contract
 from headwater.functions.declaration import Function
 from headwater.functions.paths import PathTable, function_path, module_path
+from headwater.functions.projections import Projection, in_order
 from headwater.schema.annotations import document_validator
 from headwater.schema.explain import TableNumbers, name_problem
 from headwater.schema.tables import Table, TableIndex, is_table, table_of
@@ -30,6 +31,7 @@ class Application:
         contracts: What each of them takes and gives, by published path.
         tables: By name.
         documents: The type of each table's documents, without the system fields, by table name.
+        projections: By name.
         modules: Names of the modules, in the order in which they were collected.
     """
 
@@ -37,6 +39,7 @@ class Application:
     contracts: Mapping[str, Contract]
     tables: Mapping[str, AnyTable]
     documents: Mapping[str, ObjectValidator]
+    projections: Mapping[str, Projection]
     modules: tuple[str, ...]
     _paths: PathTable = field(repr=False, compare=False)
     _path_by_function: Mapping[AnyFunction, str] = field(repr=False, compare=False)
@@ -111,8 +114,9 @@ def collect(modules: Iterable[ModuleType | str]) -> Application:
             an id in an annotation refers to.
 
     Raises:
-        DeclarationError: Two functions or tables have one name, two tables have one document type,
-            or an annotation cannot be stored.
+        DeclarationError: Two functions, tables or projections have one name, two tables have one
+            document type, two projections make one table or each other's, or an annotation cannot
+            be stored.
     """
     collector = _Collector()
     for module, path in _modules(modules):
@@ -126,19 +130,20 @@ class _Collector:
         self.declared: dict[tuple[str, str], AnyFunction] = {}
         self.tables: dict[str, AnyTable] = {}
         self.by_document: dict[int, AnyTable] = {}
+        self.projections: dict[str, Projection] = {}
 
     def add_module(self, module: ModuleType, path: str) -> None:
         self.modules[module.__name__] = None
         for name, found in list(vars(module).items()):
             if isinstance(found, Function):
                 self.add_function(module, path, name, cast("AnyFunction", found))
+            elif isinstance(found, Projection):
+                self.add_projection(module, found)
             elif is_table(found):
                 self.add_table(found)
 
     def add_function(self, module: ModuleType, path: str, name: str, function: AnyFunction) -> None:
-        # A module that was put together by hand defines nothing itself: all it has is its own.
-        is_real = sys.modules.get(module.__name__) is module
-        if is_real and function.module != module.__name__:
+        if _is_imported(module, function.module):
             return
         other = self.declared.setdefault((path, name), function)
         if other is not function:
@@ -146,6 +151,18 @@ class _Collector:
                 f"{function_path(path, name)}: declared in {other.module} and in "
                 f"{function.module}; rename one of the modules, or open their package"
             )
+
+    def add_projection(self, module: ModuleType, projection: Projection) -> None:
+        if _is_imported(module, projection.module):
+            return
+        other = self.projections.setdefault(projection.name, projection)
+        if other is not projection:
+            raise DeclarationError(
+                f"projection {projection.name!r} is declared in {other.module} and in "
+                f"{projection.module}; give one of them another name"
+            )
+        for table in projection.tables:
+            self.add_table(table)
 
     def add_table(self, table: AnyTable) -> None:
         other = self.tables.setdefault(table.table_name, table)
@@ -183,6 +200,7 @@ class _Collector:
             contracts=MappingProxyType(contracts),
             tables=MappingProxyType(self.tables),
             documents=MappingProxyType(documents),
+            projections=MappingProxyType(in_order(self.projections)),
             modules=tuple(self.modules),
             _paths=paths,
             _path_by_function=MappingProxyType(
@@ -205,6 +223,13 @@ class _Collector:
                     _check_index(name, index, validator)
                 done.add(name)
                 yield name, validator
+
+
+def _is_imported(module: ModuleType, defined_in: str) -> bool:
+    """Whether a module has something from another one."""
+    # A module that was put together by hand defines nothing itself: all it has is its own.
+    is_real = sys.modules.get(module.__name__) is module
+    return is_real and defined_in != module.__name__
 
 
 def _check_index(table: str, index: TableIndex[Any], document: ObjectValidator) -> None:

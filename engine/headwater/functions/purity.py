@@ -64,7 +64,13 @@ _IMPORTS: Final = frozenset(
     }
 )
 _ALLOWED_PACKAGES: Final = frozenset({"logging", "traceback", "linecache", "warnings"})
-_OUTERMOST: Final = frozenset({"headwater.functions.execution", "headwater.functions.runner"})
+_OUTERMOST: Final = frozenset(
+    {
+        "headwater.functions.execution",
+        "headwater.functions.projections",
+        "headwater.functions.runner",
+    }
+)
 """Where functions are called from; what is above these on the stack is the caller's business."""
 
 

@@ -47,6 +47,30 @@ class DocumentChange(NamedTuple):
     changed: dict[str, tuple[Any, Any]]
 
 
+class ProjectionStatus(NamedTuple):
+    """How a projection stands.
+
+    Attributes:
+        name: What it is called.
+        version: Of the code that it is made by.
+        state: "building" while it is made from the log, "ready", or "stale" once a process that
+            does not know it has made changes that it was not fed with.
+        feed: "commit" or "later".
+        position: Every commit up to this timestamp has been applied.
+        lag: Commits since then with changes that it is fed with.
+        error: What the last attempt of this process to bring it forward has raised, None if it has
+            raised nothing.
+    """
+
+    name: str
+    version: int
+    state: str
+    feed: str
+    position: int
+    lag: int
+    error: Exception | None
+
+
 class RebuildReport(NamedTuple):
     """What a rebuild has made.
 
@@ -118,3 +142,15 @@ class RepairReport(NamedTuple):
     lost: list[Lost]
     commits: int
     documents: int
+
+
+class CompactReport(NamedTuple):
+    """What `Database.compact` has given back.
+
+    Attributes:
+        bytes_before: Size of the data file before.
+        bytes_after: Its size now; the same if there was nothing to give back.
+    """
+
+    bytes_before: int
+    bytes_after: int

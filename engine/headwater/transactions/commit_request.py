@@ -27,6 +27,9 @@ class CommitRequest:
         value: What ``run`` returned.
         error: What it raised, or why the transaction could not be committed.
         ts: Timestamp of its commit; of what it saw, if it wrote nothing.
+        writer: The projection on whose behalf it writes; empty for anybody else.
+        is_first: Whether ``run`` has to see in the log all that was committed before it, and so
+            has to begin a batch.
     """
 
     __slots__ = (
@@ -34,11 +37,13 @@ class CommitRequest:
         "_when_done",
         "context",
         "error",
+        "is_first",
         "origin",
         "run",
         "transaction",
         "ts",
         "value",
+        "writer",
     )
 
     def __init__(
@@ -57,6 +62,8 @@ class CommitRequest:
         self.value: Any = None
         self.error: BaseException | None = None
         self.ts: int = 0
+        self.writer: str = ""
+        self.is_first: bool = False
         self._when_done = when_done
         self._done = threading.Lock()
         self._done.acquire()

@@ -29,9 +29,11 @@ from headwater.errors import (
 from headwater.limits import Limits
 from headwater.storage.commit_log import head
 from headwater.storage.environment import Environment
+from headwater.storage.taken_away import FORKED_TEXT
 from headwater.storage.transactions import WriteTransaction
 from headwater.tables.catalog import Catalog
 from headwater.tables.projection import apply
+from headwater.tables.projection_info import Projections
 from headwater.tables.snapshot import Snapshot
 from headwater.transactions.batch import Batch
 from headwater.transactions.commit_request import CommitRequest
@@ -90,6 +92,10 @@ class CommitterHost(Protocol):
         """A transaction over a snapshot."""
         ...
 
+    def feed(self, transaction: Transaction, writer: str) -> None:
+        """Feed the projections with what a transaction has written."""
+        ...
+
     def ended(self, transaction: Transaction) -> None:
         """Note the creation times that a transaction has given out."""
         ...
@@ -139,7 +145,7 @@ class Committer:
         self._host = host
         self._queue: queue.SimpleQueue[CommitRequest | Job | None] = queue.SimpleQueue()
         self._carried: list[CommitRequest] = []
-        self._watchdog = Watchdog(host.limits.mutation_seconds)
+        self._watchdog = Watchdog(host.limits.mutation_seconds, host.feed)
         self._is_closed = False
         self._lock = threading.Lock()
         # Held while a batch is made and written, by whichever thread does it.
@@ -237,8 +243,7 @@ class Committer:
     def _check_process(self) -> None:
         if os.getpid() != self._process_id:
             raise ForkedError(
-                "this database was opened before a fork, and its committer lives in the parent: "
-                "open it again in this process"
+                f"{self._host.environment.path}: {FORKED_TEXT}"
             )
 
     def _put(self, item: CommitRequest | Job) -> None:
@@ -363,6 +368,9 @@ class Committer:
         batch = Batch(snapshot.ts)
         work.count = len(work.requests)
         for at, request in enumerate(work.requests):
+            if request.is_first and batch.commits:
+                work.count = at
+                break
             if request.run is not None:
                 self._run_in_turn(request, snapshot, batch)
             else:
@@ -427,6 +435,8 @@ class Committer:
             for space in spaces
             if catalog.indexes_by_space.get(space) != then.indexes_by_space.get(space)
         ]
+        if then.projections or catalog.projections:
+            changed += _fed_otherwise(transaction, then.projections, catalog.projections)
         changed += [
             write.table.name
             for write in transaction.own.documents.values()
@@ -435,14 +445,21 @@ class Committer:
         if not changed:
             return None
         return ConflictError(
-            f"{who} lost: the indexes or the type of table {changed[0]!r} changed while it ran; "
-            "run it again",
+            f"{who} lost: the indexes, the type or the projections of table {changed[0]!r} "
+            "changed while it ran; run it again",
             ts=0,
             function="",
             table=changed[0],
             index="",
             key=(),
         )
+
+
+def _fed_otherwise(transaction: Transaction, then: Projections, now: Projections) -> list[str]:
+    """Tables that it has written to, and whose changes make other projections now."""
+    tables = (write.table for write in transaction.own.documents.values())
+    written = dict.fromkeys(table.name for table in tables if not table.is_system)
+    return [name for name in written if then.around(name) != now.around(name)]
 
 
 def _write(writer: WriteTransaction, batch: Batch) -> bool:

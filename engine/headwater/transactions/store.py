@@ -19,8 +19,8 @@ from headwater.transactions.batch import Batch
 from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.commit_request import CommitRequest
 from headwater.transactions.committer import Committer
-from headwater.transactions.moment import Moment
 from headwater.transactions.feeding import Feeding
+from headwater.transactions.moment import Moment
 from headwater.transactions.overlay import Overlay
 from headwater.transactions.recent_commits import RecentCommits
 from headwater.transactions.rules import TableRules

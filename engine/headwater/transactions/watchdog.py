@@ -5,6 +5,7 @@ then loops would stop all writes for good: past its time limit it gets an except
 """
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from headwater.errors import TimeLimitError
@@ -22,8 +23,11 @@ class Watchdog:
     The watching thread wakes once per time limit while functions run, and not at all otherwise.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(
+        self, seconds: float, feed: Callable[[Transaction, str], None] | None = None
+    ) -> None:
         self._seconds = seconds
+        self._feed = feed
         self._lock = threading.Lock()
         self._running: CommitRequest | None = None
         self._victim: CommitRequest | None = None
@@ -33,12 +37,11 @@ class Watchdog:
         self._worker = 0
 
     def run(self, request: CommitRequest, transaction: Transaction) -> Any:
-        """Run a request's function on a transaction.
+        """Run a request's function on a transaction, and the projections that it feeds.
 
         Raises:
             TimeLimitError: It ran for more than twice its limit without touching the database.
         """
-        assert request.run is not None
         with self._lock:
             self._running = request
             self._worker = threading.get_ident()
@@ -61,14 +64,20 @@ class Watchdog:
             ) from None
 
     def _run(self, request: CommitRequest, transaction: Transaction) -> Any:
-        assert request.run is not None
         try:
             if request.context is None:
-                return request.run(transaction)
-            return request.context.run(request.run, transaction)
+                return self._run_and_feed(request, transaction)
+            return request.context.run(self._run_and_feed, request, transaction)
         finally:
             # The exception may arrive in here as well, when the function has just returned.
             self._finish(request)
+
+    def _run_and_feed(self, request: CommitRequest, transaction: Transaction) -> Any:
+        assert request.run is not None
+        value = request.run(transaction)
+        if self._feed is not None:
+            self._feed(transaction, request.writer)
+        return value
 
     def _finish(self, request: CommitRequest) -> None:
         with self._lock:

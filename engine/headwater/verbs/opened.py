@@ -4,11 +4,12 @@ import contextlib
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from headwater.clock import Clock
-from headwater.errors import HeadwaterError
+from headwater.errors import ForkedError, HeadwaterError
 from headwater.functions.modules import Application
+from headwater.functions.projecting import Projector
 from headwater.functions.purity import refuse_inside
 from headwater.functions.runner import Runner
 from headwater.limits import Limits
@@ -17,6 +18,9 @@ from headwater.schema.compile import compile_checker
 from headwater.schema.json_form import to_json
 from headwater.sharing import release
 from headwater.storage.environment import Environment
+from headwater.storage.registry import notice_forks
+from headwater.storage.taken_away import FORKED_TEXT
+from headwater.storage.transactions import Gone
 from headwater.storage.wake import Beacon
 from headwater.tables.progress import Report
 from headwater.transactions.store import Store
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
     from headwater.aio import AsyncVerbs
 
 Build: TypeAlias = Literal["wait", "later"]
-"""Whether new indexes are filled before a database is handed out, or on a thread of their own."""
+"""Whether new indexes and projections are filled before a database is handed out, or meanwhile."""
 
 
 class Opened:
@@ -49,6 +53,7 @@ class Opened:
         self._store = Store(environment, limits=limits, clock=clock)
         self._runner = Runner(self._store, application)
         self._reactor = Reactor(self._store)
+        self._projector = Projector(self._store, application.projections)
         self._beacon = Beacon(environment.path)
         self._beacon_lock = threading.Lock()
         self._is_listening = False
@@ -57,6 +62,7 @@ class Opened:
         self._aio: AsyncVerbs | None = None
         self._builder: threading.Thread | None = None
         self._is_closed = False
+        notice_forks(self)
         try:
             self._deploy(build, progress)
         except BaseException:
@@ -88,6 +94,7 @@ class Opened:
             declared.append(DeclaredTable(name, schema, definitions, check))
             self._store.rules.declare(name, schema, check)
         deploy(self._store, declared, progress=progress)
+        self._projector.deploy()
         if build == "wait":
             build_indexes(self._store, progress=progress)
         else:
@@ -95,6 +102,11 @@ class Opened:
                 target=self._build_later, name="headwater-indexes", daemon=True
             )
             self._builder.start()
+        if self.application.projections:
+            if build == "wait":
+                self._projector.build()
+            self._watching().listen(self._projector)
+            self._projector.start()
 
     def _watching(self) -> Reactor:
         """The reactor, which hears of the commits of other processes from now on."""
@@ -141,6 +153,21 @@ class Opened:
         if self._builder is not None:
             # Its next step says that the database is closed, however much there is to fill.
             self._builder.join()
+
+    def before_fork(self) -> None:
+        """Everything that has to come to rest does so by itself."""
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+
+    def after_fork_in_child(self) -> None:
+        """Refuse all further use. What a lost thread may have locked is not touched any more."""
+        self._is_closed = True
+        self._reactor.after_fork_in_child()
+        self._aio = None
+        self._beacon_lock = threading.Lock()
+        refusal: Any = Gone(ForkedError, f"{self.path}: {FORKED_TEXT}")
+        self._store = self._runner = self._reactor = refusal
 
     def __enter__(self) -> Self:
         return self

@@ -1,6 +1,7 @@
 """The log as a stream."""
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from functools import cached_property
 
@@ -11,6 +12,8 @@ from headwater.reactive.reactor import Reactor
 from headwater.tables.horizon import horizon
 from headwater.tables.log_entries import LogEntry, TableFilter, Wanted
 from headwater.tables.moments import moment_of
+from headwater.tables.reports import ProjectionStatus
+from headwater.transactions.following import standings
 from headwater.transactions.store import Store
 from headwater.verbs.opened import Opened
 
@@ -80,3 +83,27 @@ class StreamVerbs(Opened):
     def log(self) -> Log:
         """The log of commits, to read and to follow."""
         return Log(self._store, self._watching)
+
+    def projections(self) -> list[ProjectionStatus]:
+        """How the stored projections stand, declared here or not, by name.
+
+        O(commits since the position of each).
+        """
+        refuse_inside()
+        with closing(self._store.snapshot()) as snapshot:
+            errors = self._projector.errors
+            found = standings(snapshot)
+            return [one._replace(error=errors.get(one.name)) for one in found]
+
+    def wait_for_projections(self, timeout_seconds: float | None = None) -> None:
+        """Wait until the projections of the opened modules have seen all that is committed now.
+
+        Args:
+            timeout_seconds: How long; for ever by default.
+
+        Raises:
+            TimeoutError: They have not, in time.
+            Exception: What a projection has raised; it stays where it is until that is mended.
+        """
+        refuse_inside()
+        self._projector.wait(timeout_seconds)
