@@ -5,9 +5,9 @@ In JavaScript every number is a float, and in JSON a BigInt is an integer: where
 changed, so a value that does not fit is refused afterwards by the table's own check.
 """
 
-from typing import Any, TypeGuard, cast
+from typing import Any, cast
 
-from headwater.schema.explain import find_mismatch
+from headwater.schema.explain import find_mismatch, is_list
 from headwater.schema.validators import (
     Int64Validator,
     IntegerValidator,
@@ -41,7 +41,7 @@ def fit(validator: Validator, value: Any) -> Any:
 
 def _fit_inside(validator: Validator, value: Any) -> Any:
     match validator:
-        case ListValidator() if _is_list(value):
+        case ListValidator() if is_list(value):
             return [fit(validator.items, item) for item in value]
         case RecordValidator() if isinstance(value, dict):
             members = cast("dict[str, Any]", value).items()
@@ -51,10 +51,6 @@ def _fit_inside(validator: Validator, value: Any) -> Any:
             return {name: _fit_field(validator, name, member) for name, member in members}
         case _:
             return value
-
-
-def _is_list(value: Any) -> TypeGuard[list[Any]]:
-    return isinstance(value, list)
 
 
 def _fit_field(validator: ObjectValidator, name: str, value: Any) -> Any:

@@ -16,8 +16,9 @@ from binascii import Error as NotBase64Error
 from collections.abc import Callable
 from struct import Struct
 from struct import error as WrongLengthError  # noqa: N812 - it is a class
-from typing import Any, Final, Literal, TypeAlias, TypeGuard, cast
+from typing import Any, Final, Literal, TypeAlias, cast
 
+from headwater.schema.explain import is_list
 from headwater_indexes.values import Int64
 
 Dialect: TypeAlias = Literal["exact", "convex"]
@@ -63,7 +64,7 @@ def _written(value: Any, dialect: Dialect) -> Any:
     if isinstance(value, dict):
         members = cast("dict[str, Any]", value).items()
         return {name: _written(member, dialect) for name, member in members}
-    if _is_list(value):
+    if is_list(value):
         return [_written(item, dialect) for item in value]
     if isinstance(value, bytes):
         return {"$bytes": b64encode(value).decode("ascii")}
@@ -72,10 +73,6 @@ def _written(value: Any, dialect: Dialect) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         return _written_integer(value, dialect)
     return value
-
-
-def _is_list(value: Any) -> TypeGuard[list[Any]]:
-    return isinstance(value, list)
 
 
 def _written_integer(value: int, dialect: Dialect) -> Any:
