@@ -5,6 +5,7 @@ Method: random histories; the bytes are remembered after every commit, and compa
 """
 
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import pytest
@@ -23,7 +24,8 @@ from tests.tables.histories import (
 )
 
 from headwater.errors import CorruptionError, LogTrimmedError
-from headwater.storage.format import TIMESTAMP, Database, timestamp_key
+from headwater.storage.format import TIMESTAMP, Database, timestamp_key, timestamp_of
+from headwater.tables import trim as trimming
 from headwater.tables.catalog import load_catalog
 from headwater.tables.fill_notes import FILL_NOTES
 from headwater.tables.horizon import META_TRIMMED
@@ -185,13 +187,49 @@ def test_a_moment_between_two_commits_is_that_of_the_earlier_one() -> None:
             assert before.record(note.encode()) is None
 
 
+@settings(max_examples=30)
+@given(histories(), st.floats(0, 1), st.data())
+def test_from_the_horizon_on_a_trimmed_log_tells_the_same(
+    history: list[list[Act]], share: float, data: st.DataObject
+) -> None:
+    """Also in the middle of a trimming. What was deleted up to the horizon may be forgotten."""
+    with closing(open_store()) as store, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trimming, "STEP_COMMITS", 1)
+        deploy_and_build(store, *TABLES)
+        states = play(store, history)
+        horizon = sorted(states)[int(share * (len(states) - 1))]
+        moments = data.draw(st.lists(st.sampled_from([ts for ts in states if ts >= horizon])))
+        write = store.environment.run_write
+        place = write(partial(trimming._begin, before=horizon + 1))
+        while place is not None:
+            place = write(trimming.Trimming(place.horizon).step).next
+            for ts in moments:
+                with past(store, ts) as reader:
+                    check_trimmed(reader, states[ts], horizon)
+
+
+def check_trimmed(reader: PastReader, expected: Bytes, horizon: int) -> None:
+    for database in (Database.DOCUMENTS, Database.INDEXES):
+        assert list(reader.scan(database, b"", None)) == expected[database]
+    assert (
+        list(reader.scan(Database.DELETED, b"", None))
+        == [entry for entry in expected[Database.DELETED] if timestamp_of(entry[1]) > horizon]
+        or reader.get(Database.META, trimming.META_TRIMMING) is not None
+    )
+    keys = [key for key, _ in expected[Database.DOCUMENTS]]
+    assert reader.get_many(Database.DOCUMENTS, keys) == [v for _, v in expected[Database.DOCUMENTS]]
+    log = [entry for entry in expected[Database.LOG] if timestamp_of(entry[0]) > horizon]
+    found = dict(reader.scan(Database.LOG, b"", None))
+    assert [key for key, _ in log] == [key for key in found if timestamp_of(key) > horizon]
+
+
 def test_a_moment_that_was_trimmed_is_refused() -> None:
     with closing(open_store()) as store:
         deploy(store, TABLES)
         note = transact(store, lambda writer: writer.insert("notes", {"a": 1}))
         horizon = head_of(store)
         transact(store, lambda writer: writer.delete(note))
-        trim(store, horizon)
+        pretend_trimmed(store, horizon)
         with closing(store.snapshot()) as now:
             assert past_snapshot(now.reader, now.catalog, horizon).record(note.encode())
             with pytest.raises(LogTrimmedError) as caught:
@@ -204,7 +242,7 @@ def test_a_moment_that_was_trimmed_is_refused() -> None:
         )
 
 
-def trim(store: Store, horizon: int) -> None:
+def pretend_trimmed(store: Store, horizon: int) -> None:
     with store.environment.write() as writer:
         writer.put(Database.META, META_TRIMMED, TIMESTAMP.pack(horizon))
 
