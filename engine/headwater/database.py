@@ -7,6 +7,7 @@ from headwater.verbs.exchange import ExchangeVerbs
 from headwater.verbs.functions import FunctionVerbs
 from headwater.verbs.past import PastVerbs
 from headwater.verbs.stream import StreamVerbs
+from headwater.verbs.undo import UndoVerbs
 from headwater.verbs.upkeep import UpkeepVerbs
 
 
@@ -17,6 +18,7 @@ class Database(
     CareVerbs,
     AuditVerbs,
     StreamVerbs,
+    UndoVerbs,
     UpkeepVerbs,
     ExchangeVerbs,
 ):

@@ -26,6 +26,7 @@
     │   ├── SchemaMismatchError             (ValueError)  stored documents do not fit a new type
     │   ├── ProjectionTableError            (TypeError)   a table that only a projection writes
     │   ├── LogTrimmedError                 (LookupError)  a moment before the log begins
+    │   ├── UndoConflictError               (RuntimeError)  documents have changed since
     │   ├── NotReplayableError              (ValueError)  a commit without a recorded call
     │   ├── ImportRefusedError              (ValueError)  a file that cannot be imported
     │   ├── AlreadyThereError               (FileExistsError)  an export would overwrite something
@@ -49,7 +50,7 @@ inherits the built-in error that a caller would expect. A message says what happ
 was expected, what was found and what to do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 
@@ -304,6 +305,22 @@ class LogTrimmedError(UsageError, LookupError):
         super().__init__(message)
         self.ts = ts
         self.horizon = horizon
+
+
+class UndoConflictError(UsageError, RuntimeError):
+    """Documents that an undo or a restore would change have changed since. Nothing was written.
+
+    Attributes:
+        ts: The commit that was to be undone, or the moment that was to be restored.
+        later: The commits that changed each document since, newest first, by id: at most ten.
+    """
+
+    code = "undo_conflict"
+
+    def __init__(self, message: str, *, ts: int, later: Mapping[str, Sequence[int]]) -> None:
+        super().__init__(message)
+        self.ts = ts
+        self.later: dict[str, tuple[int, ...]] = {id: tuple(later[id]) for id in later}
 
 
 class NotReplayableError(UsageError, ValueError):

@@ -17,6 +17,7 @@ from tests.laws.model import Fields, holder_of, in_range, is_same
 from tests.tables.histories import contents
 
 import headwater as hw
+from headwater.storage.codec import pack
 
 FEW = st.sampled_from([0, 1, 1.0, 2, "x", None])
 VALUES = st.one_of(FEW, FEW, strategies.values(4), strategies.long_texts())
@@ -55,6 +56,7 @@ class DatabaseMachine(RuleBasedStateMachine):
         self.documents: dict[str, Fields] = {}
         self.versions: dict[str, list[Fields | None]] = {}
         self.times: dict[str, float] | None = None
+        self.touched: set[str] = set()
 
     def open(self) -> hw.Database:
         return hw.open(self.directory / "db", modules=[things], durability="none", clock=self.clock)
@@ -89,6 +91,7 @@ class DatabaseMachine(RuleBasedStateMachine):
 
     def abandoned(self) -> None:
         """A transaction was dropped."""
+        self.touched.clear()
 
     def operate(
         self, tx: hw.Writer, documents: dict[str, Fields], verb: str, number: int, what: Any
@@ -99,12 +102,15 @@ class DatabaseMachine(RuleBasedStateMachine):
                 with pytest.raises(hw.UniqueViolationError):
                     tx.insert(things.Things, what)
             else:
-                documents[self.insert(tx, number, what)] = what
+                id_text = self.insert(tx, number, what)
+                documents[id_text] = what
+                self.touched.add(id_text)
         elif not documents:
             return
         elif verb == "delete":
             tx.delete(id_text)
             del documents[id_text]
+            self.touched.add(id_text)
         else:
             new = dict(what) if verb == "replace" else {**documents[id_text], **what}
             new = {name: value for name, value in new.items() if value is not hw.MISSING}
@@ -116,6 +122,8 @@ class DatabaseMachine(RuleBasedStateMachine):
                 assert refused.value.holder == holder
             else:
                 write(id_text, what)
+                if pack(documents[id_text]) != pack(new):
+                    self.touched.add(id_text)
                 documents[id_text] = new
 
     def insert(self, tx: hw.Writer, number: int, fields: Fields) -> str:
@@ -134,13 +142,14 @@ class DatabaseMachine(RuleBasedStateMachine):
             documents, paths, equal, bounds or {}, is_descending=is_descending, times=self.times
         )
 
-    def committed(self, documents: dict[str, Fields]) -> None:
-        """Note the versions that a commit has made."""
-        for id_text in {**self.documents, **documents}:
-            old, new = self.documents.get(id_text), documents.get(id_text)
-            if old is None or new is None or not is_same(old, new):
-                self.versions.setdefault(id_text, []).append(new)
+    def committed(self, documents: dict[str, Fields]) -> list[str]:
+        """Note the versions that a commit has made; returns whose."""
+        made = [i for i in sorted(self.touched) if i in self.documents or i in documents]
+        for id_text in made:
+            self.versions.setdefault(id_text, []).append(documents.get(id_text))
         self.documents = documents
+        self.touched.clear()
+        return made
 
     @rule(fields=FIELDS)
     def insert_and_delete(self, fields: Fields) -> None:

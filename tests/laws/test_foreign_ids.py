@@ -29,8 +29,8 @@ class ForeignMachine(DatabaseMachine):
     @rule()
     def take_foreign_ids(self) -> None:
         make_foreign(self.db, "things")
-        for id_text in self.documents:
-            self.versions[id_text].append(self.documents[id_text])
+        self.touched = set(self.documents)
+        self.committed(self.documents)
         self.is_foreign = True
 
     def insert(self, tx: hw.Writer, number: int, fields: Fields) -> str:
@@ -50,11 +50,12 @@ class ForeignMachine(DatabaseMachine):
         adopt(tx, "things", id_text, self.times[id_text], fields)
         return id_text
 
-    def committed(self, documents: dict[str, Fields]) -> None:
-        super().committed(documents)
+    def committed(self, documents: dict[str, Fields]) -> list[str]:
         self.committed_times = dict(self.times)
+        return super().committed(documents)
 
     def abandoned(self) -> None:
+        super().abandoned()
         self.times = dict(self.committed_times)
 
     def check_everything(self, reader: hw.Reader, documents: dict[str, Fields]) -> None:
