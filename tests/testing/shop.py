@@ -50,7 +50,9 @@ class Orders(Table[Order]):
 
 @hw.mutation
 def create(
-    ctx: MutationCtx, name: Annotated[str, hw.Length(1)], city: str = "Bath"
+    ctx: MutationCtx,
+    name: Annotated[str, hw.Length(1, 80)],
+    city: Annotated[str, hw.Length(1, 40)] = "Bath",
 ) -> Id[Customer]:
     address: Address = {"city": city}
     customer = {"name": name, "address": address, "tags": [], "notes": {}, "invited_by": None}

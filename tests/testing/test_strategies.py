@@ -4,7 +4,7 @@ import math
 from typing import Annotated, Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, find, given, seed, settings
+from hypothesis import Phase, find, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 from tests.laws.model import is_same
@@ -18,6 +18,7 @@ from headwater.testing.fitting import fitting
 from headwater.testing.misfitting import misfitting
 
 TABLE = st.sampled_from([shop.Customers, shop.Orders])
+FEW = settings(max_examples=50, database=None)
 FUNCTION = st.sampled_from([shop.create, shop.orders_of, shop.count])
 
 
@@ -235,7 +236,7 @@ def test_what_is_just_wrong_is_drawn(validator, is_edge):
 
 
 def test_examples_shrink_to_small_ones(db):
-    quick = settings(database=None, max_examples=2000, derandomize=True)
+    quick = settings(database=None, max_examples=500, derandomize=True)
     customers = testing.documents(shop.Customers, db)
     smallest = find(customers, lambda customer: len(customer["tags"]) == 3, settings=quick)
     assert smallest["tags"] == ["", "", ""]
@@ -269,7 +270,7 @@ def test_the_same_seed_draws_the_same():
 def test_using_replaces_the_strategies_of_fields(db):
     drawn = testing.documents(shop.Customers, db, using={"name": st.just("Bob")})
     with pytest.raises(NoSuchExample):
-        find(drawn, lambda customer: customer["name"] != "Bob")
+        find(drawn, lambda customer: customer["name"] != "Bob", settings=FEW)
     least = testing.arguments(shop.create, using={"city": st.just("York")})
     assert find(least, lambda arguments: "city" in arguments)["city"] == "York"
 
@@ -336,7 +337,7 @@ LOST = {
 
 @pytest.mark.parametrize(("strategy", "said"), LOST.values(), ids=LOST.keys())
 def test_a_search_that_finds_nothing_ends_with_words(db, strategy, said):
-    @settings(database=None, suppress_health_check=list(HealthCheck))
+    @settings(database=None)
     @given(strategy(db))
     def search(drawn):
         raise AssertionError(drawn)
@@ -348,7 +349,11 @@ def test_a_search_that_finds_nothing_ends_with_words(db, strategy, said):
 def test_a_rare_value_is_searched_for():
     validator = v.refined(v.integer(), hw.Check(shop.is_even), hw.Range(ge=0, le=1))
     with pytest.raises(NoSuchExample):
-        find(testing.documents(v.object({"x": validator})), lambda document: document["x"] != 0)
+        find(
+            testing.documents(v.object({"x": validator})),
+            lambda drawn: drawn["x"] != 0,
+            settings=FEW,
+        )
 
 
 def test_a_refined_annotation_means_what_it_says():
@@ -356,4 +361,4 @@ def test_a_refined_annotation_means_what_it_says():
         share: Annotated[float, hw.Range(ge=0, le=0.5)]
 
     with pytest.raises(NoSuchExample):
-        find(testing.documents(Half), lambda half: not 0 <= half["share"] <= 0.5)
+        find(testing.documents(Half), lambda half: not 0 <= half["share"] <= 0.5, settings=FEW)

@@ -5,6 +5,7 @@ what is adversarial: ints around the powers of two where a float cannot hold the
 texts outside of the first plane, of control characters, and of very great length.
 """
 
+from functools import cache
 from typing import Any, Final
 
 from hypothesis import strategies as st
@@ -45,21 +46,25 @@ def integers_near_powers(draw: st.DrawFn) -> int:
     return min(max(number, INT_MIN), INT_MAX)
 
 
+@cache
 def integers() -> SearchStrategy[int]:
     """Signed 64 bit ints."""
     return st.integers(-3, 3) | integers_near_powers() | st.integers(INT_MIN, INT_MAX)
 
 
+@cache
 def floats() -> SearchStrategy[float]:
     """All floats: NaN, both zeros, the infinities, and those beside ints that they cannot hold."""
     return st.sampled_from(SPECIAL_FLOATS) | integers_near_powers().map(float) | st.floats()
 
 
+@cache
 def numbers() -> SearchStrategy[float]:
     """Floats, ints and `headwater.Int64`."""
     return integers() | floats() | integers().map(Int64)
 
 
+@cache
 def texts() -> SearchStrategy[str]:
     """Short ones, without lone surrogates. Many share beginnings, and hold what keys escape."""
     return (
@@ -69,6 +74,7 @@ def texts() -> SearchStrategy[str]:
     )
 
 
+@cache
 def binaries() -> SearchStrategy[bytes]:
     """Short ones."""
     return st.lists(st.sampled_from([0, 1, 2, 97, 254, 255]), max_size=6).map(bytes) | st.binary(
@@ -76,11 +82,13 @@ def binaries() -> SearchStrategy[bytes]:
     )
 
 
+@cache
 def scalars() -> SearchStrategy[Any]:
     """Values without others inside."""
     return st.none() | st.booleans() | numbers() | texts() | binaries()
 
 
+@cache
 def member_names() -> SearchStrategy[str]:
     """Keys of dicts inside a document."""
     names = ["a", "b", "c d", "é", "\0", "\1x", "_x", "\U00010000"]
@@ -91,6 +99,7 @@ def _is_name(text: str) -> bool:
     return text != "" and not text.startswith("$")
 
 
+@cache
 def field_names() -> SearchStrategy[str]:
     """Names of the fields of a document."""
     return st.sampled_from(["a", "b", "c"]) | member_names().filter(
@@ -98,6 +107,7 @@ def field_names() -> SearchStrategy[str]:
     )
 
 
+@cache
 def any_values(nesting: int = NESTING_DEFAULT, max_leaves: int = 8) -> SearchStrategy[Any]:
     """Everything that can be stored.
 

@@ -1,6 +1,6 @@
 """From a validator to a Hypothesis strategy for values that it refuses: one thing is wrong."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -24,6 +24,7 @@ from headwater.schema.validators import (
     Range,
     RecordValidator,
     RefinedValidator,
+    Refinement,
     StringValidator,
     UnionValidator,
     Validator,
@@ -110,19 +111,25 @@ def wrong_objects(
     if not ways:
         return st.nothing()
 
-    @st.composite
-    def draw_one(draw: st.DrawFn) -> dict[str, Any]:
-        found = dict(draw(right))
-        way, name = draw(st.sampled_from(ways))
-        if way == "wrong":
-            found[name] = draw(wrong[name])
-        elif way == "missing":
-            del found[name]
-        else:
-            found[name] = draw(edges.scalars())
-        return found
+    return st.nothing() if right.is_empty else _one_field_wrong(right, wrong, ways)
 
-    return st.nothing() if right.is_empty else draw_one()
+
+@st.composite
+def _one_field_wrong(
+    draw: st.DrawFn,
+    right: SearchStrategy[dict[str, Any]],
+    wrong: Mapping[str, SearchStrategy[Any]],
+    ways: Sequence[tuple[str, str]],
+) -> dict[str, Any]:
+    found = dict(draw(right))
+    way, name = draw(st.sampled_from(ways))
+    if way == "wrong":
+        found[name] = draw(wrong[name])
+    elif way == "missing":
+        del found[name]
+    else:
+        found[name] = draw(edges.scalars())
+    return found
 
 
 def _unknown_names(known: Sequence[str]) -> list[str]:
@@ -141,13 +148,16 @@ def _wrong_lists(
     if wrong.is_empty or right.is_empty:
         return st.nothing()
 
-    @st.composite
-    def draw_one(draw: st.DrawFn) -> list[Any]:
-        found = list(draw(right))
-        position = draw(st.integers(0, len(found)))
-        return [*found[:position], draw(wrong), *found[position + 1 :]]
+    return _one_item_wrong(right, wrong)
 
-    return draw_one()
+
+@st.composite
+def _one_item_wrong(
+    draw: st.DrawFn, right: SearchStrategy[list[Any]], wrong: SearchStrategy[Any]
+) -> list[Any]:
+    found = list(draw(right))
+    position = draw(st.integers(0, len(found)))
+    return [*found[:position], draw(wrong), *found[position + 1 :]]
 
 
 def _wrong_records(validator: RecordValidator, world: World) -> SearchStrategy[dict[Any, Any]]:
@@ -197,16 +207,16 @@ def _near_literals(value: Any) -> list[Any]:
 
 def _wrong_ids(table: str, world: World) -> SearchStrategy[Any]:
     """Damaged ids, and those of other tables."""
-
-    @st.composite
-    def of_others(draw: st.DrawFn) -> str:
-        others = [name for name in world.names() if name != table]
-        return draw(world.ids(draw(st.sampled_from(others)))) if others else ""
-
     damaged = world.ids(table).flatmap(
         lambda text: st.sampled_from([text[:-1], text + "0", "u" + text[1:], text.upper()])
     )
-    return of_others() | damaged
+    return _ids_of_others(table, world) | damaged
+
+
+@st.composite
+def _ids_of_others(draw: st.DrawFn, table: str, world: World) -> str:
+    others = [name for name in world.names() if name != table]
+    return draw(world.ids(draw(st.sampled_from(others)))) if others else ""
 
 
 # Refinements ------------------------------------------------------------------------------------
@@ -215,19 +225,25 @@ def _wrong_ids(table: str, world: World) -> SearchStrategy[Any]:
 def _wrong_refined(validator: RefinedValidator, world: World) -> SearchStrategy[Any]:
     base_misfits = misfitting(validator.base, world)
     candidates = st.one_of(*_beyond(validator, world), fitting(validator.base, world))
-    refinements = validator.refinements
     if candidates.is_empty or base_misfits.is_empty:
         return base_misfits
 
-    @st.composite
-    def draw_one(draw: st.DrawFn) -> Any:
-        for _ in range(_TRIES):
-            value = draw(candidates)
-            if not all(refinement.accepts(value) for refinement in refinements):
-                return value
-        return draw(base_misfits)
+    return _unaccepted(candidates, validator.refinements, base_misfits)
 
-    return draw_one()
+
+@st.composite
+def _unaccepted(
+    draw: st.DrawFn,
+    candidates: SearchStrategy[Any],
+    refinements: Sequence[Refinement],
+    others: SearchStrategy[Any],
+) -> Any:
+    """Candidates that a refinement refuses; a few in vain, and it is one of the others."""
+    for _ in range(_TRIES):
+        value = draw(candidates)
+        if not all(refinement.accepts(value) for refinement in refinements):
+            return value
+    return draw(others)
 
 
 def _beyond(validator: RefinedValidator, world: World) -> list[SearchStrategy[Any]]:

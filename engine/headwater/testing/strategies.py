@@ -46,19 +46,18 @@ def ids(table: Any, db: Database) -> Any:
     Raises:
         UsageError: On drawing: there is none.
     """
-    name = _name_of(table)
+    return _ids_or_words(_name_of(table), db)
 
-    @st.composite
-    def draw_one(draw: st.DrawFn) -> str:
-        known = known_ids(name, db)
-        if not known:
-            raise UsageError(
-                f"ids({name!r}): there is no document in the table when one is asked for; insert "
-                "some first, or draw ids_of_nobody()"
-            )
-        return draw(st.sampled_from(known))
 
-    return draw_one()
+@st.composite
+def _ids_or_words(draw: st.DrawFn, table: str, db: Database) -> str:
+    known = known_ids(table, db)
+    if not known:
+        raise UsageError(
+            f"ids({table!r}): there is no document in the table when one is asked for; insert some "
+            "first, or draw ids_of_nobody()"
+        )
+    return draw(st.sampled_from(known))
 
 
 @overload
@@ -200,7 +199,7 @@ def arguments(
         UsageError: As in `documents`.
     """
     where = f"arguments({function.name})"
-    world = world_of(db, where=where, dangling_ids=dangling_ids)
+    world = world_of(db, where=where, dangling_ids=dangling_ids, outer_levels=1)
     return _objects(_arguments_type(function, db), world, using, where)
 
 
@@ -221,7 +220,9 @@ def invalid_arguments(
         UsageError: As in `documents`.
     """
     where = f"invalid_arguments({function.name})"
-    return _wrong_objects(_arguments_type(function, db), world_of(db, where=where), using, where)
+    return _wrong_objects(
+        _arguments_type(function, db), world_of(db, where=where, outer_levels=1), using, where
+    )
 
 
 def _arguments_type(function: Function[..., Any], db: Database | None) -> ObjectValidator:

@@ -1,13 +1,14 @@
 """What strategies have to know besides a validator: ids, and how large a value may be."""
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any, Final, TypeVar
+from functools import lru_cache
+from typing import Any, Final, NoReturn
 
-from hypothesis import HealthCheck, Phase, find, reject, settings
+from hypothesis import reject
 from hypothesis import strategies as st
-from hypothesis.errors import NoSuchExample, Unsatisfiable
+from hypothesis.errors import FailedHealthCheck
 from hypothesis.strategies import SearchStrategy
 
 from headwater.database import Database
@@ -26,16 +27,8 @@ _CREATION_MAX_MS: Final = 2**47
 _RANDOM_BITS: Final = 68
 _ODDS: Final = 8
 _TRIES: Final = 3
-_LONG_SEARCH: Final = settings(
-    max_examples=500,
-    phases=[Phase.generate],
-    database=None,
-    derandomize=True,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
-
-T = TypeVar("T")
+_PATIENCE: Final = 40
+"""Examples; Hypothesis gives up at 50, in words that name nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +64,22 @@ class World:
         return sorted(n for n in found if least <= n <= top and n <= max(self.room, least))
 
 
-def world_of(db: Database | None, *, where: str, dangling_ids: bool = True) -> World:
+def world_of(
+    db: Database | None, *, where: str, dangling_ids: bool = True, outer_levels: int = 0
+) -> World:
     """The world of a database; without one, of values that hold no ids.
 
     Args:
         db: The database.
         where: Starts the message of an error, such as ``documents(Messages)``.
         dangling_ids: Whether an id may be that of no document.
+        outer_levels: Dicts around the value that are not counted.
     """
+    nesting = NESTING_DEFAULT + outer_levels
     if db is None:
-        return World(_no_ids(where))
+        return World(_no_ids(where), nesting=nesting)
     some = _ids_by_chance if dangling_ids else existing_ids
-    return World(lambda table: some(table, db), table_numbers(db), db.tables)
+    return World(lambda table: some(table, db), table_numbers(db), db.tables, nesting)
 
 
 def _no_ids(where: str) -> Callable[[str], SearchStrategy[str]]:
@@ -114,22 +111,18 @@ def table_numbers(db: Database) -> TableNumbers:
 # Ids --------------------------------------------------------------------------------------------
 
 
-def existing_ids(table: str, db: Database) -> SearchStrategy[str]:
+@st.composite
+def existing_ids(draw: st.DrawFn, table: str, db: Database) -> str:
     """Ids of documents that are there when one is drawn, of the oldest and the newest 64.
 
     An example is given up where there is none.
     """
-
-    @st.composite
-    def draw_one(draw: st.DrawFn) -> str:
-        # Drawn first: where nothing is drawn, Hypothesis believes that it has seen everything.
-        position = draw(st.integers(0, 2 * _KNOWN_MAX - 1))
-        known = known_ids(table, db)
-        if not known:
-            reject()
-        return known[position % len(known)]
-
-    return draw_one()
+    # Drawn first: where nothing is drawn, Hypothesis believes that it has seen everything.
+    position = draw(st.integers(0, 2 * _KNOWN_MAX - 1))
+    known = known_ids(table, db)
+    if not known:
+        reject()
+    return known[position % len(known)]
 
 
 def known_ids(table: str, db: Database) -> list[str]:
@@ -140,64 +133,77 @@ def known_ids(table: str, db: Database) -> list[str]:
     return list(dict.fromkeys(oldest + newest[::-1]))
 
 
-def absent_ids(table: str, db: Database) -> SearchStrategy[str]:
+@st.composite
+def absent_ids(draw: st.DrawFn, table: str, db: Database) -> str:
     """Ids of a table with which the database has no document when one is drawn."""
-
-    @st.composite
-    def draw_one(draw: st.DrawFn) -> str:
-        number = table_numbers(db).number_of(table)
-        if number is None:
-            raise UsageError(
-                f"ids of table {table!r}: the database has no such table, it has "
-                f"{', '.join(db.tables()) or 'none at all'}"
-            )
-        time = draw(st.integers(0, _CREATION_MAX_MS))
-        identifier: Any = mint(number, time, draw(st.integers(0, 2**_RANDOM_BITS - 1)))
-        if db.get(identifier) is not None:
-            reject()
-        return str(identifier)
-
-    return draw_one()
+    number = table_numbers(db).number_of(table)
+    if number is None:
+        raise UsageError(
+            f"ids of table {table!r}: the database has no such table, it has "
+            f"{', '.join(db.tables()) or 'none at all'}"
+        )
+    time = draw(st.integers(0, _CREATION_MAX_MS))
+    identifier: Any = mint(number, time, draw(st.integers(0, 2**_RANDOM_BITS - 1)))
+    if db.get(identifier) is not None:
+        reject()
+    return str(identifier)
 
 
-def _ids_by_chance(table: str, db: Database) -> SearchStrategy[str]:
+@st.composite
+def _ids_by_chance(draw: st.DrawFn, table: str, db: Database) -> str:
     """Ids of documents that exist, mostly; of none if there are none."""
-    absent = absent_ids(table, db)
-
-    @st.composite
-    def draw_one(draw: st.DrawFn) -> str:
-        known = known_ids(table, db)
-        if not known or draw(st.integers(1, _ODDS)) == _ODDS:
-            return draw(absent)
-        return draw(st.sampled_from(known))
-
-    return draw_one()
+    known = known_ids(table, db)
+    if not known or draw(st.integers(1, _ODDS)) == _ODDS:
+        return draw(absent_ids(table, db))
+    return draw(st.sampled_from(known))
 
 
 # Search -----------------------------------------------------------------------------------------
 
 
-def searched(
-    candidates: SearchStrategy[T], accepts: Callable[[T], bool], complaint: str
-) -> SearchStrategy[T]:
-    """Those that are accepted, with words for it if there are none; Hypothesis has no words."""
+class NothingFoundError(UsageError, FailedHealthCheck):
+    """A search has never found anything. Ends the run at once: there is no example to shrink."""
 
-    @cache
-    def is_hopeless() -> bool:
-        try:
-            find(candidates, accepts, settings=_LONG_SEARCH)
-        except (NoSuchExample, Unsatisfiable):
-            return True
-        return False
 
-    @st.composite
-    def draw_one(draw: st.DrawFn) -> T:
-        for _ in range(_TRIES):
-            value = draw(candidates)
-            if accepts(value):
-                return value
-        if is_hopeless():
-            raise UsageError(complaint)
+class Patience:
+    """Ends a search that has never found anything, with words; Hypothesis itself has none."""
+
+    def __init__(self, complaint: str) -> None:
+        self._complaint = complaint
+        self._lost = 0
+
+    def found(self) -> None:
+        """Note a success: from now on, losses are bad luck."""
+        self._lost = -sys.maxsize
+
+    def lost(self) -> NoReturn:
+        """Give an example up.
+
+        Raises:
+            NothingFoundError: It was one too many, and none was ever any good.
+        """
+        self._lost += 1
+        if self._lost >= _PATIENCE:
+            raise NothingFoundError(self._complaint)
         reject()
 
-    return draw_one()
+
+# A strategy may be made anew for every example; what is being searched is known by its words.
+_patience: Final = lru_cache(maxsize=256)(Patience)
+
+
+@st.composite
+def searched(
+    draw: st.DrawFn,
+    candidates: SearchStrategy[Any],
+    accepts: Callable[[Any], bool],
+    complaint: str,
+) -> Any:
+    """Those that are accepted, with words for it if there never are any."""
+    patience = _patience(complaint)
+    for _ in range(_TRIES):
+        value = draw(candidates)
+        if accepts(value):
+            patience.found()
+            return value
+    return patience.lost()
