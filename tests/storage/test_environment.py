@@ -471,7 +471,7 @@ class UncopyableEnvironment:
     def __init__(self, path, options) -> None:
         self.real = engine.open_engine(path, options)
 
-    def copy(self, path, *, compact) -> None:
+    def copyfd(self, descriptor, *, compact) -> None:
         raise failure(errno.ENOSPC)
 
     def __getattr__(self, name):

@@ -75,6 +75,27 @@ def open_unlocked(path: Path, options: EngineOptions) -> "lmdb.Environment":
     return _open(path, options, options.map_size_bytes or MAP_SIZE_SMALLEST_BYTES, lock=False)
 
 
+def open_alone(path: Path) -> "lmdb.Environment":
+    """Open a data file for reading without its lock file. Nobody may write to it meanwhile.
+
+    Raises:
+        lmdb.Error: LMDB's own.
+        StorageError: This LMDB was built without the patches against crafted files.
+    """
+    refuse_unpatched()
+    return lmdb.Environment(
+        str(path),
+        map_size=max(path.stat().st_size, MIB),
+        subdir=False,
+        readonly=True,
+        create=False,
+        lock=False,
+        max_dbs=len(Database),
+        max_spare_txns=0,
+        lib_version=_ENGINE_09,
+    )
+
+
 def refuse_unpatched() -> None:
     """Refuse a system liblmdb: it lacks py-lmdb's bounds checks on what it reads from the file.
 

@@ -23,6 +23,13 @@ from headwater.errors import (
     NotADatabaseError,
 )
 from headwater.limits import DEFAULT_LIMITS
+from headwater.storage.compaction import (
+    NEW_DATA_NAME,
+    Compaction,
+    Told,
+    copy_compacted,
+    replace_by_compacted,
+)
 from headwater.storage.creation import (
     create_database,
     create_temporary_directory,
@@ -30,6 +37,7 @@ from headwater.storage.creation import (
     is_database,
 )
 from headwater.storage.engine import Engine, EngineOptions, open_engine
+from headwater.storage.exclusion import Exclusion
 from headwater.storage.failures import translate
 from headwater.storage.filesystem import refuse_unsuitable
 from headwater.storage.format import (
@@ -99,6 +107,7 @@ class Environment(SupervisedEngine):
         self.uuid: str = manifest.uuid
         self.durability: Durability = "full" if options.is_durable else "none"
         self._identity = identity_of(directory)
+        self._exclusion = Exclusion()
         self._remove: weakref.finalize[[Path, int], Environment] | None = None
         register(self._identity, self, directory)
         self._membership = Membership.join(directory)
@@ -108,6 +117,10 @@ class Environment(SupervisedEngine):
             super().__init__(directory, options, engine, clock, snapshot_seconds=snapshot_seconds)
             self._check_newest(recorded)
             self._check_uuid()
+            if not options.is_read_only:
+                # Nobody is compacting now: whoever does has the lock that LMDB has just taken.
+                with contextlib.suppress(OSError):
+                    (directory / NEW_DATA_NAME).unlink(missing_ok=True)
         except BaseException:
             self._membership.leave()
             unregister(self._identity, self)
@@ -201,13 +214,15 @@ class Environment(SupervisedEngine):
             self._begin = self._begin_closed
             self._take_all(CLOSED)
             self._record_newest()
-            self._lmdb.close()
+            with self._using:
+                self._lmdb.close()
+            self._exclusion.close()
         self._membership.leave()
         unregister(self._identity, self)
         if self._remove is not None:
             self._remove()
 
-    def copy_to(self, directory: Path) -> None:
+    def copy_to(self, directory: Path, told: Told | None = None) -> None:
         """Write a copy of the newest snapshot, without unused space, while others go on writing.
 
         The copy is the same database (it has the same uuid) and is whole or not there. Keeps a
@@ -215,16 +230,26 @@ class Environment(SupervisedEngine):
 
         Args:
             directory: Missing or empty.
+            told: Called with the bytes that are copied and about how many there are; what it
+                raises ends the copy.
 
         Raises:
             NotADatabaseError: Something else is there.
             AlreadyOpenError: There is a database already.
+            SnapshotTooOldError: The file had to be opened anew meanwhile; do it again.
             StorageError: The system failed.
         """
 
         def fill(staging: Path) -> None:
-            with self.read():
-                self._lmdb.copy(str(staging), compact=True)
+            with self.read_for_long() as snapshot, self._using:
+
+                def look(done: int, total: int) -> None:
+                    snapshot.count(Database.META)  # which says so if it has been taken away
+                    if told is not None:
+                        told(done, total)
+
+                look(0, 1)
+                copy_compacted(self._lmdb, staging / DATA_NAME, look)
             write_manifest(staging, read_manifest(self.path))
 
         try:
@@ -236,6 +261,47 @@ class Environment(SupervisedEngine):
             if isinstance(error, HeadwaterError):
                 raise
             raise translate(error, directory, f"copy {self.path}") from error
+
+    def compact(self, told: Told | None = None) -> Compaction:
+        """Write the data file anew without unused space, and put it into the place of the old one.
+
+        Open snapshots are waited for and taken away as when the map grows; whoever begins a
+        transaction meanwhile waits, in this process and in others. After an error or a kill there
+        is the one file or the other.
+
+        Args:
+            told: Called with the bytes that are copied and about how many there are; what it
+                raises ends it.
+
+        Raises:
+            AlreadyOpenError: Another process has the database open; nothing was done.
+            ReadOnlyError: The environment was opened with read_only=True.
+            StorageError: The system failed.
+        """
+        self.write()  # which says so if it may not
+        with self._alone():
+            assert self._writing is None, "compacted inside a write transaction"
+            if self._begin in {self._begin_closed, self._begin_forked}:
+                self._begin()  # which says so
+            try:
+                return self._compact_alone(told)
+            except (lmdb.Error, OSError) as error:
+                if isinstance(error, HeadwaterError):
+                    raise
+                raise translate(error, self.path, "compact the file") from error
+
+    def _compact_alone(self, told: Told | None) -> Compaction:
+        try:
+            self._exclusion.take(self.path)  # or is refused, and nothing has happened
+            self._disconnect()
+            self._exclusion.take(self.path)  # again: closing LMDB's file has dropped it
+            return replace_by_compacted(self.path, told)
+        finally:
+            if self._exclusion.is_taken or self._begin == self._begin_disconnected:
+                with self._using:
+                    self._lmdb.close()
+                self._connect(self._map_size)
+                self._exclusion.is_taken = False
 
     def stats(self) -> Statistics:
         """Measure. O(number of open snapshots)."""
@@ -267,7 +333,8 @@ class Environment(SupervisedEngine):
 
     def _check_newest(self, recorded: int) -> None:
         """Notice a data file that went back in time: an old copy, or a damaged head page."""
-        if self.newest_at_opening < recorded:
+        # Read again: a repair of another process may have put a new file there in between.
+        if self.newest_at_opening < min(recorded, _recorded_newest(self.path)):
             self._lmdb.close()
             raise CorruptionError(
                 f"{self.path}: the newest transaction in {DATA_NAME} is {self.newest_at_opening}, "

@@ -15,6 +15,7 @@ from typing import Final
 
 from headwater.errors import AlreadyOpenError
 from headwater.storage.format import LOCK_NAME
+from headwater.storage.members import members
 from headwater.storage.registry import identity_of, is_registered
 
 _REFUSED: Final = {errno.EACCES, errno.EAGAIN}
@@ -44,13 +45,59 @@ def alone(directory: Path) -> Generator[None]:
         os.close(descriptor)
 
 
+class Exclusion:
+    """Exclusion of others by a process that has the database open itself.
+
+    Its descriptor of the lock file stays open until the database is closed: to close it would drop
+    LMDB's lock as well. Where LMDB has closed the file, and with it dropped this lock, it has to
+    be taken again; where LMDB opens it again, it makes a shared lock of this one.
+
+    Attributes:
+        is_taken: Whether it was taken and, as far as is known here, not given back.
+    """
+
+    def __init__(self) -> None:
+        self.is_taken: bool = False
+        self._descriptor = -1
+
+    def take(self, directory: Path) -> None:
+        """Take it, without waiting.
+
+        Raises:
+            AlreadyOpenError: Another process has the database open.
+            OSError: Of the system.
+        """
+        if self._descriptor < 0:
+            self._descriptor = os.open(directory / LOCK_NAME, os.O_RDWR)
+        self.is_taken = True  # before it is, as an interrupt may come right after
+        try:
+            _lock(directory, self._descriptor)
+        except (AlreadyOpenError, OSError):
+            self.is_taken = False
+            raise
+
+    def close(self) -> None:
+        """Close the descriptor, after LMDB has closed its own. Does nothing again."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
 def _lock(directory: Path, descriptor: int) -> None:
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 0)
     except OSError as error:
         if error.errno in _REFUSED:
             raise AlreadyOpenError(
-                f"{directory}: another process has it open; close it there first: this needs the "
-                "directory alone"
+                f"{directory}: another process has it open{_others(directory)}; close it there "
+                "first: this needs the directory alone"
             ) from error
         raise
+
+
+def _others(directory: Path) -> str:
+    """Who they are, as far as they have said so."""
+    others = [member for member in members(directory) if member.pid != os.getpid()]
+    if not others:
+        return ""
+    return f" ({', '.join(f'{member.pid} {member.program}' for member in others)})"

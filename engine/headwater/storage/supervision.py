@@ -32,6 +32,7 @@ from headwater.storage.engine import Engine, EngineOptions, open_handles
 from headwater.storage.failures import MapFullError, translate
 from headwater.storage.format import DATA_NAME
 from headwater.storage.precheck import check_data_file
+from headwater.storage.registry import identity_of
 from headwater.storage.transactions import (
     Gone,
     Handles,
@@ -124,6 +125,8 @@ class SupervisedEngine:
         self._generation = 0
         self._commits = 0
         self._rests = False
+        # Held while something outside of transactions uses the file, which must not be closed then.
+        self._using = threading.Lock()
         self._begin: Begin = self._begin_disconnected
         self._connect(options.map_size_bytes)
 
@@ -268,6 +271,7 @@ class SupervisedEngine:
         parent as well.
         """
         self._gate, self._writer = threading.Lock(), threading.Lock()
+        self._using = threading.Lock()
         self._begin = self._begin_forked
         is_quiet = self._rests and not self.readers
         for reader in list(self.readers):
@@ -283,8 +287,13 @@ class SupervisedEngine:
         options = EngineOptions(
             map_size_bytes, self._options.is_durable, self._options.is_read_only
         )
-        self.newest_at_opening: int = check_data_file(self.path / DATA_NAME)
-        self._lmdb = self._engine(self.path, options)
+        while True:
+            self.newest_at_opening: int = check_data_file(self.path / DATA_NAME)
+            file = identity_of(self.path / DATA_NAME)
+            self._lmdb = self._engine(self.path, options)
+            if identity_of(self.path / DATA_NAME) == file:
+                break
+            self._lmdb.close()  # another process has compacted it while LMDB waited for the lock
         try:
             self._handles = open_handles(self._lmdb)
         except BaseException:
@@ -367,10 +376,14 @@ class SupervisedEngine:
             ) from error
 
     def _reconnect(self, map_size_bytes: int) -> None:
+        self._disconnect()
+        self._connect(map_size_bytes)
+
+    def _disconnect(self) -> None:
         self._begin = self._begin_disconnected  # and with it, whoever begins waits in _mend
         self._drain()
-        self._lmdb.close()
-        self._connect(map_size_bytes)
+        with self._using:
+            self._lmdb.close()
 
     def _drain(self) -> None:
         """Wait for open snapshots, within bounds, then take away what is left."""
