@@ -45,9 +45,11 @@ def check(path: str | Path, *, progress: Report | None = None) -> list[Problem]:
             try:
                 stack.enter_context(alone(directory))
                 is_alone = True
+            except AlreadyOpenError:
+                is_alone = False
             except OSError as error:
-                # Somebody has it open, or the lock file cannot be written: then LMDB is to say
-                # whether it can be read. Nobody writes to a file system that is read-only.
+                # The lock file cannot be written: then LMDB is to say whether it can be read.
+                # Nobody writes to a file system that is read-only.
                 is_alone = error.errno == errno.EROFS
             return look(directory, is_alone=is_alone, progress=progress)
     except OSError as error:

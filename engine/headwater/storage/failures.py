@@ -39,8 +39,8 @@ _FAILED: Final = (
 _DAMAGED: Final = (
     CorruptionError,
     (
-        "the file is damaged; keep a copy of the directory, verify the database, then restore a "
-        "backup or rebuild what can be rebuilt"
+        "the file is damaged; close the database everywhere, see with hw.check(path) how far this "
+        "goes, then restore a backup, or let hw.repair(path) save what can be saved"
     ),
 )
 
@@ -83,6 +83,7 @@ _BY_CLASS: Final[dict[type[BaseException], tuple[type[StorageError], str]]] = {
     lmdb.InvalidError: _DAMAGED,
     lmdb.VersionMismatchError: _DAMAGED,
     lmdb.NotFoundError: _DAMAGED,
+    lmdb.BadTxnError: _DAMAGED,  # a page before could not be read; nothing goes on after an error
     lmdb.IncompatibleError: _DAMAGED,  # a tree says that it is of another kind than it was made
 }
 
