@@ -75,14 +75,15 @@ class UndoMachine(ForeignMachine):
             with pytest.raises(hw.UsageError, match="changed tables or indexes"):
                 self.db.undo(ts, override=override)
             return
-        later = {i: [at for at in self.changes[i] if at > ts] for i in self.events[ts]}
-        if any(later.values()) and not override:
+        now, left = self.state_at(self.db.ts), self.states[ts]
+        changed = [i for i in self.events[ts] if not same(now.get(i), left.get(i))]
+        if changed and not override:
             head = self.db.ts
             with pytest.raises(hw.UndoConflictError) as refused:
                 self.db.undo(ts)
             assert refused.value.ts == ts
-            expected = {i: tuple(found[::-1][:10]) for i, found in later.items() if found}
-            assert refused.value.later == expected
+            later = {i: [at for at in self.changes[i] if at > ts] for i in changed}
+            assert refused.value.later == {i: tuple(later[i][::-1][:10]) for i in changed}
             assert self.db.ts == head
             return
         before = self.state_at(ts - 1)

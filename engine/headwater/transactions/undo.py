@@ -5,7 +5,7 @@ transaction of a batch: nothing can come between the look at what the documents 
 commit, and all that was committed before is in the log to be looked at.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -60,12 +60,13 @@ class _ChangedSinceError(Exception):
 def undo(store: Store, ts: int, *, override: bool) -> int:
     """Let the documents of a commit go back to their versions before; see `Database.undo`."""
     with closing(store.snapshot()) as snapshot:
-        commit = _commit_at(snapshot.reader, ts)
-        wanted = _before(snapshot.reader, snapshot.catalog, commit)
+        events = _events_of(snapshot.catalog, _commit_at(snapshot.reader, ts))
+        wanted = _before(snapshot.reader, events)
+    left = {event.id: _earlier(event) for event in events}
 
     def run(transaction: Transaction) -> bool:
         restoring = _Restoring(transaction, store.rules)
-        changed = [] if override else [id for id in wanted if restoring.newest(id) != ts]
+        changed = [] if override else [id for id in left if restoring.now(id) != left[id]]
         return restoring.write(wanted, changed)
 
     try:
@@ -131,8 +132,8 @@ def _commit_at(reader: ReadTransaction, ts: int) -> Commit:
     return commit
 
 
-def _before(reader: ReadTransaction, catalog: Catalog, commit: Commit) -> _Wanted:
-    """The versions that a commit replaced.
+def _events_of(catalog: Catalog, commit: Commit) -> list[Event]:
+    """What a commit did to documents of the application.
 
     Raises:
         UsageError: It changed the catalog, or only what projections make.
@@ -153,6 +154,11 @@ def _before(reader: ReadTransaction, catalog: Catalog, commit: Commit) -> _Wante
             f"commit {commit.ts} wrote only what a projection makes from other tables; undo the "
             "commits that changed those"
         )
+    return events
+
+
+def _before(reader: ReadTransaction, events: Sequence[Event]) -> _Wanted:
+    """The versions that were replaced."""
     versions = [(event.id.encode("ascii"), event.previous_ts) for event in events]
     found = Versions(reader).events(versions)
     return {event.id: _earlier(old) for event, old in zip(events, found, strict=True)}
@@ -197,17 +203,14 @@ class _Restoring(Writer):
 
     __slots__ = ()
 
-    def newest(self, id: str) -> int:
-        """Timestamp of the commit that changed a document last; 0 for none."""
-        return _newest(self._transaction.snapshot.reader, id.encode("ascii"))
+    def now(self, id: str) -> Earlier | None:
+        """What a document is before anything is written."""
+        existing = self._transaction.existing(id.encode("ascii"))
+        return None if existing is None else Earlier(existing.creation_time, existing.body)
 
     def changed_twice_since(self, id: str, ts: int) -> bool:
         """Whether more than one commit after ``ts`` has changed a document."""
-        newest = self.newest(id)
-        if newest <= ts:
-            return False
-        event = Versions(self._transaction.snapshot.reader).event(id.encode("ascii"), newest)
-        return event is not None and event.previous_ts > ts
+        return len(_later(self._transaction.snapshot.reader, id.encode("ascii"), ts, 2)) == 2
 
     def write(self, wanted: _Wanted, changed: list[str]) -> bool:
         """Let documents go back, all of them or none; returns whether one had to change.
@@ -259,7 +262,8 @@ class _Restoring(Writer):
 
 def _conflict(store: Store, what: str, ts: int, ids: Iterable[str]) -> UndoConflictError:
     with closing(store.snapshot()) as snapshot:
-        later = {id: _later(snapshot.reader, id.encode("ascii"), ts) for id in ids}
+        reader = snapshot.reader
+        later = {id: _later(reader, id.encode("ascii"), ts, _LATER_MAX) for id in ids}
     shown = "; ".join(
         f"{id} by {', '.join(map(str, later[id][:_SHOWN_MAX]))}" for id in list(later)[:_SHOWN_MAX]
     )
@@ -273,11 +277,11 @@ def _conflict(store: Store, what: str, ts: int, ids: Iterable[str]) -> UndoConfl
     )
 
 
-def _later(reader: ReadTransaction, key: bytes, ts: int) -> list[int]:
-    """Commits after ``ts`` that changed a document, newest first."""
+def _later(reader: ReadTransaction, key: bytes, ts: int, count: int) -> list[int]:
+    """The newest commits after ``ts`` that changed a document, newest first."""
     versions, at = Versions(reader), _newest(reader, key)
     found: list[int] = []
-    while at > ts and len(found) < _LATER_MAX:
+    while at > ts and len(found) < count:
         found.append(at)
         event = versions.event(key, at)
         at = 0 if event is None else event.previous_ts
