@@ -1,27 +1,26 @@
-"""Clocks for tests: time and randomness that repeat."""
+"""Clocks for tests: that of users, moved by a number of seconds."""
 
-import threading
+from datetime import UTC, datetime
+
+from headwater.testing import ManualClock
 
 
-class StillClock:
-    """A clock that stands still until it is moved, with seeds in a fixed order.
+class StillClock(ManualClock):
+    """A clock that stands still until its seconds are changed.
 
     Every function has taken no time at all, so after three runs each goes in turn.
     """
 
     def __init__(self, seed: int = 0) -> None:
-        self.seconds = 1_700_000_000.0
-        self.seeds = seed
+        super().__init__(datetime.fromtimestamp(1_700_000_000, UTC), seed=seed)
 
-    def now_ns(self) -> int:
-        return int(self.seconds * 1000) * 1_000_000
+    @property
+    def seconds(self) -> float:
+        return self.now.timestamp()
 
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def seed(self) -> int:
-        self.seeds += 1
-        return self.seeds
+    @seconds.setter
+    def seconds(self, seconds: float) -> None:
+        self.set(datetime.fromtimestamp(seconds, UTC))
 
 
 class SlowClock(StillClock):
@@ -30,9 +29,7 @@ class SlowClock(StillClock):
     def __init__(self, seed: int = 0, step_seconds: float = 0.01) -> None:
         super().__init__(seed)
         self.step_seconds = step_seconds
-        self._lock = threading.Lock()
 
     def monotonic(self) -> float:
-        with self._lock:
-            self.seconds += self.step_seconds
-            return self.seconds
+        self.advance(seconds=self.step_seconds)
+        return super().monotonic()
