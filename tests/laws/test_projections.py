@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.laws.batches import WAIT_SECONDS, Held
 from tests.laws.clocks import SlowClock, StillClock
-from tests.laws.logged import Model, operations, put, transactions
+from tests.laws.logged import TABLES, Did, Model, operations, put, seen, transactions
 from tests.laws.views import (
     Apples,
     Counts,
@@ -624,6 +624,117 @@ def test_a_change_of_the_projections_is_a_conflict_of_who_has_begun_before(tmp_p
         child.tell()
         child.finish()
         assert views_now(db) == fold_of_log(db)
+
+
+@given(st.lists(transactions, min_size=2, max_size=6), st.integers(0, 9), st.sampled_from([1, 2]))
+def test_made_from_a_trimmed_log_it_begins_with_the_documents_at_the_horizon(history, at, steps):
+    limits = hw.Limits(backfill_documents=steps)
+    with hw.open(None) as scratch:
+        path = scratch.path / "inside"
+        model = Model()
+        with hw.open(path, modules=[plain()], durability="none") as db:
+            for program in history:
+                model.commit(db, program)
+            stamps = [*model.commits, db.ts + 1]
+            db.trim_log(stamps[at % len(stamps)])
+            horizon = db.log.horizon
+        with hw.open(path, modules=[declare()], durability="none", limits=limits) as db:
+            with db.snapshot(at=horizon) as snapshot:
+                base = [
+                    Did(table, row["_id"], None, row)
+                    for table in TABLES
+                    for row in snapshot.query(table)
+                ]
+            since = [did for _, did in seen(db.log.read(horizon, tables=TABLES))]
+            expected = fold([base, *since])
+            found = views_now(db)
+            assert found[0] == expected[0]
+            assert sorted(found[1]) == sorted(expected[1])
+            assert db.verify() == []
+
+
+@FEEDS
+def test_trimming_forgets_nothing_that_a_projection_has_not_seen(tmp_path, feed):
+    path = tmp_path / "db.hw"
+    with hw.open(path, modules=[declare(feed)]) as db:
+        for number in range(4):
+            put(db, "apples", number)
+        db.wait_for_projections(WAIT_SECONDS)
+    with hw.open(path, modules=[plain()]) as db:
+        put(db, "apples", 9)
+        unseen = db.ts
+        for _ in range(3):
+            put(db, "elsewhere", 1)
+        with pytest.raises(hw.UsageError, match="was not fed yet"):
+            db.trim_log(db.ts)
+        db.trim_log(unseen)  # up to there it has seen all
+    with hw.open(path, modules=[declare(feed)]) as db:
+        db.wait_for_projections(WAIT_SECONDS)
+        lines = views_now(db)[1]
+        assert lines == ["apples >0", "apples >1", "apples >2", "apples >3", "apples >9"]
+        for _ in range(3):
+            put(db, "elsewhere", 1)
+        db.trim_log(db.ts + 1)
+        put(db, "apples", 5)
+        db.wait_for_projections(WAIT_SECONDS)
+        assert views_now(db)[1] == [*lines, "apples >5"]
+        assert [one.state for one in db.projections()] == ["ready", "ready"]
+
+
+def test_one_that_nobody_declares_any_more_can_be_dropped(tmp_path):
+    path = tmp_path / "db.hw"
+    with hw.open(path, modules=[declare("later")]) as db:
+        put(db, "apples", 1)
+        with pytest.raises(hw.UsageError, match="is declared by a module"):
+            db.drop_projection("counts")
+    with hw.open(path) as db:
+        put(db, "apples", 2)
+        with pytest.raises(hw.UsageError, match="no projection 'count'"):
+            db.drop_projection("count")
+        db.drop_projection("counts")
+        db.drop_projection("journal")
+        assert db.projections() == []
+        db.transact(lambda tx: tx.insert("counts", {"table": "x", "number": 1, "count": 1}))
+        db.trim_log(db.ts + 1)
+        assert db.verify() == []
+
+
+def test_an_undo_is_fed_as_well():
+    with hw.open(None, modules=[declare(run=run)]) as db:
+        put(db, "apples", 1)
+        db.mutate(run, program=[["apples", 7], ["pears", 7], ["pears", 8], ["apples", 9]])
+        db.undo(db.ts)
+        check(db)
+        with db.snapshot() as snapshot:
+            (apple,) = snapshot.query(Apples).collect()
+        db.transact(lambda tx: tx.patch(apple["_id"], number=4))
+        db.restore(apple["_id"], db.log.read()[0].ts, override=True)
+        check(db)
+        assert views_now(db)[0] == {("apples", 1): 1}
+
+
+def test_a_replay_is_fed_as_well():
+    @hw.mutation(record_arguments=True)
+    def bring(ctx: hw.MutationCtx, number: int) -> None:
+        ctx.db.insert(Apples, {"number": number})
+
+    with hw.open(None, modules=[declare(bring=bring)]) as db:
+        for number in (1, 2):
+            db.mutate(bring, number=number)
+        replayed = db.replay(db.ts)
+        assert replayed.is_same
+        assert {change.table for change in replayed.replayed} == {"apples", "counts", "lines"}
+
+
+def test_an_import_marks_a_projection_stale_which_catches_up(tmp_path):
+    with hw.open(None, modules=[plain()]) as source:
+        for number in range(5):
+            put(source, "apples", number)
+        source.export_to(tmp_path / "out")
+    with hw.open(None, modules=[declare()]) as db:
+        db.import_from(tmp_path / "out")
+        check(db)
+        assert len(views_now(db)[1]) == 5
 
 
 def test_a_projection_is_a_function_that_a_test_can_call():

@@ -227,6 +227,7 @@ class Import:
         snapshot = Snapshot(writer, self._catalog)
         transaction = self._store.begin(snapshot, function=_FUNCTION, seconds_limit=None)
         build(transaction)
+        self._store.feeding.pass_by(transaction)
         self._store.ended(transaction)
         batch = Batch(snapshot.ts)
         self._ts = batch.append(

@@ -4,16 +4,29 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from queue import SimpleQueue
-from typing import Final
+from typing import Any, Final
 
-from headwater.errors import ClosedError, ConflictError, LimitExceededError, TimeLimitError
+from headwater.errors import (
+    ClosedError,
+    ConflictError,
+    LimitExceededError,
+    TimeLimitError,
+    UsageError,
+)
 from headwater.functions.projections import Applying, Projection
 from headwater.storage.commit_log import Origin
 from headwater.tables.catalog import Catalog
 from headwater.tables.projection_info import ProjectionInfo
 from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.commit_request import CommitRequest, Run
-from headwater.transactions.following import BEGINNING, Advance, Follower, Position, Stride
+from headwater.transactions.following import (
+    BEGINNING,
+    Advance,
+    Follower,
+    Position,
+    Stride,
+    settle,
+)
 from headwater.transactions.store import Store
 from headwater.transactions.system_tables import (
     delete_projection,
@@ -81,6 +94,39 @@ class Projector:
                 if info.name == fields["name"] or not set(info.into).isdisjoint(fields["into"]):
                     delete_projection(transaction, info)
             insert_projection(transaction, {**fields, "state": "building"}, BEGINNING.fields())
+
+    def drop(self, name: str) -> None:
+        """Forget a projection that is not declared here.
+
+        Raises:
+            UsageError: It is declared here, or there is none of that name.
+        """
+
+        def run(transaction: Transaction) -> None:
+            by_name = transaction.snapshot.catalog.projections.by_name
+            if name not in by_name:
+                raise UsageError(
+                    f"there is no projection {name!r}; these are stored: {', '.join(by_name)}"
+                )
+            delete_projection(transaction, by_name[name])
+
+        if name in self._applying:
+            raise UsageError(
+                f"the projection {name!r} is declared by a module that this database was opened "
+                "with; open it without that declaration, and drop it then"
+            )
+        self._in_turn(run, "")
+
+    def settle(self, before: int) -> int:
+        """The moment up to which the log may be trimmed, at most ``before``.
+
+        Raises:
+            UsageError: A projection was not fed yet with a change that is older.
+        """
+        with closing(self._store.snapshot()) as snapshot:
+            if not snapshot.catalog.projections:
+                return before
+        return int(self._in_turn(lambda transaction: settle(transaction, before), ""))
 
     # -- making ---------------------------------------------------------------------------------
 
@@ -174,12 +220,12 @@ class Projector:
         set_position(transaction, info, position.fields())
         set_projection_state(transaction, info, "building")
 
-    def _in_turn(self, run: Run, name: str) -> None:
+    def _in_turn(self, run: Run, name: str) -> Any:
         request = CommitRequest(_origin(name), run=run)
         request.writer = name
         request.is_first = True
         self._store.committer.submit(request)
-        request.wait()
+        return request.wait()
 
     # -- keeping up -----------------------------------------------------------------------------
 

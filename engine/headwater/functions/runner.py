@@ -213,7 +213,9 @@ class Runner:
         """
         arguments = unpack(packed)
         compiled.check_arguments(arguments)
-        return self._execution.run(compiled, transaction, arguments, FunctionStatistics())
+        value = self._execution.run(compiled, transaction, arguments, FunctionStatistics())
+        self.store.feed(transaction)
+        return value
 
     def transact(self, function: Callable[[Writer], T]) -> T:
         """Run a plain function as a mutation."""

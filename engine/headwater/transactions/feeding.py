@@ -69,6 +69,22 @@ class Feeding:
         finally:
             transaction.usage = before
 
+    def pass_by(self, transaction: Transaction) -> None:
+        """Mark as stale what a transaction would have to feed, but must not.
+
+        For writes under the write lock, where no code of an application runs: whoever knows the
+        projections catches up from the log.
+
+        Raises:
+            ProjectionTableError: It has written to a table of a projection.
+        """
+        projections = transaction.snapshot.catalog.projections
+        _check_owners(transaction, projections, "")
+        for info in projections.by_name.values():
+            is_fed = info.feed == "commit" and info.state == "ready"
+            if is_fed and any(True for _ in net_changes(transaction, info)):
+                set_projection_state(transaction, info, "stale")
+
     def _feed_one(self, transaction: Transaction, info: ProjectionInfo) -> None:
         changes = list(net_changes(transaction, info))
         if not changes:

@@ -9,10 +9,11 @@ from the beginning is fed with them as inserts, whatever the log still knew of t
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import dropwhile, islice
 from typing import Any, Final
 
+from headwater.errors import UsageError
 from headwater.storage import commit_log
 from headwater.storage.commit_log import Commit, Event
 from headwater.storage.format import Database, open_document, timestamp_of
@@ -219,6 +220,48 @@ class _Chunk:
                 yield change_of(table.name, event, versions.body_before(reader, event))
             elif event.body is not None and _ts_at(reader, event.id, self._base) == commit.ts:
                 yield change_of(table.name, event, None)
+
+
+def settle(transaction: Transaction, before: int) -> int:
+    """Write down that nothing older than a moment is needed by any projection any more.
+
+    Args:
+        transaction: Sees all commits in the log of its snapshot, and no others.
+        before: The log is about to be trimmed up to here, exclusive; nanoseconds since the epoch.
+
+    Returns:
+        The moment, or an earlier one: what comes after the snapshot is not known to be settled.
+
+    Raises:
+        UsageError: A projection was not fed yet with a change that is older.
+    """
+    snapshot = transaction.snapshot
+    infos = [one for one in snapshot.catalog.projections.by_name.values() if _needs_log(one)]
+    for info in infos:
+        passed = 0
+        for commit in commit_log.after(snapshot.reader, _applied_up_to(snapshot, info)):
+            if commit.ts >= before:
+                break
+            if _is_fed(snapshot, info, commit):
+                raise _needed(info, commit)
+            passed = commit.ts
+        if passed:
+            position = Position.of(position_of(transaction, info))
+            set_position(transaction, info, replace(position, ts=passed).fields())
+    return min(before, snapshot.ts + 1) if infos else before
+
+
+def _needs_log(info: ProjectionInfo) -> bool:
+    """Whether it would be another one if it were made from a shorter log."""
+    return info.state == "stale" or (info.state == "ready" and info.feed == "later")
+
+
+def _needed(info: ProjectionInfo, commit: Commit) -> UsageError:
+    return UsageError(
+        f"the projection {info.name!r} was not fed yet with commit {commit.ts}, which would be "
+        "forgotten: open the database with the module that declares it and call "
+        "db.wait_for_projections() first; or drop it, with db.drop_projection()"
+    )
 
 
 def standings(snapshot: Snapshot) -> list[ProjectionStatus]:

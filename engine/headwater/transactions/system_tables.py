@@ -224,8 +224,9 @@ def delete_projection(transaction: Transaction, projection: ProjectionInfo) -> N
 def set_projection_state(
     transaction: Transaction, projection: ProjectionInfo, state: ProjectionPhase
 ) -> None:
-    """Change the state of a projection."""
-    _patch(transaction, PROJECTIONS_NUMBER, projection.id, {"state": state})
+    """Change the state of a projection; that it is in that state already is no write."""
+    if _existing(transaction, projection.id).fields["state"] != state:
+        _patch(transaction, PROJECTIONS_NUMBER, projection.id, {"state": state})
 
 
 def position_of(transaction: Transaction, projection: ProjectionInfo) -> dict[str, Any]:

@@ -95,6 +95,15 @@ class StreamVerbs(Opened):
             found = standings(snapshot)
             return [one._replace(error=errors.get(one.name)) for one in found]
 
+    def drop_projection(self, name: str) -> None:
+        """Forget a projection that no opened module declares. Its tables stay, for anybody.
+
+        Raises:
+            UsageError: It is declared here, or there is none of that name.
+        """
+        refuse_inside()
+        self._projector.drop(name)
+
     def wait_for_projections(self, timeout_seconds: float | None = None) -> None:
         """Wait until the projections of the opened modules have seen all that is committed now.
 

@@ -41,6 +41,7 @@ class UpkeepVerbs(Opened):
 
         Raises:
             ArgumentError: ``before`` is no moment.
+            UsageError: A projection was not fed yet with something that would be forgotten.
             CorruptionError: The log is damaged, or the documents disagree with it. Nothing more
                 was removed, as it may be needed to mend that.
             StorageError: The disk is full, or the system failed.
@@ -49,7 +50,7 @@ class UpkeepVerbs(Opened):
         from headwater.tables.trim import trim
 
         refuse_inside()
-        moment = moment_of(before, "before")
+        moment = self._projector.settle(moment_of(before, "before"))
         return trim(self._store.environment, self._between_batches, moment, progress=progress)
 
     def compact(self, *, progress: Report | None = None) -> CompactReport:
