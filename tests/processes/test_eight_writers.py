@@ -13,7 +13,7 @@ import signal
 import pytest
 from tests.laws import application
 from tests.laws.programs import ModelCells, run_operation
-from tests.laws.recording import Recorder
+from tests.laws.recording import SEEDER, Recorder
 from tests.laws.serializability import Ran, _apply, check, without_times
 from tests.processes.writers import GROUP_0
 
@@ -80,13 +80,35 @@ def run_all(path, start, kills):
         history = recorder.history()
         receipts = db.transact(lambda tx: tx.query("receipts").collect())
         ts_of = {receipt["writer"]: db.history(receipt["_id"])[0].ts for receipt in receipts}
+        ts_of.pop(SEEDER)
         for name, program, seen, ts in heard.ran:
             is_read = ts is not None
             history.transactions.append(
                 Ran(name, program, seen, ts if is_read else ts_of[name], is_read_only=is_read)
             )
+        told = {name for name, *_ in heard.ran}
+        history.transactions += untold(history, {t: n for n, t in ts_of.items() if n not in told})
         assert db.verify() == []
     return children, heard, history
+
+
+def untold(history, names: dict[int, str]) -> list[Ran]:
+    """What was committed by processes that died before they could say so: its writes, at least."""
+    found, known = [], set()
+    for ts in sorted(history.log):
+        program, seen = [], []
+        for cell, fields in ((written.cell, written.fields) for written in history.log[ts]):
+            if fields is None:
+                program.append(["delete", cell])
+            elif cell in known:
+                program.append(["patch", cell, {k: v for k, v in fields.items() if k != "writer"}])
+            else:
+                program.append(["insert", fields["group"], fields["number"]])
+            seen.append(cell if program[-1][0] == "insert" else True)
+            known.add(cell)
+        if ts in names:
+            found.append(Ran(names[ts], program, seen, ts))
+    return found
 
 
 def check_live(heard, history) -> None:

@@ -156,6 +156,12 @@ class LiveQueries:
             for subscription in list(self._by_subscription):
                 subscription.close()
 
+    def after_fork_in_child(self) -> None:
+        """End every subscription without the lock, which a lost thread may have held."""
+        self._lock = threading.RLock()
+        for subscription in list(self._by_subscription):
+            subscription.after_fork_in_child()
+
     # -- commits --------------------------------------------------------------------------------
 
     def committed(self, commits: list[CommitKeys]) -> None:

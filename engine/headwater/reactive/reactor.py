@@ -75,6 +75,11 @@ class Reactor:
                 self._caller = _start(self._call_back, "headwater-callbacks")
         self._callbacks.put(callback)
 
+    def after_fork_in_child(self) -> None:
+        """End everything: the threads are the parent's, and nobody would be told any more."""
+        self.queries.after_fork_in_child()
+        self.listeners.close()
+
     def close(self) -> None:
         """End all subscriptions and both threads."""
         self._store.on_commit = None

@@ -68,6 +68,12 @@ class Subscription:
             self.is_closed = True
         self._tell()
 
+    def after_fork_in_child(self) -> None:
+        """End it without its lock, which a thread that the child lacks may have held."""
+        self._lock = threading.Lock()
+        self._waiter = self._notify = None
+        self.is_closed = True
+
     def _tell(self) -> None:
         with self._lock:
             if self._waiter is not None:

@@ -84,9 +84,12 @@ def notice_forks(watcher: Forkable) -> None:
 
 
 _resting: list[Forkable] = []
+_forking = threading.Lock()
+"""Held by the thread that forks: two that fork at once would share one list."""
 
 
 def _before_fork() -> None:
+    _forking.acquire()
     _resting[:] = list(_forkable)
     for environment in _resting:
         environment.before_fork()
@@ -96,11 +99,13 @@ def _after_fork_in_parent() -> None:
     for environment in _resting:
         environment.after_fork_in_parent()
     _resting.clear()
+    _forking.release()
 
 
 def _after_fork_in_child() -> None:
-    global _lock  # noqa: PLW0603 - the old one may be held by a thread that the child lacks
-    _lock = threading.Lock()
+    # The old lock may be held by a thread that the child lacks.
+    global _lock, _forking
+    _lock, _forking = threading.Lock(), threading.Lock()
     for environment in _resting:
         environment.after_fork_in_child()
     _resting.clear()

@@ -15,26 +15,29 @@ from contextlib import contextmanager
 from math import inf
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar, cast
-from weakref import ref
 
 import lmdb
 
 from headwater.clock import Clock
 from headwater.errors import (
-    ClosedError,
     DatabaseFullError,
     DiskError,
-    ForkedError,
     ReadOnlyError,
     SnapshotTooOldError,
 )
 from headwater.storage.engine import Engine, EngineOptions, open_handles
 from headwater.storage.failures import MapFullError, translate
+from headwater.storage.forks import DRAIN_SECONDS, Begin, RestingAtForks
 from headwater.storage.format import DATA_NAME
 from headwater.storage.precheck import check_data_file
 from headwater.storage.registry import identity_of
+from headwater.storage.taken_away import (
+    FORKED,
+    OUTGROWN,
+    OUTGROWN_TEXT,
+    TOO_OLD,
+)
 from headwater.storage.transactions import (
-    Gone,
     Handles,
     ReadTransaction,
     WriteTransaction,
@@ -42,22 +45,14 @@ from headwater.storage.transactions import (
 
 T = TypeVar("T")
 
-Begin = Callable[..., "lmdb.Transaction[bytes]"]
-
 COMMITS_PER_READER_CHECK: Final = 256
 """A killed process's snapshots keep up to this many commits from reusing space (some megabytes)."""
 
 MENDS_MAX: Final = 32
 """Mends in a row before an error is raised: the map doubles at each, so 32 exceed any machine."""
 
-DRAIN_SECONDS: Final = 0.5
-"""How long a mend waits for open snapshots."""
-
 ROOM_LOW_BYTES: Final = 2**20
 """With less room than this on the disk, a write that was cut short was cut by that."""
-
-FORK_WAIT_SECONDS: Final = 5.0
-"""How long a fork waits for a write transaction of another thread."""
 
 
 def _room_bytes(path: Path) -> int:
@@ -65,40 +60,12 @@ def _room_bytes(path: Path) -> int:
     return status.f_bavail * status.f_frsize
 
 
-def _gone(gone: Gone) -> "lmdb.Transaction[bytes]":
-    return cast("lmdb.Transaction[bytes]", gone)
-
-
-TOO_OLD: Final = _gone(
-    Gone(
-        SnapshotTooOldError,
-        "this snapshot was held for longer than the limit snapshot_seconds and was taken away, as "
-        "the file cannot reuse space that an open snapshot sees; take a new one and read in "
-        "shorter steps, or raise it: hw.open(..., limits=hw.Limits(snapshot_seconds=...))",
-    )
-)
-OUTGROWN_TEXT: Final = (
-    "this snapshot was taken away because the file had to be opened anew (it outgrew its memory "
-    "map, or a write of its head failed); take a new one"
-)
-OUTGROWN: Final = _gone(Gone(SnapshotTooOldError, OUTGROWN_TEXT))
-FORKED: Final = _gone(
-    Gone(
-        ForkedError,
-        "this transaction was begun before a fork and belongs to the parent process; open the "
-        "database in the child",
-    )
-)
-
-
-class SupervisedEngine:
+class SupervisedEngine(RestingAtForks):
     """One LMDB environment and all transactions of this process on it.
 
     Attributes:
         path: The directory.
         readers: Open snapshots and the monotonic second in which each began.
-        is_draining: Somebody waits for snapshots to end.
-        drained: Set when a snapshot ends while somebody waits.
     """
 
     def __init__(
@@ -110,24 +77,16 @@ class SupervisedEngine:
         *,
         snapshot_seconds: float,
     ) -> None:
-        self.path = path
-        self.readers: dict[ref[ReadTransaction], float] = {}
-        self.is_draining: bool = False
-        self.drained: threading.Event = threading.Event()
+        super().__init__(path, clock)
         self._options = options
         self._engine = engine
-        self._monotonic = clock.monotonic
         self._snapshot_seconds = snapshot_seconds
-        self._gate = threading.Lock()
-        self._writer = threading.Lock()
-        self._writer_thread = 0
         self._writing: WriteTransaction | None = None
         self._generation = 0
         self._commits = 0
-        self._rests = False
         # Held while something outside of transactions uses the file, which must not be closed then.
         self._using = threading.Lock()
-        self._begin: Begin = self._begin_disconnected
+        self._begin = self._begin_disconnected
         self._connect(options.map_size_bytes)
 
     def read_for_long(self) -> ReadTransaction:
@@ -252,28 +211,14 @@ class SupervisedEngine:
         finally:
             self._release_writer()
 
-    def before_fork(self) -> None:
-        """Wait for a write transaction of another thread; the child must not inherit half of it."""
-        is_mine = self._writer_thread == threading.get_ident()
-        self._rests = not is_mine and self._writer.acquire(timeout=FORK_WAIT_SECONDS)
-        self._gate.acquire()
-
-    def after_fork_in_parent(self) -> None:
-        """Go on."""
-        self._gate.release()
-        if self._rests:
-            self._writer.release()
-
     def after_fork_in_child(self) -> None:
         """Refuse all further use; let the child open the directory anew where that is safe.
 
         It is not while a transaction was open: closing LMDB's handles would close it for the
         parent as well.
         """
-        self._gate, self._writer = threading.Lock(), threading.Lock()
         self._using = threading.Lock()
-        self._begin = self._begin_forked
-        is_quiet = self._rests and not self.readers
+        is_quiet = self._refuse_after_fork() and not self.readers
         for reader in list(self.readers):
             snapshot = reader()
             if snapshot is not None:
@@ -284,6 +229,25 @@ class SupervisedEngine:
             self._lmdb.close()
 
     def _connect(self, map_size_bytes: int | None) -> None:
+        for _ in range(MENDS_MAX):
+            self._open(map_size_bytes)
+            try:
+                self._handles = open_handles(self._lmdb)
+                break
+            except lmdb.MapResizedError:  # another process let the file outgrow the map just made
+                self._lmdb.close()
+                map_size_bytes = 2 * max(map_size_bytes or 0, self._file_bytes())
+            except BaseException:
+                self._lmdb.close()
+                raise
+        else:
+            raise self._hopeless("open the file")
+        self._begin = cast("Begin", self._lmdb.begin)
+        self._map_size = self._lmdb.info()["map_size"]
+        self._generation += 1
+        self._lmdb.reader_check()
+
+    def _open(self, map_size_bytes: int | None) -> None:
         options = EngineOptions(
             map_size_bytes, self._options.is_durable, self._options.is_read_only
         )
@@ -294,15 +258,9 @@ class SupervisedEngine:
             if identity_of(self.path / DATA_NAME) == file:
                 break
             self._lmdb.close()  # another process has compacted it while LMDB waited for the lock
-        try:
-            self._handles = open_handles(self._lmdb)
-        except BaseException:
-            self._lmdb.close()
-            raise
-        self._begin = cast("Begin", self._lmdb.begin)
-        self._map_size = self._lmdb.info()["map_size"]
-        self._generation += 1
-        self._lmdb.reader_check()
+
+    def _file_bytes(self) -> int:
+        return (self.path / DATA_NAME).stat().st_size
 
     def _read_mending(self) -> ReadTransaction:
         for _ in range(MENDS_MAX):
@@ -365,7 +323,7 @@ class SupervisedEngine:
     def _grow_alone(self) -> None:
         size = self._map_size
         # Another process may have grown the file beyond twice our map.
-        larger = 2 * max(size, (self.path / DATA_NAME).stat().st_size)
+        larger = 2 * max(size, self._file_bytes())
         try:
             self._reconnect(larger)
         except lmdb.MemoryError as error:
@@ -387,14 +345,7 @@ class SupervisedEngine:
 
     def _drain(self) -> None:
         """Wait for open snapshots, within bounds, then take away what is left."""
-        deadline = self._monotonic() + DRAIN_SECONDS
-        self.is_draining = True
-        while self.readers:
-            self.drained.clear()
-            remaining = deadline - self._monotonic()
-            if not self.readers or remaining <= 0 or not self.drained.wait(remaining):
-                break
-        self.is_draining = False
+        self._wait_for_snapshots(lambda _: True, DRAIN_SECONDS)
         self._take_all(OUTGROWN)
 
     def _take_all(self, gone: "lmdb.Transaction[bytes]") -> None:
@@ -430,14 +381,5 @@ class SupervisedEngine:
             "another process keeps enlarging the file, or it cannot hold what is written"
         )
 
-    def _begin_closed(self, **_options: bool) -> NoReturn:
-        raise ClosedError(f"{self.path}: the database is closed; open it again")
-
     def _begin_disconnected(self, **_options: bool) -> NoReturn:
         raise lmdb.PanicError("the file could not be opened again")
-
-    def _begin_forked(self, **_options: bool) -> NoReturn:
-        raise ForkedError(
-            f"{self.path}: opened before a fork; open it again in the child process (close "
-            "snapshots before forking, or it cannot be)"
-        )

@@ -148,8 +148,7 @@ class Committer:
         self._watchdog = Watchdog(host.limits.mutation_seconds, host.feed)
         self._is_closed = False
         self._lock = threading.Lock()
-        # Held while a batch is made and written, by whichever thread does it.
-        self._turn = threading.Lock()
+        self.turn: threading.Lock = threading.Lock()
         self._holder = 0
         self._is_busy = False
         self._lonely = _LONELY
@@ -174,9 +173,9 @@ class Committer:
     def _run_here(self, request: CommitRequest) -> bool:
         """Commit a request on this thread, if nobody else is committing; whether it did."""
         self._check_process()
-        if self._is_busy or self._lonely < _LONELY or self._turn.locked():
+        if self._is_busy or self._lonely < _LONELY or self.turn.locked():
             return False
-        with self._turn:  # not acquire(): Ctrl-C may come between that and the next statement
+        with self.turn:  # not acquire(): Ctrl-C may come between that and the next statement
             if self._is_closed:
                 return False
             self._holder = threading.get_ident()
@@ -185,6 +184,11 @@ class Committer:
             finally:
                 self._holder = 0
         return True
+
+    def is_made_here(self) -> bool:
+        """Whether this thread makes a batch now, or makes them all."""
+        thread = threading.current_thread()
+        return thread is self._thread or self._holder == thread.ident
 
     def _refuse_inside(self) -> None:
         """A signal handler or a finalizer may run in the middle of a commit, and must not wait."""
@@ -221,7 +225,7 @@ class Committer:
         """
         self._check_process()
         self._refuse_inside()
-        with self._turn:
+        with self.turn:
             if self._is_closed:
                 raise ClosedError("the database is closed; open it again to write")
             self._holder = threading.get_ident()
@@ -237,7 +241,7 @@ class Committer:
             self._queue.put(None)
         if self._thread is not None:
             self._thread.join()
-        with self._turn:  # whoever commits on its own thread has finished
+        with self.turn:  # whoever commits on its own thread has finished
             self._watchdog.close()
 
     def _check_process(self) -> None:
@@ -265,7 +269,7 @@ class Committer:
     def _loop(self) -> None:
         while True:
             requests, jobs, is_last = self._take()
-            with self._turn:
+            with self.turn:
                 if requests:
                     self._carried = self._commit_group(requests)
                 for job in jobs:

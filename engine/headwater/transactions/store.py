@@ -90,6 +90,7 @@ class Store:
             self._known = _Known(head(reader), _catalog_ts(reader), load_catalog(reader))
         self.recent: RecentCommits = RecentCommits(self._known.head_ts, limits.recent_commits)
         self.committer: Committer = Committer(self)
+        environment.batches = self.committer
 
     @property
     def catalog(self) -> Catalog:
