@@ -67,21 +67,25 @@ from headwater.opening import open
 from headwater.reactive.live import Live
 from headwater.reactive.log_tail import LogTail
 from headwater.repairing import check, repair
+from headwater.restoring import restore_backup
 from headwater.schema import v
 from headwater.schema.annotations import Wire
 from headwater.schema.tables import Document, DocumentOf, Id, Index, Table, TableIndex
 from headwater.schema.validators import Check, Length, Pattern, Range
 from headwater.storage.commit_log import Origin, RecordedCall
 from headwater.tables.log_entries import Change, LogEntry
+from headwater.tables.measuring import IndexStatistics, LogStatistics, TableStatistics
 from headwater.tables.problems import Problem
 from headwater.tables.progress import Progress
 from headwater.tables.reports import (
+    CompactReport,
     DocumentChange,
     Lost,
     ProjectionStatus,
     RebuildReport,
     RepairReport,
     Revision,
+    TrimReport,
 )
 from headwater.transactions.explicit import OpenTransaction
 from headwater.transactions.origins import origin
@@ -89,6 +93,7 @@ from headwater.transactions.pagination import PaginationOptions, PaginationResul
 from headwater.transactions.query import TableQuery
 from headwater.transactions.reader import Reader
 from headwater.transactions.writer import Writer
+from headwater.verbs.measures import DatabaseStatistics, FileStatistics
 from headwater.verbs.stream import Log
 from headwater_indexes.values import MISSING, Int64
 
@@ -103,11 +108,13 @@ __all__ = [
     "Check",
     "Clock",
     "ClosedError",
+    "CompactReport",
     "ConflictError",
     "ConflictPlace",
     "CorruptionError",
     "Database",
     "DatabaseFullError",
+    "DatabaseStatistics",
     "DeclarationError",
     "DiskError",
     "Document",
@@ -116,6 +123,7 @@ __all__ = [
     "DocumentNotFoundError",
     "DocumentOf",
     "ExportReport",
+    "FileStatistics",
     "ForkedError",
     "FunctionInternalError",
     "FunctionKindError",
@@ -129,6 +137,7 @@ __all__ = [
     "IndexBuildingError",
     "IndexNotFoundError",
     "IndexRangeError",
+    "IndexStatistics",
     "Int64",
     "InvalidCursorError",
     "InvalidIdError",
@@ -138,6 +147,7 @@ __all__ = [
     "Live",
     "Log",
     "LogEntry",
+    "LogStatistics",
     "LogTail",
     "LogTrimmedError",
     "Lost",
@@ -177,7 +187,9 @@ __all__ = [
     "Table",
     "TableIndex",
     "TableQuery",
+    "TableStatistics",
     "TimeLimitError",
+    "TrimReport",
     "UndoConflictError",
     "UniqueViolationError",
     "UsageError",
@@ -193,5 +205,6 @@ __all__ = [
     "projection",
     "query",
     "repair",
+    "restore_backup",
     "v",
 ]

@@ -5,6 +5,7 @@ from headwater.verbs.by_hand import ManualVerbs
 from headwater.verbs.care import CareVerbs
 from headwater.verbs.exchange import ExchangeVerbs
 from headwater.verbs.functions import FunctionVerbs
+from headwater.verbs.measures import MeasuringVerbs
 from headwater.verbs.past import PastVerbs
 from headwater.verbs.stream import StreamVerbs
 from headwater.verbs.undo import UndoVerbs
@@ -20,6 +21,7 @@ class Database(
     StreamVerbs,
     UndoVerbs,
     UpkeepVerbs,
+    MeasuringVerbs,
     ExchangeVerbs,
 ):
     """An open database. Made by `open`; safe to use from any thread.

@@ -356,7 +356,7 @@ class ImportRefusedError(UsageError, ValueError):
 
 
 class AlreadyThereError(UsageError, FileExistsError):
-    """An export would overwrite something. Nothing was written."""
+    """An export or a restoration would overwrite something. Nothing was written."""
 
     code = "already_there"
 

@@ -60,6 +60,11 @@ class LiveQueries:
     def __len__(self) -> int:
         return len(self._by_key)
 
+    @property
+    def subscription_count(self) -> int:
+        """How many subscriptions there are."""
+        return len(self._by_subscription)
+
     # -- subscribing ----------------------------------------------------------------------------
 
     def subscribe(self, subscription: Subscription, wanted: Sequence[Wanted]) -> None:

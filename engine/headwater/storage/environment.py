@@ -47,11 +47,11 @@ from headwater.storage.format import (
     META_UUID,
     Database,
 )
-from headwater.storage.manifest import read_manifest, write_durably, write_manifest
+from headwater.storage.manifest import read_manifest, write_manifest
 from headwater.storage.members import Membership, refuse_other_containers
 from headwater.storage.registry import identity_of, register, unregister
 from headwater.storage.supervision import SupervisedEngine
-from headwater.storage.transactions import CLOSED
+from headwater.storage.transactions import CLOSED, bytes_of
 
 Durability = Literal["full", "none"]
 
@@ -59,10 +59,13 @@ _CLOCK: Final = SystemClock()
 
 
 class Statistics(NamedTuple):
+HEADS: Final = 2
     """How the file and its readers stand.
 
     Attributes:
-        file_bytes: Size of the data file; it grows and is never cut.
+        file_bytes: Size of the data file; it grows, and only compacting cuts it.
+        free_bytes: Of it, what nothing is stored in.
+        bytes: Of the pages that each sub-database takes.
         map_size_bytes: Address space reserved; the file may grow to it before it is enlarged.
         last_transaction: Number of LMDB's newest transaction.
         readers_max: Reader slots, of all processes.
@@ -73,9 +76,12 @@ class Statistics(NamedTuple):
     """
 
     file_bytes: int
+        readers: Open snapshots by process number, of all processes.
     map_size_bytes: int
     last_transaction: int
     readers_max: int
+    free_bytes: int
+    bytes: dict[Database, int]
     readers_used: int
     snapshots: int
     oldest_snapshot_seconds: float
@@ -83,6 +89,7 @@ class Statistics(NamedTuple):
 
 
 class Environment(SupervisedEngine):
+    readers: dict[int, int]
     """An open database directory: snapshots, write transactions, and its end.
 
     Safe to use from any thread; a write transaction stays on the thread that began it.
@@ -248,7 +255,7 @@ class Environment(SupervisedEngine):
                     if told is not None:
                         told(done, total)
 
-                look(0, 1)
+                snapshot.count(Database.META)
                 copy_compacted(self._lmdb, staging / DATA_NAME, look)
             write_manifest(staging, read_manifest(self.path))
 
@@ -308,10 +315,16 @@ class Environment(SupervisedEngine):
         now = self._monotonic()
         with self.read() as snapshot:
             entries = {database: snapshot.count(database) for database in Database}
-        info = self._lmdb.info()
+            sizes = {database: snapshot.page_bytes(database) for database in Database}
         started = list(self.readers.values())
         return Statistics(
-            file_bytes=(self.path / DATA_NAME).stat().st_size,
+            file_bytes=file_bytes,
+            free_bytes=max(file_bytes - used, 0),
+            bytes=sizes,
+        with self.read(), self._using:  # which keep it open
+            info, names, listed = self._lmdb.info(), self._lmdb.stat(), self._lmdb.readers()
+        used = sum(sizes.values()) + bytes_of(names) + HEADS * names["psize"]
+        file_bytes = (self.path / DATA_NAME).stat().st_size
             map_size_bytes=info["map_size"],
             last_transaction=info["last_txnid"],
             readers_max=info["max_readers"],
@@ -321,6 +334,7 @@ class Environment(SupervisedEngine):
             entries=entries,
         )
 
+            readers=_open_snapshots(listed),
     def _check_uuid(self) -> None:
         with self.read() as snapshot:
             found = snapshot.get(Database.META, META_UUID)
@@ -335,7 +349,6 @@ class Environment(SupervisedEngine):
         """Notice a data file that went back in time: an old copy, or a damaged head page."""
         # Read again: a repair of another process may have put a new file there in between.
         if self.newest_at_opening < min(recorded, _recorded_newest(self.path)):
-            self._lmdb.close()
             raise CorruptionError(
                 f"{self.path}: the newest transaction in {DATA_NAME} is {self.newest_at_opening}, "
                 f"at the last close it was {recorded}: commits are missing; restore a backup, or "

@@ -32,6 +32,12 @@ CHUNK_LARGEST: Final = 512
 _key_of = itemgetter(0)
 
 
+def bytes_of(tree: dict[str, int]) -> int:
+    """Bytes of all pages of a tree, from LMDB's statistics of it."""
+    pages = tree["branch_pages"] + tree["leaf_pages"] + tree["overflow_pages"]
+    return pages * tree["psize"]
+
+
 class Gone:
     """Stands where the LMDB transaction was, once that is closed or was taken away."""
 
@@ -222,6 +228,13 @@ class ReadTransaction:
         """How many entries there are. O(1)."""
         try:
             return self._transaction.stat(self._handles[database])["entries"]
+        except lmdb.Error as error:
+            raise self._owner.failure(error, "read") from error
+
+    def page_bytes(self, database: Database) -> int:
+        """Bytes of the pages that a sub-database takes. O(1)."""
+        try:
+            return bytes_of(self._transaction.stat(self._handles[database]))
         except lmdb.Error as error:
             raise self._owner.failure(error, "read") from error
 

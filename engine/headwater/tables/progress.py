@@ -39,3 +39,10 @@ def reported(items: Iterable[T], step: str, total: int, report: Report | None) -
         if done % _EVERY == 0:
             report(Progress(step, min(done, total), total))
     report(Progress(step, total, total))
+
+
+def in_bytes(step: str, report: Report | None) -> Callable[[int, int], object] | None:
+    """What storage tells of the bytes that it has copied, as reports; None if nobody listens."""
+    if report is None:
+        return None
+    return lambda done, total: report(Progress(step, done, total))

@@ -96,17 +96,10 @@ def trim(
     """
     place = write(lambda writer: _begin(writer, before))
     steps: list[_Step] = []
-    while place is not None:
-        trimming = Trimming(place.horizon)
-        while place is not None and place.horizon == trimming.horizon:
-            with environment.read_for_long() as reader:
-                trimming.look_ahead(reader, progress)
-                total = reader.count(Database.LOG)
-            steps.append(write(trimming.step))
-            place = steps[-1].next
-            if progress is not None:
-                done = sum(step.looked_at for step in steps)
-                progress(Progress("trimming the log", min(done, total), total))
+    while place is not None:  # more than once only if another process moves the horizon on
+        for step in _steps(environment, write, place.horizon, progress):
+            steps.append(step)
+            place = step.next
     with environment.read() as reader:
         reached = horizon(reader)
     return TrimReport(
@@ -115,6 +108,26 @@ def trim(
         sum(step.versions for step in steps),
         sum(step.deleted for step in steps),
     )
+
+
+def _steps(
+    environment: Environment, write: Write, horizon_ts: int, progress: Report | None
+) -> Iterator[_Step]:
+    """All steps towards a horizon, unless another process moves it on."""
+    trimming = Trimming(horizon_ts)
+    with environment.read_for_long() as reader:
+        trimming.look_ahead(reader, progress)
+        total, done = trimming.count(reader), 0
+    is_last = False
+    while not is_last:
+        step = write(trimming.step)
+        yield step
+        is_last = step.next is None or step.next.horizon != horizon_ts
+        done += step.looked_at
+        if progress is not None:
+            progress(Progress("trimming the log", total if is_last else min(done, total), total))
+        with environment.read_for_long() as reader:
+            trimming.look_ahead(reader)
 
 
 def _begin(writer: WriteTransaction, before: int) -> _Place | None:
@@ -149,19 +162,23 @@ class Trimming:
     def __init__(self, horizon_ts: int) -> None:
         self.horizon: int = horizon_ts
         self._ahead_ts = horizon_ts
+        self._ahead_count = 0
         self._continued: dict[str, int] = {}
 
     def look_ahead(self, reader: ReadTransaction, progress: Report | None = None) -> None:
         """Learn which version at the horizon later commits go on from. O(commits not yet seen)."""
-        commits: Iterator[Commit] = commit_log.after(reader, self._ahead_ts)
-        if self._ahead_ts == self.horizon:
-            total = reader.count(Database.LOG) if progress else 0
-            commits = reported(commits, "reading what follows the horizon", total, progress)
-        for commit in commits:
+        commits = commit_log.after(reader, self._ahead_ts)
+        total = reader.count(Database.LOG) if progress else 0
+        for commit in reported(commits, "reading what follows the horizon", total, progress):
+            self._ahead_count += 1
             for event in commit.events:
                 if 0 < event.previous_ts <= self.horizon:
                     self._continued[event.id] = event.previous_ts
             self._ahead_ts = commit.ts
+
+    def count(self, reader: ReadTransaction) -> int:
+        """Commits up to the horizon, among those that were looked at."""
+        return max(reader.count(Database.LOG) - self._ahead_count, 0)
 
     def step(self, writer: WriteTransaction) -> _Step:
         """Look at the next commits and remove what can go."""

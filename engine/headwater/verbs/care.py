@@ -5,7 +5,7 @@ from pathlib import Path
 from headwater.functions.purity import refuse_inside
 from headwater.functions.statistics import ConflictPlace
 from headwater.tables.problems import Problem
-from headwater.tables.progress import Report
+from headwater.tables.progress import Report, in_bytes
 from headwater.tables.reports import RebuildReport
 from headwater.verbs.opened import Opened
 
@@ -76,7 +76,7 @@ class CareVerbs(Opened):
         self._store.committer.call(job)
         return reports[0]
 
-    def backup(self, path: str | Path) -> None:
+    def backup(self, path: str | Path, *, progress: Report | None = None) -> None:
         """Copy the newest commit's state into another directory, while others go on writing.
 
         The copy is a database of its own, log included, without unused space; it is there as a
@@ -84,11 +84,16 @@ class CareVerbs(Opened):
 
         Args:
             path: A directory that is missing or empty.
+            progress: Told how many bytes have been copied; what it raises ends the copy, and
+                nothing is there.
 
         Raises:
             AlreadyOpenError: There is a database already.
             NotADatabaseError: Something else is there.
+            SnapshotTooOldError: The file had to be opened anew meanwhile, because it outgrew its
+                map or was compacted; do it again.
             StorageError: The disk is full, or the system failed.
         """
         refuse_inside()
-        self._store.environment.copy_to(Path(path).expanduser().absolute())
+        told = in_bytes("copying the database", progress)
+        self._store.environment.copy_to(Path(path).expanduser().absolute(), told)
