@@ -23,6 +23,7 @@ from headwater.errors import (
     NotADatabaseError,
 )
 from headwater.limits import DEFAULT_LIMITS
+from headwater.storage.commit_log import head
 from headwater.storage.compaction import (
     NEW_DATA_NAME,
     Compaction,
@@ -46,9 +47,11 @@ from headwater.storage.format import (
     MANIFEST_NAME,
     META_UUID,
     Database,
+    timestamp_of,
 )
 from headwater.storage.manifest import read_manifest, write_manifest
 from headwater.storage.members import Membership, refuse_other_containers
+from headwater.storage.newest import Newest, read_newest, write_newest
 from headwater.storage.registry import identity_of, register, unregister
 from headwater.storage.supervision import SupervisedEngine
 from headwater.storage.transactions import CLOSED, bytes_of
@@ -56,10 +59,10 @@ from headwater.storage.transactions import CLOSED, bytes_of
 Durability = Literal["full", "none"]
 
 _CLOCK: Final = SystemClock()
+HEADS: Final = 2
 
 
 class Statistics(NamedTuple):
-HEADS: Final = 2
     """How the file and its readers stand.
 
     Attributes:
@@ -73,23 +76,23 @@ HEADS: Final = 2
         snapshots: Open snapshots of this process.
         oldest_snapshot_seconds: Age of the oldest of them; 0 if there is none.
         entries: Number of entries of each sub-database.
+        readers: Open snapshots by process number, of all processes.
     """
 
     file_bytes: int
-        readers: Open snapshots by process number, of all processes.
+    free_bytes: int
+    bytes: dict[Database, int]
     map_size_bytes: int
     last_transaction: int
     readers_max: int
-    free_bytes: int
-    bytes: dict[Database, int]
     readers_used: int
     snapshots: int
     oldest_snapshot_seconds: float
     entries: dict[Database, int]
+    readers: dict[int, int]
 
 
 class Environment(SupervisedEngine):
-    readers: dict[int, int]
     """An open database directory: snapshots, write transactions, and its end.
 
     Safe to use from any thread; a write transaction stays on the thread that began it.
@@ -118,12 +121,11 @@ class Environment(SupervisedEngine):
         self._remove: weakref.finalize[[Path, int], Environment] | None = None
         register(self._identity, self, directory)
         self._membership = Membership.join(directory)
-        recorded = _recorded_newest(directory)  # before the file is looked at: others go on writing
+        recorded = read_newest(directory)  # before the file is looked at: others go on writing
         try:
             refuse_other_containers(directory)
             super().__init__(directory, options, engine, clock, snapshot_seconds=snapshot_seconds)
-            self._check_newest(recorded)
-            self._check_uuid()
+            self._check_state(recorded)
             if not options.is_read_only:
                 # Nobody is compacting now: whoever does has the lock that LMDB has just taken.
                 with contextlib.suppress(OSError):
@@ -317,14 +319,14 @@ class Environment(SupervisedEngine):
             entries = {database: snapshot.count(database) for database in Database}
             sizes = {database: snapshot.page_bytes(database) for database in Database}
         started = list(self.readers.values())
-        return Statistics(
-            file_bytes=file_bytes,
-            free_bytes=max(file_bytes - used, 0),
-            bytes=sizes,
         with self.read(), self._using:  # which keep it open
             info, names, listed = self._lmdb.info(), self._lmdb.stat(), self._lmdb.readers()
         used = sum(sizes.values()) + bytes_of(names) + HEADS * names["psize"]
         file_bytes = (self.path / DATA_NAME).stat().st_size
+        return Statistics(
+            file_bytes=file_bytes,
+            free_bytes=max(file_bytes - used, 0),
+            bytes=sizes,
             map_size_bytes=info["map_size"],
             last_transaction=info["last_txnid"],
             readers_max=info["max_readers"],
@@ -332,35 +334,51 @@ class Environment(SupervisedEngine):
             snapshots=len(started),
             oldest_snapshot_seconds=max([0.0, *(now - second for second in started)]),
             entries=entries,
+            readers=_open_snapshots(listed),
         )
 
-            readers=_open_snapshots(listed),
+    def _check_state(self, recorded: Newest) -> None:
+        try:
+            self._check_newest(recorded)
+            self._check_uuid()
+        except BaseException:
+            self._lmdb.close()
+            raise
+
     def _check_uuid(self) -> None:
         with self.read() as snapshot:
             found = snapshot.get(Database.META, META_UUID)
         if found != self.uuid.encode("ascii"):
-            self._lmdb.close()
             raise CorruptionError(
                 f"{self.path}: {DATA_NAME} is of database {found!r}, {MANIFEST_NAME} of "
                 f"{self.uuid!r}: files of two databases were mixed; restore both from one backup"
             )
 
-    def _check_newest(self, recorded: int) -> None:
+    def _check_newest(self, recorded: Newest) -> None:
         """Notice a data file that went back in time: an old copy, or a damaged head page."""
+        with self.read() as snapshot:
+            found = Newest(self.newest_at_opening, head(snapshot))
         # Read again: a repair of another process may have put a new file there in between.
-        if self.newest_at_opening < min(recorded, _recorded_newest(self.path)):
-            raise CorruptionError(
-                f"{self.path}: the newest transaction in {DATA_NAME} is {self.newest_at_opening}, "
-                f"at the last close it was {recorded}: commits are missing; restore a backup, or "
-                f"remove the file {LAST_TRANSACTION_NAME} to accept the older state"
-            )
+        again = read_newest(self.path)
+        for what, here, then, now in zip(
+            ("transaction", "commit"), found, recorded, again, strict=True
+        ):
+            if here < min(then, now):
+                raise CorruptionError(
+                    f"{self.path}: the newest {what} in {DATA_NAME} is {here}, at the last close "
+                    f"it was {then}: commits are missing; restore a backup, let hw.repair() look "
+                    f"for them, or remove the file {LAST_TRANSACTION_NAME} to accept the older "
+                    "state"
+                )
 
     def _record_newest(self) -> None:
         """Write down a lower bound for the next opening; losing it loses only the check."""
         if self.durability == "full" and not self._options.is_read_only:
-            with contextlib.suppress(OSError, lmdb.Error):
-                newest = self._lmdb.info()["last_txnid"]
-                write_durably(self.path / LAST_TRANSACTION_NAME, str(newest).encode("ascii"))
+            with contextlib.suppress(OSError, lmdb.Error, CorruptionError):
+                with self._lmdb.begin() as transaction:
+                    cursor = transaction.cursor(self._handles[Database.LOG])
+                    ts = timestamp_of(cursor.key()) if cursor.last() else 0
+                write_newest(self.path, Newest(self._lmdb.info()["last_txnid"], ts))
 
 
 def _prepare(directory: Path, options: EngineOptions, engine: Engine, clock: Clock) -> None:
@@ -376,12 +394,17 @@ def _prepare(directory: Path, options: EngineOptions, engine: Engine, clock: Clo
     create_database(directory, engine, clock)
 
 
-def _recorded_newest(directory: Path) -> int:
-    """The newest transaction at the last close; 0 if it is not known."""
-    try:
-        return int((directory / LAST_TRANSACTION_NAME).read_text("ascii"))
-    except (OSError, ValueError):
-        return 0
+def _open_snapshots(listed: str) -> dict[int, int]:
+    """LMDB's list of reader slots as a number of open snapshots for each process.
+
+    One of this process is not counted: the one that keeps the file open for the list.
+    """
+    snapshots = {os.getpid(): -1}
+    for line in listed.splitlines():
+        pid, *_, transaction = [*line.split(), "-"][:3]
+        if pid.isdigit() and transaction.isdigit():
+            snapshots[int(pid)] = snapshots.get(int(pid), 0) + 1
+    return {pid: count for pid, count in sorted(snapshots.items()) if count > 0}
 
 
 def _remove(directory: Path, owner: int) -> None:
