@@ -389,7 +389,7 @@ def test_an_older_copy_of_the_data_file_is_noticed(path) -> None:
         pass
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1"])
+@pytest.mark.parametrize("text", ["", "x", "-1", "-1 -1", "1", "1 x", "1 0 7"])
 def test_a_damaged_note_of_the_newest_transaction_is_passed_over(path, text) -> None:
     (path / LAST_TRANSACTION_NAME).write_text(text)
     with Environment.open(path):
@@ -401,7 +401,7 @@ def test_a_note_that_cannot_be_written_does_not_keep_a_database_open(path, monke
         raise OSError(errno.ENOSPC, "full")
 
     opened = Environment.open(path)
-    monkeypatch.setattr(environment, "write_durably", fail)
+    monkeypatch.setattr(environment, "write_newest", fail)
     opened.close()
 
     with Environment.open(path):
