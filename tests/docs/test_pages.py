@@ -7,7 +7,7 @@ import pytest
 from tests.docs.blocks import ROOT, named, pages
 
 import headwater as hw
-from headwater import errors, limits
+from headwater import errors, limits, testing
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _ROW = re.compile(r"^\| (`.*) \|$", re.MULTILINE)
@@ -54,6 +54,12 @@ def test_every_public_name_is_explained():
     text = "".join(path.read_text(encoding="utf-8") for path in pages())
     words = set(re.findall(r"\w+", text))
     assert set(hw.__all__) - words == set()
+
+
+def test_every_public_name_of_testing_is_in_the_names_of_its_page():
+    listed = {name for row in rows("testing.md") for name in re.findall(r"`(\w+)`", row[0])}
+    assert set(testing.__all__) - listed == set()
+    assert set(testing.__all__) <= set(dir(testing))
 
 
 def test_the_public_names_are_all_listed():
