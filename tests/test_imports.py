@@ -9,6 +9,7 @@ SLOW_OR_UNASKED = [
     "asyncio",
     "ctypes",
     "headwater.aio",
+    "headwater.testing",
     "headwater.tables.rebuild",
     "headwater.tables.verify",
     "hypothesis",
@@ -49,3 +50,12 @@ def test_the_child_did_import_headwater(imported: set[str]) -> None:
 
 def test_the_verbs_for_asyncio_do_import_it() -> None:
     assert "asyncio" in modules_after("import headwater.aio")
+
+
+def test_testing_imports_hypothesis_once_a_strategy_is_asked_for() -> None:
+    assert "hypothesis" not in modules_after("import headwater.testing")
+    assert "hypothesis" in modules_after("from headwater.testing import documents")
+
+
+def test_the_pytest_plugin_imports_no_engine() -> None:
+    assert not {"headwater", "lmdb", "hypothesis"} & modules_after("import headwater_pytest")
