@@ -6,6 +6,7 @@ costs nothing as long as no test asks for a fixture. What it does is in `headwat
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,9 @@ _MARKER = (
     "headwater(modules=[...], seed=...): the modules and the seed of this test's headwater_database"
 )
 _MARKER_OPTIONS = {"modules", "seed"}
+_ENVIRONMENT = "HEADWATER_SEED"
+"""Where state machines, which no fixture knows of, find the seed of the run."""
+
 _RUN_SEED = pytest.StashKey[int]()
 _SEED = pytest.StashKey[int]()
 _IS_MARKED = pytest.StashKey[bool]()
@@ -47,6 +51,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_RUN_SEED] = int(given)
     else:
         raise pytest.UsageError(f"--headwater-seed: expected a number or 'random', got {given!r}")
+    before = os.environ.get(_ENVIRONMENT)
+    os.environ[_ENVIRONMENT] = str(config.stash[_RUN_SEED])
+    config.add_cleanup(lambda: _restore(before))
+
+
+def _restore(seed: str | None) -> None:
+    if seed is None:
+        os.environ.pop(_ENVIRONMENT, None)
+    else:
+        os.environ[_ENVIRONMENT] = seed
 
 
 def _drawn_seed(config: pytest.Config) -> int:

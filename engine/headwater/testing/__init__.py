@@ -16,6 +16,8 @@ from headwater.testing.recording import Recorder, record
 from headwater.testing.serializable import Anomaly, Verdict, check_serializable
 
 if TYPE_CHECKING:
+    from headwater.testing.machine import StateMachine
+    from headwater.testing.machine_steps import Failure
     from headwater.testing.strategies import (
         arguments,
         documents,
@@ -31,11 +33,13 @@ __all__ = [
     "Client",
     "Clients",
     "DocumentRead",
+    "Failure",
     "History",
     "ManualClock",
     "Pending",
     "RecordedTransaction",
     "Recorder",
+    "StateMachine",
     "ThrowAwayDatabase",
     "Verdict",
     "arguments",
@@ -51,6 +55,8 @@ __all__ = [
 ]
 
 _BY_HYPOTHESIS = {
+    "Failure": "headwater.testing.machine_steps",
+    "StateMachine": "headwater.testing.machine",
     "arguments": "headwater.testing.strategies",
     "documents": "headwater.testing.strategies",
     "ids": "headwater.testing.strategies",
