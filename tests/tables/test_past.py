@@ -24,6 +24,7 @@ from tests.tables.histories import (
 )
 
 from headwater.errors import CorruptionError, LogTrimmedError
+from headwater.storage.codec import pack
 from headwater.storage.format import TIMESTAMP, Database, timestamp_key, timestamp_of
 from headwater.tables import trim as trimming
 from headwater.tables.catalog import load_catalog
@@ -32,8 +33,11 @@ from headwater.tables.horizon import META_TRIMMED
 from headwater.tables.past import PastReader, past_snapshot
 from headwater.tables.verify import verify
 from headwater.transactions.deployment import DeclaredTable, deploy
+from headwater.transactions.revival import adopt
 from headwater.transactions.store import Store
+from headwater.transactions.writer import Writer
 from headwater_indexes.definition import IndexDefinition
+from headwater_indexes.ids import creation_time_of
 
 Bytes = dict[Database, list[tuple[bytes, bytes]]]
 
@@ -57,13 +61,36 @@ def head_of(store: Store) -> int:
 
 
 def play(store: Store, history: list[list[Act]], model: Model | None = None) -> dict[int, Bytes]:
-    """The bytes after every commit, by its timestamp."""
+    """The bytes after every commit, by its timestamp; after some of them a document comes back."""
     states = {head_of(store): remembered(store)}
     model = model or Model()
     for transaction in history:
         model.commit(store, transaction)
         states[head_of(store)] = remembered(store)
+        if transaction[0].which % 2:
+            revive_one(store, model)
+            states[head_of(store)] = remembered(store)
     return states
+
+
+def revive_one(store: Store, model: Model) -> None:
+    """Bring back a document that was deleted, if there is one."""
+    with closing(store.snapshot()) as snapshot:
+        tombstones = snapshot.reader.scan(Database.DELETED, b"", None)
+        ids = [key.decode() for key, _ in tombstones]
+        gone = [(id_text, snapshot.catalog.table_of(id_text)) for id_text in ids]
+    user_tables = [(id_text, info) for id_text, info in gone if info and not info.is_system]
+    if not user_tables:
+        return
+    id_text, table = user_tables[0]
+    fields = {"a": "back", "b": 1}
+
+    def run(writer: Writer) -> None:
+        created = creation_time_of(id_text)
+        adopt(writer._transaction, table, id_text, created, fields, pack(fields))
+
+    transact(store, run)
+    model.documents[table.name][id_text] = fields
 
 
 @settings(max_examples=40)
