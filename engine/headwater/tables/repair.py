@@ -13,17 +13,23 @@ from headwater.clock import Clock
 from headwater.errors import CorruptionError, NewerFormatError, NotADatabaseError
 from headwater.storage.commit_log import encode_commit
 from headwater.storage.environment import Environment
-from headwater.storage.format import DATA_NAME, FORMAT_VERSION, META_FORMAT, META_UUID, Database
+from headwater.storage.format import (
+    DATA_NAME,
+    FORMAT_VERSION,
+    META_FORMAT,
+    META_UUID,
+    TIMESTAMP,
+    Database,
+)
 from headwater.storage.manifest import Manifest, read_manifest, write_manifest
+from headwater.storage.newest import read_newest
 from headwater.storage.replacement import replace_data, staging
 from headwater.storage.salvage import Salvage
 from headwater.storage.transactions import WriteTransaction
 from headwater.tables.catalog import Catalog, load_catalog
 from headwater.tables.checking import check
-from headwater.tables.fill_notes import FILL_NOTES, FILL_NOTES_END
 from headwater.tables.horizon import META_TRIMMED
 from headwater.tables.progress import Report, reported
-from headwater.tables.projection import META_CATALOG
 from headwater.tables.rebuild import rebuild
 from headwater.tables.relinking import Chain
 from headwater.tables.reports import Lost, RepairReport
@@ -33,7 +39,6 @@ from headwater.tables.verify import verify
 from headwater_indexes.errors import MalformedIdError
 from headwater_indexes.ids import table_number_of
 
-_MADE_ANEW: Final = {META_FORMAT, META_UUID, META_CATALOG}
 _CHUNK: Final = 500
 
 
@@ -52,7 +57,7 @@ def repair(directory: Path, *, clock: Clock, progress: Report | None = None) -> 
         raise _nothing(directory, f"its data file {DATA_NAME} is missing")
     with Salvage(directory / DATA_NAME) as salvage, staging(directory) as made:
         _refuse_newer(directory, salvage)
-        log = SurvivingLog(salvage)
+        log = SurvivingLog(salvage, newest_ts=read_newest(directory).ts)
         if not log.places and not salvage.documents:
             raise _nothing(directory, "no commit and no document in it is sound")
         mend = _Mend(salvage, log, clock)
@@ -106,7 +111,7 @@ class _Mend:
             uuid = uuid or _noted_uuid(self._salvage) or environment.uuid
             environment.run_write(lambda writer: self._write(writer, uuid, progress))
             rebuilt = rebuild(environment, progress=progress)
-            with environment.read_for_long() as reader:
+            with environment.read_for_long("a repair") as reader:
                 catalog = load_catalog(reader)
                 problems = verify(Snapshot(reader, catalog), progress=progress)
             if problems:
@@ -122,11 +127,9 @@ class _Mend:
 
     def _write(self, writer: WriteTransaction, uuid: str, progress: Report | None) -> None:
         writer.put(Database.META, META_UUID, uuid.encode("ascii"))
-        for key, value in self._salvage.meta.items():
-            if key not in _MADE_ANEW and not FILL_NOTES <= key < FILL_NOTES_END:
-                writer.put(Database.META, key, value)
-        if not self._log.horizon:
-            writer.delete(Database.META, META_TRIMMED)
+        if self._log.horizon:
+            # How far an unfinished trimming came is not taken along: it begins anew.
+            writer.put(Database.META, META_TRIMMED, TIMESTAMP.pack(self._log.horizon))
         self._chain = Chain(self._log)
         total = len(self._log.places)
         commits = reported(self._chain.commits(), "writing the log", total, progress)
@@ -134,16 +137,17 @@ class _Mend:
             writer.put_many(Database.LOG, [encode_commit(commit) for commit in chunk], append=True)
 
     def _lost(self, catalog: Catalog) -> list[Lost]:
-        lost = [
-            Lost("", "", ts, "commit", _commit_text(ts, self._chain.found.get(ts, 0)))
-            for ts in sorted(self._log.lost - {0})
-        ]
+        lost: list[Lost] = []
+        for ts in sorted(self._log.lost):
+            after = max((known for known in self._log.places if known < ts), default=0)
+            text = _commit_text(ts, after, self._chain.found.get(ts, 0))
+            lost.append(Lost("", "", ts, after, "commit", text))
         for id_text, ts in self._chain.broken:
             text = f"{id_text}: the version that commit {ts} wrote is lost"
-            lost.append(Lost(_table(catalog, id_text), id_text, ts, "version", text))
+            lost.append(Lost(_table(catalog, id_text), id_text, ts, 0, "version", text))
         for id_text in sorted(self._salvage.unsound_documents - self._chain.newest.keys()):
             text = f"{id_text}: it is damaged, and no commit that is left has it"
-            lost.append(Lost(_table(catalog, id_text), id_text, 0, "document", text))
+            lost.append(Lost(_table(catalog, id_text), id_text, 0, 0, "document", text))
         return lost
 
 
@@ -154,10 +158,9 @@ def _noted_uuid(salvage: Salvage) -> str:
     return noted.decode("ascii") if is_one else ""
 
 
-def _commit_text(ts: int, found: int) -> str:
-    if not found:
-        return f"commit {ts}: nothing of it was found"
-    return f"commit {ts}: {found} of its changes were found; whether it had more is not known"
+def _commit_text(ts: int, after: int, found: int) -> str:
+    what = f"{found} of its changes were found, it may have had more" if found else "it is lost"
+    return f"commit {ts}: {what}; so may be others after commit {after or 'none'} and before it"
 
 
 def _table(catalog: Catalog, id_text: str) -> str:

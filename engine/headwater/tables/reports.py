@@ -111,6 +111,8 @@ class Lost(NamedTuple):
         table: Name of its table, empty if that is not known.
         id: The document, empty for a commit.
         ts: The commit that wrote it, 0 if that is not known.
+        after: For a commit, the newest one before it that was saved. Nothing says whether there
+            were others between the two; if so, they are lost as well. 0 for all else.
         kind: "commit": one of which all or some may be lost; "version": an older version of a
             document; "document": a document as a whole.
         message: All of it in one line.
@@ -119,6 +121,7 @@ class Lost(NamedTuple):
     table: str
     id: str
     ts: int
+    after: int
     kind: Literal["commit", "version", "document"]
     message: str
 

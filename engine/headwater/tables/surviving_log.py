@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from headwater.storage.commit_log import Commit, Event, Origin
+from headwater.storage.format import TIMESTAMP
 from headwater.storage.pages import Place
 from headwater.storage.salvage import Found, Salvage
 from headwater.tables.horizon import META_TRIMMED
@@ -21,9 +22,10 @@ class SurvivingLog:
     """The commits of a log, as far as they can be told.
 
     The tree of the log counts. What it lacks is known by who refers to it: the next commit, a
-    document or a tombstone. A stray commit counts if one that counts follows it. Where a commit is
-    lost, nothing says which one it followed; then the newest stray one before it is taken, which
-    may, if the disk had failed before, be one whose caller was told that it did not happen.
+    document, a tombstone, or the note of the newest commit at the last close (``newest_ts``). A
+    stray commit counts if one that counts follows it. Where a commit is lost, nothing says which
+    one it followed; then the newest stray one before it is taken, which may, if the disk had failed
+    before, be one whose caller was told that it did not happen.
 
     Attributes:
         places: Where the commits are, by timestamp.
@@ -31,12 +33,12 @@ class SurvivingLog:
         horizon: Timestamp of the commit to which the log was trimmed, 0 if it was not.
     """
 
-    def __init__(self, salvage: Salvage) -> None:
+    def __init__(self, salvage: Salvage, *, newest_ts: int = 0) -> None:
         self._salvage = salvage
         self.places: dict[int, Place] = dict(salvage.commits)
         self.lost: set[int] = set()
         self.horizon: int = _horizon(salvage)
-        self._follow(self._mentioned())
+        self._follow(self._mentioned() | {newest_ts})
         if self.lost or salvage.is_log_damaged:
             self._search()
 
@@ -131,6 +133,6 @@ class SurvivingLog:
 
 def _horizon(salvage: Salvage) -> int:
     """The noted horizon, unless no commit is as old: it has no checksum."""
-    noted = int.from_bytes(salvage.meta.get(META_TRIMMED, b"")[:8], "big")
+    noted = int.from_bytes(salvage.meta.get(META_TRIMMED, b"")[: TIMESTAMP.size], "big")
     newest = max([0, *salvage.commits, *(found.ts for found in salvage.documents.values())])
     return noted if noted <= newest else 0
