@@ -1,6 +1,6 @@
 """A logged mutation run once more on the state that it had, and compared with what it wrote."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ from headwater.functions.arguments import CompiledFunction
 from headwater.functions.declaration import Mutation
 from headwater.functions.runner import Runner
 from headwater.storage.commit_log import Commit, RecordedCall
-from headwater.tables.history import changed_fields
+from headwater.tables.history import change_of
 from headwater.tables.records import decode_body
 from headwater.tables.reports import DocumentChange
 from headwater.tables.snapshot import Snapshot
@@ -57,7 +57,7 @@ class Replayed:
             (then.get(id) or _untouched(now[id]), now.get(id) or _untouched(then[id]))
             for id in {**then, **now}
         ]
-        compared = [_change(old.table, old.id, old.after, new.after) for old, new in pairs]
+        compared = [change_of(old.table, old.id, old.after, new.after) for old, new in pairs]
         return [change for change in compared if change.changed or _appeared(change)]
 
 
@@ -149,7 +149,7 @@ def _recorded_changes(commit: Commit, before: Snapshot) -> Iterator[DocumentChan
             created = event.creation_time
             time = creation_time_of(event.id) if created is None else created
             new = decode_body(event.id.encode("ascii"), time, event.body)
-        yield _change(before.catalog.name_of(table_number_of(event.id)), event.id, old, new)
+        yield change_of(before.catalog.name_of(table_number_of(event.id)), event.id, old, new)
 
 
 def _replayed_changes(transaction: Transaction, before: Snapshot) -> Iterator[DocumentChange]:
@@ -158,21 +158,10 @@ def _replayed_changes(transaction: Transaction, before: Snapshot) -> Iterator[Do
             continue  # inserted and deleted again: no commit would say so
         id = key.decode("ascii")
         new = None if write.body is None else decode_body(key, write.creation_time, write.body)
-        yield _change(write.table.name, id, _document_before(before, id), new)
+        yield change_of(write.table.name, id, _document_before(before, id), new)
 
 
 def _document_before(before: Snapshot, id: str) -> dict[str, Any] | None:
     key = id.encode("ascii")
     record = before.record(key)
     return None if record is None else next(before.decode(iter([(key, record)])))
-
-
-def _change(
-    table: str, id: str, before: dict[str, Any] | None, after: dict[str, Any] | None
-) -> DocumentChange:
-    changed = changed_fields(_fields(before), _fields(after))
-    return DocumentChange(table, id, before, after, changed)
-
-
-def _fields(document: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {name: value for name, value in (document or {}).items() if name[0] != "_"}
