@@ -76,7 +76,12 @@ class UndoMachine(ForeignMachine):
                 self.db.undo(ts, override=override)
             return
         now, left = self.state_at(self.db.ts), self.states[ts]
-        changed = [i for i in self.events[ts] if not same(now.get(i), left.get(i))]
+        before = self.state_at(ts - 1)
+        changed = [
+            i
+            for i in self.events[ts]
+            if not same(now.get(i), left.get(i)) and not same(now.get(i), before.get(i))
+        ]
         if changed and not override:
             head = self.db.ts
             with pytest.raises(hw.UndoConflictError) as refused:
@@ -86,7 +91,6 @@ class UndoMachine(ForeignMachine):
             assert refused.value.later == {i: tuple(later[i][::-1][:10]) for i in changed}
             assert self.db.ts == head
             return
-        before = self.state_at(ts - 1)
         wanted = {id_text: before.get(id_text) for id_text in self.events[ts]}
         self.take_back(wanted, lambda: self.db.undo(ts, override=override))
 
@@ -98,7 +102,8 @@ class UndoMachine(ForeignMachine):
         states = sorted(self.states, reverse=True)
         ts = states[back % len(states)]
         later = [at for at in self.changes[id_text] if at > ts]
-        if len(later) > 1 and not override:
+        now = self.state_at(self.db.ts).get(id_text)
+        if len(later) > 1 and not override and not same(now, self.states[ts].get(id_text)):
             head = self.db.ts
             with pytest.raises(hw.UndoConflictError) as refused:
                 self.db.restore(id_text, ts)

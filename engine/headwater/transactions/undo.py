@@ -66,7 +66,7 @@ def undo(store: Store, ts: int, *, override: bool) -> int:
 
     def run(transaction: Transaction) -> bool:
         restoring = _Restoring(transaction, store.rules)
-        changed = [] if override else [id for id in left if restoring.now(id) != left[id]]
+        changed = [] if override else [id for id in left if restoring.differs(id, left, wanted)]
         return restoring.write(wanted, changed)
 
     try:
@@ -85,8 +85,8 @@ def restore(store: Store, id: str, ts: int, *, override: bool) -> int:
 
     def run(transaction: Transaction) -> bool:
         restoring = _Restoring(transaction, store.rules)
-        is_changed = not override and restoring.changed_twice_since(id, ts)
-        return restoring.write(wanted, [id] if is_changed else [])
+        is_changed = restoring.differs(id, wanted) and restoring.changed_twice_since(id, ts)
+        return restoring.write(wanted, [id] if is_changed and not override else [])
 
     try:
         return _in_turn(store, "_restore", {"restores": ts}, run)
@@ -203,10 +203,11 @@ class _Restoring(Writer):
 
     __slots__ = ()
 
-    def now(self, id: str) -> Earlier | None:
-        """What a document is before anything is written."""
+    def differs(self, id: str, *others: _Wanted) -> bool:
+        """Whether a document is another one now than all of these say."""
         existing = self._transaction.existing(id.encode("ascii"))
-        return None if existing is None else Earlier(existing.creation_time, existing.body)
+        now = None if existing is None else Earlier(existing.creation_time, existing.body)
+        return all(now != other[id] for other in others)
 
     def changed_twice_since(self, id: str, ts: int) -> bool:
         """Whether more than one commit after ``ts`` has changed a document."""

@@ -17,8 +17,8 @@ class UndoVerbs(Opened):
         deleted, what it deleted comes back with its id and its creation time. All of it or
         nothing; durable on return. O(documents of the commit).
 
-        A document is changed since if it is not what the commit left. So commits can be undone one
-        after the other, the newest one first.
+        A document has changed since if it is neither what the commit left nor what it is to become.
+        So commits can be undone one after the other, the newest one first.
 
         Args:
             ts: Timestamp of the commit, as `history` and the log give them.
