@@ -29,6 +29,7 @@ class Limits:
         call_depth: Functions that call functions.
         transaction_seconds: Age of an explicit transaction at its commit.
         snapshot_seconds: Age of a snapshot; an old one keeps the file from reusing space.
+        snapshot_warning_seconds: Age at which an open snapshot is told of in the program's log.
         optimistic_attempts: Runs of a mutation that lost to other commits before it goes in turn.
         batch_transactions: Transactions that share one flush.
         cache_bytes: Results kept for queries that are asked again.
@@ -48,6 +49,7 @@ class Limits:
     call_depth: int = 32
     transaction_seconds: float = 60.0
     snapshot_seconds: float = 60.0
+    snapshot_warning_seconds: float = 30.0
     optimistic_attempts: int = 3
     batch_transactions: int = 512
     cache_bytes: int = 64 * MIB

@@ -94,7 +94,11 @@ def make(  # noqa: PLR0913 - as above
     Raises what `open` raises.
     """
     environment = Environment.open(
-        directory, durability=durability, snapshot_seconds=limits.snapshot_seconds, clock=clock
+        directory,
+        durability=durability,
+        snapshot_seconds=limits.snapshot_seconds,
+        snapshot_warning_seconds=limits.snapshot_warning_seconds,
+        clock=clock,
     )
     try:
         return kind(

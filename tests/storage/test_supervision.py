@@ -643,3 +643,21 @@ def test_a_snapshot_for_long_work_is_not_taken_away_for_its_age(tmp_path) -> Non
         assert lasting.is_open
         assert environment.stats().oldest_snapshot_seconds == 0.0
         lasting.close()
+
+
+def test_a_file_that_outgrows_the_map_while_it_is_opened_is_opened_with_a_larger_one(
+    faulty, faults
+) -> None:
+    before = faulty.stats().map_size_bytes
+    faults.at_begin.append(lmdb.MapResizedError("x"))
+    faulty.grow()
+    assert faulty.stats().map_size_bytes == 4 * before
+    put(faulty, b"k")
+
+
+def test_a_file_that_outgrows_every_map_is_given_up(faulty, faults, monkeypatch) -> None:
+    monkeypatch.setattr(supervision, "MENDS_MAX", 2)
+    faults.at_begin += [lmdb.MapResizedError("x")] * 2
+    with pytest.raises(DatabaseFullError, match="another process keeps enlarging"):
+        faulty.grow()
+    put(faulty, b"k")

@@ -112,6 +112,7 @@ class Environment(SupervisedEngine):
         clock: Clock,
         *,
         snapshot_seconds: float,
+        snapshot_warning_seconds: float,
     ) -> None:
         manifest = read_manifest(directory)
         self.uuid: str = manifest.uuid
@@ -124,7 +125,14 @@ class Environment(SupervisedEngine):
         recorded = read_newest(directory)  # before the file is looked at: others go on writing
         try:
             refuse_other_containers(directory)
-            super().__init__(directory, options, engine, clock, snapshot_seconds=snapshot_seconds)
+            super().__init__(
+                directory,
+                options,
+                engine,
+                clock,
+                snapshot_seconds=snapshot_seconds,
+                snapshot_warning_seconds=snapshot_warning_seconds,
+            )
             self._check_state(recorded)
             if not options.is_read_only:
                 # Nobody is compacting now: whoever does has the lock that LMDB has just taken.
@@ -144,6 +152,7 @@ class Environment(SupervisedEngine):
         map_size_bytes: int | None = None,
         read_only: bool = False,
         snapshot_seconds: float = DEFAULT_LIMITS.snapshot_seconds,
+        snapshot_warning_seconds: float = DEFAULT_LIMITS.snapshot_warning_seconds,
         clock: Clock = _CLOCK,
         engine: Engine = open_engine,
     ) -> Self:
@@ -155,6 +164,7 @@ class Environment(SupervisedEngine):
             map_size_bytes: Address space to reserve (default 64 GiB, less where refused). Grows.
             read_only: Neither write nor create.
             snapshot_seconds: Age at which a snapshot may be taken away.
+            snapshot_warning_seconds: Age at which a snapshot is told of in the log of the program.
             clock: Time and randomness.
             engine: What opens LMDB; tests put faults here.
 
@@ -172,7 +182,14 @@ class Environment(SupervisedEngine):
         options = EngineOptions(map_size_bytes, is_durable=is_durable, is_read_only=read_only)
         try:
             _prepare(directory, options, engine, clock)
-            environment = cls(directory, options, engine, clock, snapshot_seconds=snapshot_seconds)
+            environment = cls(
+                directory,
+                options,
+                engine,
+                clock,
+                snapshot_seconds=snapshot_seconds,
+                snapshot_warning_seconds=snapshot_warning_seconds,
+            )
         except (OSError, lmdb.Error) as error:
             if path is None:
                 _remove(directory, os.getpid())
@@ -250,7 +267,7 @@ class Environment(SupervisedEngine):
         """
 
         def fill(staging: Path) -> None:
-            with self.read_for_long() as snapshot, self._using:
+            with self.read_for_long("db.backup()") as snapshot, self._using:
 
                 def look(done: int, total: int) -> None:
                     snapshot.count(Database.META)  # which says so if it has been taken away

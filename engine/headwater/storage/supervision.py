@@ -29,6 +29,7 @@ from headwater.storage.engine import Engine, EngineOptions, open_handles
 from headwater.storage.failures import MapFullError, translate
 from headwater.storage.forks import DRAIN_SECONDS, Begin, RestingAtForks
 from headwater.storage.format import DATA_NAME
+from headwater.storage.old_snapshots import OldSnapshots
 from headwater.storage.precheck import check_data_file
 from headwater.storage.registry import identity_of
 from headwater.storage.taken_away import (
@@ -76,8 +77,13 @@ class SupervisedEngine(RestingAtForks):
         clock: Clock,
         *,
         snapshot_seconds: float,
+        snapshot_warning_seconds: float,
     ) -> None:
         super().__init__(path, clock)
+        self._old = OldSnapshots(
+            path, seconds=snapshot_warning_seconds, taken_away_seconds=snapshot_seconds
+        )
+        self._looking = threading.Lock()
         self._options = options
         self._engine = engine
         self._snapshot_seconds = snapshot_seconds
@@ -89,13 +95,17 @@ class SupervisedEngine(RestingAtForks):
         self._begin = self._begin_disconnected
         self._connect(options.map_size_bytes)
 
-    def read_for_long(self) -> ReadTransaction:
+    def read_for_long(self, purpose: str = "a long read") -> ReadTransaction:
         """Begin a snapshot that is not taken away for its age.
 
         While it is open the file grows with every commit: for work that ends, such as a check of
         the whole database.
+
+        Args:
+            purpose: What it is for, told when it takes long.
         """
         snapshot = self.read()
+        self._old.is_long(snapshot, purpose, self._monotonic())
         snapshot.started_at(inf)
         return snapshot
 
@@ -198,11 +208,13 @@ class SupervisedEngine(RestingAtForks):
 
     def end_write(self, transaction: "lmdb.Transaction[bytes]", *, commit: bool) -> None:
         """Commit or abort, and release the locks."""
+        is_check_due = False
         try:
             if commit:
                 transaction.commit()
                 self._commits += 1
-                if self._commits % COMMITS_PER_READER_CHECK == 0:
+                is_check_due = self._commits % COMMITS_PER_READER_CHECK == 0
+                if is_check_due:
                     self._lmdb.reader_check()
             else:
                 transaction.abort()
@@ -210,6 +222,22 @@ class SupervisedEngine(RestingAtForks):
             raise self._commit_failure(error) from error
         finally:
             self._release_writer()
+        if commit:
+            self._look_at_snapshots(with_others=is_check_due)
+
+    def _look_at_snapshots(self, *, with_others: bool) -> None:
+        """Tell of old snapshots of this process, and of others. Holds no lock of writers."""
+        if not self._looking.acquire(blocking=False):
+            return
+        try:
+            now = self._monotonic()
+            self._old.look(self.readers, self._lmdb, now)
+            if with_others:
+                self._old.look_at_others(self._lmdb, now, os.getpid())
+        except lmdb.Error:
+            pass  # the file was closed in this moment, or is opened anew
+        finally:
+            self._looking.release()
 
     def after_fork_in_child(self) -> None:
         """Refuse all further use; let the child open the directory anew where that is safe.

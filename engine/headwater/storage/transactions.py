@@ -7,12 +7,13 @@ until it returns, so a snapshot can be taken away at any moment without a lock o
 For the same reason nothing holds a cursor between two calls.
 """
 
+import sys
 import threading
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import islice
 from operator import itemgetter
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import Any, Final, Protocol, Self, cast
 from weakref import ref
 
@@ -62,6 +63,14 @@ NOT_BEGUN: Final = cast(
 )
 
 
+Place = tuple[CodeType, int, int]
+"""A line of code, as cheap to note as can be: a function, the offset of an instruction in it, and
+the thread that ran it. The line is worked out only if somebody asks."""
+
+_frame_above = sys._getframe  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+_this_thread = threading.get_ident
+
+
 class Owner(Protocol):
     """What a transaction needs of its environment."""
 
@@ -91,7 +100,7 @@ class ReadTransaction:
     space. It may move from thread to thread, but is used by one at a time.
     """
 
-    __slots__ = ("__weakref__", "_handles", "_owner", "_reference", "_transaction")
+    __slots__ = ("__weakref__", "_handles", "_owner", "_place", "_reference", "_transaction")
 
     def __init__(
         self: "ReadTransaction",  # not of a subclass: the owner's list is of this class
@@ -124,6 +133,26 @@ class ReadTransaction:
         """Say when it began, on the clock by which the owner judges its age."""
         if self._reference is not None:
             self._owner.readers[self._reference] = seconds
+
+    def opened_by_caller(self, depth: int) -> None:
+        """Note who opened it: ``depth`` calls above whoever calls this."""
+        try:
+            frame = _frame_above(depth + 1)
+        except ValueError:
+            return
+        self._place = frame.f_code, frame.f_lasti, _this_thread()
+
+    @property
+    def place(self) -> Place | None:
+        """Where it was opened, if that was noted."""
+        return getattr(self, "_place", None)
+
+    def transaction_id(self) -> int | None:
+        """Number of LMDB's transaction that it sees last; None once it is closed."""
+        try:
+            return self._transaction.id()
+        except (lmdb.Error, HeadwaterError):
+            return None
 
     @property
     def is_open(self) -> bool:

@@ -152,7 +152,7 @@ def _look_at_records(
     except CorruptionError as error:
         yield _problem("file_damaged", str(error))
         return
-    with environment, environment.read_for_long() as reader:
+    with environment, environment.read_for_long("a check") as reader:
         yield from first()
         try:
             yield from verify(Snapshot(reader, Catalog([]), 0), progress=progress)

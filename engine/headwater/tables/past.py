@@ -238,6 +238,10 @@ class PastReader(ReadTransaction):
             if fact is not None:
                 yield key, fact
 
+    def opened_by_caller(self, depth: int) -> None:
+        """Note who opened it."""
+        self._now.opened_by_caller(depth + 1)
+
     def _catalog_ts(self) -> int:
         """Timestamp of the last commit up to then that changed the catalog."""
         newest = _newest_catalog_ts(self._now)

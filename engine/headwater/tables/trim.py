@@ -115,7 +115,7 @@ def _steps(
 ) -> Iterator[_Step]:
     """All steps towards a horizon, unless another process moves it on."""
     trimming = Trimming(horizon_ts)
-    with environment.read_for_long() as reader:
+    with environment.read_for_long("db.trim_log()") as reader:
         trimming.look_ahead(reader, progress)
         total, done = trimming.count(reader), 0
     is_last = False
@@ -126,7 +126,7 @@ def _steps(
         done += step.looked_at
         if progress is not None:
             progress(Progress("trimming the log", total if is_last else min(done, total), total))
-        with environment.read_for_long() as reader:
+        with environment.read_for_long("db.trim_log()") as reader:
             trimming.look_ahead(reader)
 
 

@@ -1,7 +1,7 @@
 """Transactions and snapshots that a caller opens by hand."""
 
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Final, Self, cast
 
 from headwater.errors import ClosedError
 from headwater.storage.format import Database
@@ -12,6 +12,11 @@ from headwater.transactions.reader import Reader, key_of_id, table_number_of
 from headwater.transactions.store import Store
 from headwater.transactions.transaction import Transaction
 from headwater.transactions.writer import Writer
+
+_CALLS_TO_SNAPSHOT: Final = 3
+"""db.snapshot() constructs an OpenSnapshot, which calls SnapshotReader's."""
+
+_CALLS_TO_TRANSACTION: Final = 2
 
 
 class _Ended:
@@ -76,6 +81,7 @@ class SnapshotReader(Reader):
 
     def __init__(self, store: Store, at: int | None = None) -> None:
         snapshot = snapshot_at(store, at)
+        snapshot.reader.opened_by_caller(_CALLS_TO_SNAPSHOT)
         super().__init__(store.begin(snapshot, seconds_limit=None, is_read_only=True))
         self.ts: int = snapshot.ts
         self._is_open = True
@@ -111,7 +117,9 @@ class OpenTransaction(Writer):
     __slots__ = ("_is_open", "_store", "ts")
 
     def __init__(self, store: Store) -> None:
-        transaction = store.begin(store.snapshot(), seconds_limit="transaction_seconds")
+        snapshot = store.snapshot()
+        snapshot.reader.opened_by_caller(_CALLS_TO_TRANSACTION)
+        transaction = store.begin(snapshot, seconds_limit="transaction_seconds")
         transaction.create_table = store.create_table
         super().__init__(transaction, store.rules)
         self._store = store

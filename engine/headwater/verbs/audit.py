@@ -117,7 +117,7 @@ class AuditVerbs(Opened):
         self, writer: WriteTransaction, at: int | datetime | None, progress: Report | None
     ) -> None:
         """Write the state of then into an empty database."""
-        with self._store.environment.read_for_long() as reader:
+        with self._store.environment.read_for_long("db.fork()") as reader:
             source = reader
             if at is not None:
                 snapshot = self._store.snapshot_of(reader)

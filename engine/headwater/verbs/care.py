@@ -59,7 +59,7 @@ class CareVerbs(Opened):
         from headwater.tables.verify_pages import verify_pages
 
         refuse_inside()
-        with self._store.environment.read_for_long() as reader:
+        with self._store.environment.read_for_long("db.verify()") as reader:
             snapshot = self._store.snapshot_of(reader)
             return verify_pages(self.path) or verify(snapshot, progress=progress)
 

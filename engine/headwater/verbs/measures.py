@@ -71,7 +71,7 @@ class MeasuringVerbs(Opened):
         refuse_inside()
         environment = self._store.environment
         numbers = environment.stats()
-        with environment.read_for_long() as reader:
+        with environment.read_for_long("db.stats()") as reader:
             catalog = self._store.snapshot_of(reader).catalog
             tables = measure_tables(reader, catalog, sizes=sizes, progress=progress)
             log = measure_log(reader, numbers.bytes[Database.LOG])
