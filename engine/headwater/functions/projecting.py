@@ -35,6 +35,7 @@ from headwater.transactions.system_tables import (
     set_projection_state,
 )
 from headwater.transactions.transaction import Transaction
+from headwater.transactions.writer import Writer
 
 _FUNCTION: Final = "_project"
 """The origin of the commits that are made here."""
@@ -194,7 +195,7 @@ class Projector:
         if follower is None or known != info:
             follower = Follower(info, self._applying[info.name])
             self._followers[info.name] = (info, follower)
-        writer = self._store.writer(transaction)
+        writer = Writer(transaction, self._applying[info.name].rules)
         passed = self._passed.get(info.name)
         return follower.advance(transaction, writer, stride, passed=passed, is_alone=is_alone)
 

@@ -257,11 +257,16 @@ def in_order(projections: Mapping[str, Projection]) -> dict[str, Projection]:
 
 
 class Applying:
-    """A declared projection as one database feeds it."""
+    """A declared projection as one database feeds it.
+
+    Attributes:
+        projection: As it was declared.
+        rules: What its documents have to pass.
+    """
 
     def __init__(self, projection: Projection, rules: TableRules) -> None:
         self.projection = projection
-        self._rules = rules
+        self.rules: TableRules = rules.of_projection(projection.name)
         self._fields = projection.fields()
 
     def fits(self, info: ProjectionInfo) -> bool:
@@ -284,7 +289,7 @@ class Applying:
         """
         name = self.projection.name
         info = transaction.snapshot.catalog.projections.by_name[name]
-        state = ProjectionState(transaction, self._rules, info)
+        state = ProjectionState(transaction, self.rules, info)
         handler = self.projection.handler
         for change in changes:
             try:

@@ -6,7 +6,7 @@ any other. A `Catalog` is an immutable picture of them at one timestamp.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 
 from headwater.storage.format import Database
@@ -79,6 +79,7 @@ class TableInfo:
             Then all index keys have the creation time before the id.
         order: The index that has the order of creation; None where the ids have it.
         order_bounds: Where that order begins and ends, in its own key space.
+        projection: The projection that writes it, and nobody else; empty for any other table.
     """
 
     id: str
@@ -95,6 +96,7 @@ class TableInfo:
     by_name: Mapping[str, IndexInfo] = field(
         default_factory=dict[str, IndexInfo], repr=False, compare=False
     )
+    projection: str = ""
 
     def index(self, name: str) -> IndexInfo | None:
         """The index of that name, ready or not."""
@@ -125,7 +127,13 @@ class Catalog:
         projections: Projections = _NO_PROJECTIONS,
     ) -> None:
         self.projections: Projections = projections
-        self.by_number: dict[int, TableInfo] = {table.number: table for table in tables}
+        owners = projections.owners
+        self.by_number: dict[int, TableInfo] = {
+            table.number: replace(table, projection=owners[table.name].name)
+            if table.name in owners
+            else table
+            for table in tables
+        }
         self.by_name: dict[str, TableInfo] = {
             table.name: table for table in self.by_number.values()
         }

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from headwater.clock import Clock
-from headwater.errors import ProjectionTableError
 from headwater.limits import Limits
 from headwater.storage.format import open_document
 from headwater.tables.log_entries import Change
 from headwater.tables.projection_info import ProjectionInfo, Projections
+from headwater.transactions.rules import not_writable
 from headwater.transactions.system_tables import set_projection_state
 from headwater.transactions.transaction import Transaction
 from headwater.transactions.usage import Usage
@@ -108,13 +108,7 @@ def _check_owners(transaction: Transaction, projections: Projections, writer: st
     for name in _touched(transaction):
         owner = projections.owners.get(name)
         if owner is not None and owner.name != writer:
-            raise ProjectionTableError(
-                f"table {name!r} is made by the projection {owner.name!r} from other tables, and "
-                "cannot be written otherwise; write to the tables that it is fed with, or to a "
-                "table of your own",
-                table=name,
-                projection=owner.name,
-            )
+            raise not_writable(name, owner.name)
 
 
 def _touched(transaction: Transaction) -> set[str]:

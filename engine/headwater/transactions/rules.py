@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+from headwater.errors import ProjectionTableError
 from headwater.schema.compile import compile_checker
 from headwater.schema.explain import TableNumbers, ValidationError
 from headwater.schema.json_form import from_json
@@ -29,11 +30,18 @@ class TableRules:
     always fits the stored type.
     """
 
-    def __init__(self, tables: TableNumbers, *, nesting: int) -> None:
+    def __init__(self, tables: TableNumbers, *, nesting: int, writer: str = "") -> None:
         self._tables = tables
         self._nesting = nesting
+        self._writer = writer
         self._declared: dict[str, _Declared] = {}
         self._known: dict[str, tuple[TableInfo, Check | None]] = {}
+
+    def of_projection(self, name: str) -> "TableRules":
+        """The same rules for what a projection writes: its tables may be written by nobody else."""
+        rules = TableRules(self._tables, nesting=self._nesting, writer=name)
+        rules._declared = self._declared  # also what is declared from now on
+        return rules
 
     def declare(self, name: str, schema: Any, check: Check) -> None:
         """Take in the declared type of a table, as JSON and compiled."""
@@ -52,6 +60,8 @@ class TableRules:
         return check
 
     def _make(self, table: TableInfo) -> Check | None:
+        if table.projection not in ("", self._writer):
+            return _refusing(table.name, table.projection)
         declared = self._declared.get(table.name)
         if declared is not None and table.schema in (None, declared.schema):
             return declared.check
@@ -68,6 +78,23 @@ class TableRules:
         except ValueError:
             return None  # stored by a version that knew other types
         return compile_checker(validator, self._tables, nesting=self._nesting)
+
+
+def not_writable(table: str, projection: str) -> ProjectionTableError:
+    """The error for a write to a table that only a projection writes."""
+    return ProjectionTableError(
+        f"table {table!r} is made by the projection {projection!r} from other tables, and cannot "
+        "be written otherwise; write to the tables that it is fed with, or to a table of your own",
+        table=table,
+        projection=projection,
+    )
+
+
+def _refusing(table: str, projection: str) -> Check:
+    def check(_: Mapping[str, Any]) -> None:
+        raise not_writable(table, projection)
+
+    return check
 
 
 def _both(declared: Check, stored: Check) -> Check:
