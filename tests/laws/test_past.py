@@ -471,3 +471,36 @@ def test_a_snapshot_that_could_not_be_taken_holds_nothing_back(db):
         with pytest.raises(hw.LogTrimmedError):
             use()
     assert db._store.environment.stats().snapshots == before
+
+
+def test_what_came_back_was_not_there_in_between(db):
+    thing = db.mutate(past_functions.add_thing, fields={"a": 1, "u": "x"})
+    was = db.ts
+    with db.transaction() as tx:
+        tx.delete(thing)
+    gone = db.ts
+    add(db, a=2)
+    between = db.ts
+    back = db.restore(thing, was)
+
+    def check_all(moments: list[int]) -> None:
+        for moment, documents in ((gone, 0), (between, 1), (back, 2)):
+            if moment in moments:
+                assert (db.get(thing, at=moment) is None) == (moment != back)
+                assert db.query(past_functions.how_many, at=moment) == documents
+                rows = db.query(past_functions.things_by, "by_u", at=moment)
+                assert (thing in [row["_id"] for row in rows]) == (moment == back)
+        (change,) = db.diff(between, back)
+        assert (change.id, change.before, change.after) == (thing, None, db.get(thing))
+        (change,) = db.diff(back, between)
+        assert (change.id, change.before, change.after) == (thing, db.get(thing), None)
+
+    assert [revision.ts for revision in db.history(thing)] == [back, gone, was]
+    check_all([gone, between, back])
+    # Then the log begins with its deletion.
+    assert db.trim_log(back).horizon == between
+    check_all([between, back])
+    history = [(revision.ts, revision.is_cut) for revision in db.history(thing)]
+    assert history == [(back, False), (gone, True)]
+    with pytest.raises(hw.LogTrimmedError):
+        db.get(thing, at=gone)

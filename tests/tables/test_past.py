@@ -274,6 +274,23 @@ def pretend_trimmed(store: Store, horizon: int) -> None:
         writer.put(Database.META, META_TRIMMED, TIMESTAMP.pack(horizon))
 
 
+def test_what_a_trimmed_log_does_not_have_was_not_there() -> None:
+    """As a log that was trimmed, or saved from damage, may leave it."""
+    with closing(open_store()) as store:
+        deploy(store, TABLES)
+        note = transact(store, lambda writer: writer.insert("notes", {"a": 1}))
+        first = head_of(store)
+        transact(store, lambda writer: writer.insert("notes", {"a": 1}))
+        horizon = head_of(store)
+        transact(store, lambda writer: writer.patch(note, a=2))
+        with store.environment.write() as writer:
+            writer.delete(Database.LOG, timestamp_key(first))
+        pretend_trimmed(store, horizon)
+        with past(store, horizon) as reader:
+            assert reader.get(Database.DOCUMENTS, note.encode()) is None
+            assert note.encode() not in dict(reader.scan(Database.DOCUMENTS, b"", None))
+
+
 def test_a_missing_commit_is_told_and_not_taken_for_no_document() -> None:
     with closing(open_store()) as store:
         deploy(store, TABLES)
