@@ -14,6 +14,7 @@ from headwater.reactive.live import Live
 from headwater.reactive.log_reading import open_tail, read_log
 from headwater.reactive.log_tail import LogTail
 from headwater.reactive.reactor import Reactor
+from headwater.schema.tables import Id
 from headwater.tables.log_entries import LogEntry, TableFilter, Wanted
 from headwater.tables.moments import moment_of
 from headwater.transactions.store import Store
@@ -129,6 +130,18 @@ class AsyncVerbs:
     async def transact(self, function: Callable[[Writer], T]) -> T:
         """Run a plain function as one transaction, again if it lost a conflict."""
         return await _in_thread(lambda: self._runner.transact(function))
+
+    async def undo(self, ts: int, *, override: bool = False) -> int:
+        """Undo a commit, as `Database.undo`."""
+        from headwater.transactions.undo import undo
+
+        return await _in_thread(lambda: undo(self._runner.store, ts, override=override))
+
+    async def restore(self, id: Id[Any], ts: int, *, override: bool = False) -> int:
+        """Let a document go back to what it was at a moment, as `Database.restore`."""
+        from headwater.transactions.undo import restore
+
+        return await _in_thread(lambda: restore(self._runner.store, id, ts, override=override))
 
     def watch(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> Live[R]:
         """The result now and after every change: ``async for result in db.aio.watch(...)``."""

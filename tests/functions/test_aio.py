@@ -57,6 +57,17 @@ def test_both_kinds_are_called_by_their_path(db: hw.Database) -> None:
         bounded(db.aio.call("asynchronous:nothing"))
 
 
+def test_commits_are_undone_and_documents_restored(db: hw.Database) -> None:
+    note = db.transact(lambda tx: tx.insert("notes", {"text": "x"}))
+    inserted = db.ts
+    assert bounded(db.aio.undo(inserted)) == db.ts
+    assert db.get(note) is None
+    assert bounded(db.aio.restore(note, inserted)) == db.ts
+    assert db.get(note) is not None
+    with pytest.raises(hw.UsageError):
+        bounded(db.aio.undo(1))
+
+
 def test_a_plain_function_is_one_transaction_on_another_thread(db: hw.Database) -> None:
     def work(tx: hw.Writer) -> int:
         tx.insert("notes", {})

@@ -427,7 +427,7 @@ class Transaction:
     ) -> None:
         """Lay a new state of a document over the one that exists."""
         write = self._over(table, id, existing, body)
-        old = existing.fields
+        old: Fields = existing.fields
         if table.foreign_ids:
             old = _timed(old, existing.creation_time)
             fields = _timed(fields, existing.creation_time)
