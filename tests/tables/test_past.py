@@ -28,7 +28,7 @@ from headwater.storage.codec import pack
 from headwater.storage.format import TIMESTAMP, Database, timestamp_key, timestamp_of
 from headwater.tables import trim as trimming
 from headwater.tables.catalog import load_catalog
-from headwater.tables.fill_notes import FILL_NOTES
+from headwater.tables.fill_notes import FILL_NOTES, note_key, write_note
 from headwater.tables.horizon import META_TRIMMED
 from headwater.tables.past import PastReader, past_snapshot
 from headwater.tables.verify import verify
@@ -272,6 +272,22 @@ def test_a_moment_that_was_trimmed_is_refused() -> None:
 def pretend_trimmed(store: Store, horizon: int) -> None:
     with store.environment.write() as writer:
         writer.put(Database.META, META_TRIMMED, TIMESTAMP.pack(horizon))
+
+
+def test_notes_of_fillings_are_not_of_the_past() -> None:
+    with closing(open_store()) as store:
+        deploy(store, TABLES)
+        transact(store, lambda writer: writer.insert("notes", {"a": 1}))
+        ts = head_of(store)
+        deploy(store, [DeclaredTable("notes", None, [IndexDefinition("by_d", ("d",))])])
+        (index,) = store.catalog.by_name["notes"].indexes
+        with store.environment.write() as writer:
+            write_note(writer, index, b"here")
+        with past(store, ts) as reader:
+            assert reader.get(Database.META, note_key(index.space)) is None
+            assert note_key(index.space) not in dict(reader.scan(Database.META, b"", None))
+            (now,) = reader.catalog.by_name["notes"].indexes[-1:]
+            assert (now.name, now.state) == ("by_d", "ready")
 
 
 def test_what_a_trimmed_log_does_not_have_was_not_there() -> None:
