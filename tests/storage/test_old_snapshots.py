@@ -97,11 +97,13 @@ def test_where_the_user_opened_it_is_told(tmp_path, clock, caplog) -> None:
         held = [db.snapshot(), db.snapshot(at=ts), db.transaction()]
         clock.seconds += 6
         db.transact(lambda tx: tx.patch(note, n=2))
-        texts = told(caplog)
+        past, now, transaction = told(caplog)
         del held
-    line = test_where_the_user_opened_it_is_told.__code__.co_firstlineno + 6
-    place = f", opened at {__file__}:{line} in thread {threading.current_thread().name}, has"
-    assert [place in text for text in texts] == [True] * 3, texts
+    first = test_where_the_user_opened_it_is_told.__code__.co_firstlineno
+    opener = f"opened by thread {threading.current_thread().name}"
+    for text in (past, now):
+        assert f"a snapshot, {opener} (now at {__file__}:{first + 8}), has been open" in text
+    assert f"a snapshot, {opener} at {__file__}:{first + 6}, has been open" in transaction
 
 
 def test_a_thread_that_has_ended_is_said_to_have(tmp_path, clock, caplog) -> None:
@@ -112,7 +114,7 @@ def test_a_thread_that_has_ended_is_said_to_have(tmp_path, clock, caplog) -> Non
         thread.join()
         clock.seconds += 31
         db.transact(lambda tx: tx.insert("notes", {"n": 0}))
-        assert "in thread that has ended, has been open" in told(caplog)[0]
+        assert "a snapshot, opened by a thread that has ended, has been open" in told(caplog)[0]
 
 
 def test_a_snapshot_of_another_process_is_told_of(

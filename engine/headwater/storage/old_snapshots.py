@@ -4,6 +4,7 @@ LMDB reuses the space of what was changed only when no snapshot can see it any m
 commits, since only these cost space, and told once for each snapshot.
 """
 
+import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ _MARKS: Final = 1024
 """So the size of the file is known for the last quarter of an hour."""
 
 _CODE_UNIT_BYTES: Final = 2
+_OURS: Final = "headwater"
 
 
 class _Mark(NamedTuple):
@@ -167,14 +169,21 @@ def _warn(what: str, cost: str, end: str) -> None:
 
 
 def _in_words(place: Place | None) -> str:
-    """Where a snapshot was opened, if that is known."""
+    """Where a snapshot was opened, as far as that is known."""
     if place is None:
         return ""
     code, offset, ident = place
-    line = next(islice(code.co_positions(), offset // _CODE_UNIT_BYTES, None))[0]
     names = [thread.name for thread in threading.enumerate() if thread.ident == ident]
-    thread = names[0] if names else "that has ended"
-    return f", opened at {code.co_filename}:{line} in thread {thread},"
+    thread = f"thread {names[0]}" if names else "a thread that has ended"
+    if code is not None:
+        line = next(islice(code.co_positions(), offset // _CODE_UNIT_BYTES, None))[0]
+        return f", opened by {thread} at {code.co_filename}:{line},"
+    frame = sys._current_frames().get(ident)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _OURS:
+        frame = frame.f_back
+    if frame is None:
+        return f", opened by {thread},"
+    return f", opened by {thread} (now at {frame.f_code.co_filename}:{frame.f_lineno}),"
 
 
 def _readers_in(table: str) -> list[_Foreign]:

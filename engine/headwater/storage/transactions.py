@@ -33,7 +33,7 @@ CHUNK_LARGEST: Final = 512
 _key_of = itemgetter(0)
 
 
-def bytes_of(tree: dict[str, int]) -> int:
+def bytes_of(tree: Any) -> int:
     """Bytes of all pages of a tree, from LMDB's statistics of it."""
     pages = tree["branch_pages"] + tree["leaf_pages"] + tree["overflow_pages"]
     return pages * tree["psize"]
@@ -63,9 +63,9 @@ NOT_BEGUN: Final = cast(
 )
 
 
-Place = tuple[CodeType, int, int]
+Place = tuple[CodeType | None, int, int]
 """A line of code, as cheap to note as can be: a function, the offset of an instruction in it, and
-the thread that ran it. The line is worked out only if somebody asks."""
+the thread that ran it. The line is worked out only if somebody asks. None: only the thread."""
 
 _frame_above = sys._getframe  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 _this_thread = threading.get_ident
@@ -134,8 +134,12 @@ class ReadTransaction:
         if self._reference is not None:
             self._owner.readers[self._reference] = seconds
 
+    def opened_by_thread(self) -> None:
+        """Note that this thread opened it."""
+        self._place = None, 0, _this_thread()
+
     def opened_by_caller(self, depth: int) -> None:
-        """Note who opened it: ``depth`` calls above whoever calls this."""
+        """Note who opened it: ``depth`` calls above whoever calls this. Some 200 ns."""
         try:
             frame = _frame_above(depth + 1)
         except ValueError:
@@ -145,7 +149,8 @@ class ReadTransaction:
     @property
     def place(self) -> Place | None:
         """Where it was opened, if that was noted."""
-        return getattr(self, "_place", None)
+        place: Place | None = getattr(self, "_place", None)
+        return place
 
     def transaction_id(self) -> int | None:
         """Number of LMDB's transaction that it sees last; None once it is closed."""

@@ -238,9 +238,9 @@ class PastReader(ReadTransaction):
             if fact is not None:
                 yield key, fact
 
-    def opened_by_caller(self, depth: int) -> None:
-        """Note who opened it."""
-        self._now.opened_by_caller(depth + 1)
+    def opened_by_thread(self) -> None:
+        """Note that this thread opened it."""
+        self._now.opened_by_thread()
 
     def _catalog_ts(self) -> int:
         """Timestamp of the last commit up to then that changed the catalog."""

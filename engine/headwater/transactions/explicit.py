@@ -13,10 +13,8 @@ from headwater.transactions.store import Store
 from headwater.transactions.transaction import Transaction
 from headwater.transactions.writer import Writer
 
-_CALLS_TO_SNAPSHOT: Final = 3
-"""db.snapshot() constructs an OpenSnapshot, which calls SnapshotReader's."""
-
 _CALLS_TO_TRANSACTION: Final = 2
+"""From where a transaction is constructed to the caller of db.transaction()."""
 
 
 class _Ended:
@@ -81,7 +79,7 @@ class SnapshotReader(Reader):
 
     def __init__(self, store: Store, at: int | None = None) -> None:
         snapshot = snapshot_at(store, at)
-        snapshot.reader.opened_by_caller(_CALLS_TO_SNAPSHOT)
+        snapshot.reader.opened_by_thread()
         super().__init__(store.begin(snapshot, seconds_limit=None, is_read_only=True))
         self.ts: int = snapshot.ts
         self._is_open = True
