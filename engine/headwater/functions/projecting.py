@@ -106,9 +106,8 @@ class Projector:
         def run(transaction: Transaction) -> None:
             by_name = transaction.snapshot.catalog.projections.by_name
             if name not in by_name:
-                raise UsageError(
-                    f"there is no projection {name!r}; these are stored: {', '.join(by_name)}"
-                )
+                stored = ", ".join(map(repr, by_name)) or "none"
+                raise UsageError(f"there is no projection {name!r}; these are stored: {stored}")
             delete_projection(transaction, by_name[name])
 
         if name in self._applying:
