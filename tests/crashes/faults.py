@@ -1,6 +1,7 @@
-"""LMDB with faults: each write, commit and flush may fail, or be the last thing a process does.
+"""LMDB with faults: each call may fail, or be the last thing that a process does.
 
-Given to `Environment.open` as its engine; counts the calls that change something.
+Given to `Environment.open` as its engine; counts the calls that change something, or those that
+read.
 """
 
 import os
@@ -13,7 +14,11 @@ import lmdb
 from headwater.storage.engine import open_engine
 from headwater.storage.environment import Environment
 
-CHANGING = ("put", "delete", "drop", "putmulti")
+CHANGING = frozenset({"put", "delete", "drop", "putmulti"})
+READING = frozenset(
+    {"get", "stat", "first", "last", "set_range", "prev", "iternext", "iterprev", "item", "key"}
+)
+COPYING = frozenset({"copy", "copyfd"})
 
 
 def failure(number: int, kind: type[lmdb.Error] = lmdb.Error) -> lmdb.Error:
@@ -31,16 +36,18 @@ class Faults:
         before: Called before each of them, with its number from 1 and its name.
         after: Called after each that went well.
         at_begin: Raised, one after the other, when a transaction begins.
+        counted: The calls of transactions and cursors that are counted, besides commits.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, counted: frozenset[str] = CHANGING) -> None:
+        self.counted = counted
         self.calls: list[str] = []
         self.before: Callable[[int, str], None] = lambda number, name: None
         self.after: Callable[[int, str], None] = lambda number, name: None
         self.at_begin: list[lmdb.Error] = []
 
     def __call__(self, path, options):
-        return _Environment(open_engine(path, options), self)
+        return _Environment(self.call("open", open_engine, path, options), self)
 
     def call(self, name: str, function: Callable, *arguments, **options):
         """Call through, and count."""
@@ -58,13 +65,21 @@ class _Environment:
         self._faults = faults
 
     def __getattr__(self, name):
-        return getattr(self._real, name)
+        found = getattr(self._real, name)
+        if name not in COPYING:
+            return found
+        return lambda *arguments, **options: self._faults.call(name, found, *arguments, **options)
 
     def begin(self, **options):
         if self._faults.at_begin:
             raise self._faults.at_begin.pop(0)
-        real = self._real.begin(**options)
-        return _Transaction(real, self._faults) if options.get("write") else real
+        is_write = options.get("write")
+        if is_write or self._faults.counted is CHANGING:
+            real = self._real.begin(**options)
+        else:
+            real = self._faults.call("begin", self._real.begin, **options)
+        is_counted = is_write or self._faults.counted is not CHANGING
+        return _Transaction(real, self._faults) if is_counted else real
 
     def open_db(self, name, txn=None, **options):
         return self._real.open_db(name, txn=getattr(txn, "_real", txn), **options)
@@ -80,7 +95,7 @@ class _Counted:
 
     def __getattr__(self, name):
         found = getattr(self._real, name)
-        if name not in CHANGING:
+        if name not in self._faults.counted:
             return found
         return lambda *arguments, **options: self._faults.call(name, found, *arguments, **options)
 

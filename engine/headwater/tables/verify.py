@@ -9,7 +9,7 @@ named again. This finds wrong records; `verify_pages` finds wrong pages.
 from collections.abc import Iterator
 from contextlib import suppress
 
-from headwater.errors import CorruptionError, HeadwaterError
+from headwater.errors import CorruptionError, HeadwaterError, StorageError
 from headwater.storage.format import (
     CHECKSUM,
     FORMAT_VERSION,
@@ -83,6 +83,8 @@ def _why_unreadable(reader: ReadTransaction) -> str | None:
     try:
         load_catalog(reader)
     except (HeadwaterError, IndexesError, LookupError, TypeError, ValueError) as error:
+        if isinstance(error, StorageError) and not isinstance(error, CorruptionError):
+            raise  # the disk failed, and that says nothing of what is on it
         return f"the list of tables and indexes cannot be read: {error}; {_REBUILD}"
     return None
 
