@@ -4,13 +4,14 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from bench import soak, waking
 from bench.adapters.catalog import BASELINE, ENGINES
 from bench.adapters.contract import Engine
 from bench.agree import Disagreement, check_agreement
@@ -25,11 +26,22 @@ _ROUNDS_FULL: Final = 7
 _IN_MEMORY: Final = frozenset({"tmpfs", "ramfs"})
 
 
+_OTHERS: Final[dict[str, Callable[[Sequence[str]], int]]] = {
+    "soak": soak.main,
+    "wake": waking.main,
+}
+"""What is no comparison: `python -m bench soak --help`."""
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Measure Headwater beside its peers, on the same documents, in the same run.",
-        epilog="Engines: " + ", ".join(ENGINES) + ". Workloads: " + ", ".join(_all_workloads()),
+        epilog="Engines: "
+        + ", ".join(ENGINES)
+        + ". Workloads: "
+        + ", ".join(_all_workloads())
+        + ". Of their own: python -m bench wake, python -m bench soak.",
     )
     parser.add_argument("--quick", action="store_true", help="small sizes, under a minute")
     parser.add_argument(
@@ -84,6 +96,9 @@ def _say(text: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the suite. Returns the exit status: 1 if engines disagree."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] in _OTHERS:
+        return _OTHERS[words[0]](words[1:])
     options = _parser().parse_args(arguments)
     engines: dict[str, type[Engine]] = {name: ENGINES[name] for name in options.engines or ENGINES}
     with tempfile.TemporaryDirectory(
