@@ -13,7 +13,7 @@ from tests.testing import shop
 
 import headwater as hw
 from headwater import testing, v
-from headwater.schema.explain import Walk, find_mismatch
+from headwater.schema.explain import Walk, find_mismatch, is_storable
 from headwater.testing.fitting import fitting
 from headwater.testing.misfitting import misfitting
 
@@ -108,6 +108,16 @@ def test_any_value_is_stored(data):
         value = data.draw(testing.values())
         written = db.transact(lambda tx: tx.insert("notes", {"value": value}))
         assert is_same(db.get(written)["value"], value)
+
+
+@given(st.data())
+def test_nothing_is_nested_deeper_than_the_database_allows(data):
+    with testing.database(limits=hw.Limits(nesting=3)) as db:
+        db.transact(lambda tx: tx.insert("notes", {}))
+        document = data.draw(testing.documents("notes", db))
+        assert db.transact(lambda tx: tx.insert("notes", document))
+        wrong = data.draw(testing.invalid_documents(v.object({"x": v.any()}), db))
+        assert wrong.keys() != {"x"} or not is_storable(wrong["x"], nesting=2)
 
 
 # Ids --------------------------------------------------------------------------------------------
@@ -344,6 +354,11 @@ def test_a_search_that_finds_nothing_ends_with_words(db, strategy, said):
 
     with pytest.raises(hw.UsageError, match=said):
         search()
+
+
+def test_a_strategy_is_shown_as_it_was_asked_for(db):
+    assert repr(testing.documents(shop.Orders, db)) == "drawn(documents(Orders))"
+    assert repr(testing.invalid_arguments(shop.count)) == "drawn(invalid_arguments(count))"
 
 
 def test_a_rare_value_is_searched_for():

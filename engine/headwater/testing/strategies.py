@@ -232,6 +232,26 @@ def _arguments_type(function: Function[..., Any], db: Database | None) -> Object
     return db.application.contracts[path].arguments
 
 
+class _Source:
+    """A strategy that messages show as it was asked for; its parts would fill pages.
+
+    No dataclass: Hypothesis shows the fields of those, whatever their repr.
+    """
+
+    def __init__(self, said: str, strategy: SearchStrategy[dict[str, Any]]) -> None:
+        self.said = said
+        self.strategy = strategy
+
+    def __repr__(self) -> str:
+        return self.said
+
+
+@st.composite
+def drawn(draw: st.DrawFn, source: _Source) -> dict[str, Any]:
+    """What a strategy draws."""
+    return draw(source.strategy)
+
+
 # Both -------------------------------------------------------------------------------------------
 
 
@@ -242,7 +262,7 @@ def _objects(
     found = objects(validator, world, using)
     if found.is_empty:
         raise UsageError(f"{where}: nothing fits {_unfit(validator, world)}; mend its type")
-    return found
+    return drawn(_Source(where, found))
 
 
 def _wrong_objects(
@@ -250,7 +270,9 @@ def _wrong_objects(
 ) -> SearchStrategy[dict[str, Any]]:
     _objects(validator, world, using, where)
     found = wrong_objects(validator, world, using).filter(refused_by(validator, world))
-    return found if validator.is_closed else found | _reserved(validator, world, using)
+    if not validator.is_closed:
+        found |= _reserved(validator, world, using)
+    return drawn(_Source(where, found))
 
 
 def _reserved(

@@ -75,9 +75,9 @@ def world_of(
         dangling_ids: Whether an id may be that of no document.
         outer_levels: Dicts around the value that are not counted.
     """
-    nesting = NESTING_DEFAULT + outer_levels
     if db is None:
-        return World(_no_ids(where), nesting=nesting)
+        return World(_no_ids(where), nesting=NESTING_DEFAULT + outer_levels)
+    nesting = db.limits.nesting + outer_levels
     some = _ids_by_chance if dangling_ids else existing_ids
     return World(lambda table: some(table, db), table_numbers(db), db.tables, nesting)
 

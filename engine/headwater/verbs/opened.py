@@ -79,6 +79,11 @@ class Opened:
         """What runs its functions; for the floors above."""
         return self._runner
 
+    @property
+    def limits(self) -> Limits:
+        """The bounds that it was opened with."""
+        return self._store.limits
+
     def _deploy(self, build: Build, progress: Report | None) -> None:
         """Bring the stored tables in line with the declared ones."""
         from headwater.transactions.deployment import DeclaredTable, deploy
