@@ -47,16 +47,14 @@ class Attempt:
             try:
                 self._value = contextvars.copy_context().run(self._run, transaction)
             except TableMissing as missing:
-                transaction.close()
                 self._store.create_table(missing.name)
             except Exception as error:  # noqa: BLE001 - it is the outcome, told at the commit
                 self._error = error
                 return transaction
-            except BaseException:
-                transaction.close()
-                raise
             else:
                 return transaction
+            finally:
+                transaction.close()  # what it has read is known, and the commit reads nothing
 
     def commit(self, *, retry: bool = True) -> Any:
         """Commit what it wrote, and return its result.
@@ -82,13 +80,11 @@ class Attempt:
             return self._value
         finally:
             self._error = None  # breaks the cycle of traceback and frame
-            transaction.close()
         return self._again()
 
     def drop(self) -> None:
         """Forget what it wrote. Does nothing if it was committed or dropped before."""
-        if self._transaction is not None:
-            self._take().close()
+        self._transaction = None
 
     def _take(self) -> Transaction:
         transaction, self._transaction = self._transaction, None

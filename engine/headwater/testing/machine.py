@@ -14,7 +14,7 @@ from headwater.errors import ApplicationError, UsageError
 from headwater.functions.declaration import Function, Mutation
 from headwater.functions.modules import collect
 from headwater.testing.database import ThrowAwayDatabase
-from headwater.testing.machine_rules import Run
+from headwater.testing.machine_rules import Current, Run
 from headwater.testing.machine_script import script
 from headwater.testing.machine_steps import (
     AnyFunction,
@@ -167,7 +167,12 @@ class StateMachine:
                 Failure(error=error, invariant=invariant, seed=chosen, steps=run.steps, script=text)
             ]
 
-        attributes = {"plan": self._plan, "failed": staticmethod(failed)}
+        attributes: dict[str, object] = {
+            "plan": self._plan,
+            "failed": staticmethod(failed),
+            "current": Current(),
+            "drawn": {},
+        }
         machine: Any = seeded(chosen)(type("Run", (Run,), attributes))
         try:
             run_state_machine_as_test(machine, settings=self._settings())

@@ -1,7 +1,7 @@
 """The rules of a state machine: what Hypothesis may do next."""
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
@@ -26,7 +26,32 @@ from headwater.testing.machine_steps import (
 )
 from headwater.testing.strategies import arguments
 
-_SECONDS_MAX = 100_000
+T = TypeVar("T")
+
+_SECONDS: Final = st.integers(1, 100_000)
+_RUN: Final = st.runner()
+
+
+class Current:
+    """The database of the run that is under way."""
+
+    db: ThrowAwayDatabase | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self.db is None:
+            raise AttributeError(f"no run is under way that has {name!r}")
+        return getattr(self.db, name)
+
+
+def _choose(draw: st.DrawFn, found: Sequence[T]) -> T:
+    """One of them; the first is the simplest."""
+    return found[draw(st.integers(0, len(found) - 1))]
+
+
+@st.composite
+def _steps(draw: st.DrawFn) -> Step | None:
+    run: Run = draw(_RUN)
+    return run.next_step(draw)
 
 
 class Run(RuleBasedStateMachine):
@@ -35,10 +60,14 @@ class Run(RuleBasedStateMachine):
     Attributes:
         plan: What it may do.
         failed: Told when something is wrong.
+        current: Stands for the database of each run, in strategies that are made only once.
+        drawn: These strategies.
     """
 
     plan: ClassVar[Plan]
     failed: ClassVar["Callable[[Run, Exception, Invariant | None], None]"]
+    current: ClassVar["Current"]
+    drawn: ClassVar[dict[AnyFunction, Arguments]]
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +75,7 @@ class Run(RuleBasedStateMachine):
         self.steps: list[Step] = []
         self._clients = Clients(self.db, self.plan.clients)
         self._pending: dict[int, Pending[Any]] = {}
-        self._drawn: dict[AnyFunction, Arguments] = {}
+        self.current.db = self.db
         self._with_ids: set[AnyFunction] = set()
         try:
             self._prepare()
@@ -67,18 +96,31 @@ class Run(RuleBasedStateMachine):
 
     # -- what can be drawn ----------------------------------------------------------------------
 
-    def next_steps(self) -> st.SearchStrategy[Step | None]:
-        """Whatever can happen now; nothing at all is the simplest.
+    def next_step(self, draw: st.DrawFn) -> Step | None:
+        """Draw what can happen now; nothing at all is the simplest.
 
         So a step that does not matter is first shrunk to nothing, whatever it took to draw it, and
         then left out.
         """
-        kinds = [None, *[kind for kind, share in self._shares().items() for _ in range(share)]]
-        return st.sampled_from(kinds).flatmap(self._steps_of)
+        kinds = [kind for kind, share in self._shares().items() for _ in range(share)]
+        kind = _choose(draw, kinds)
+        if kind == "call":
+            return self._draw_call(draw, mutations_only=False)
+        if kind == "start":
+            idle = [at for at in range(len(self._clients)) if at not in self._pending]
+            client = _choose(draw, idle)
+            call = self._draw_call(draw, mutations_only=True)
+            return Started(client, call.function, call.arguments)
+        if kind == "finish":
+            return Finished(client=_choose(draw, sorted(self._pending)))
+        if kind == "wait":
+            return Waited(draw(_SECONDS))
+        return Crashed() if kind == "crash" else None
 
     def _shares(self) -> dict[str, int]:
         is_idle = len(self._pending) < len(self._clients) and len(self._clients) > 1
         return {
+            "nothing": 1,
             "call": 8,
             "finish": 6 if self._pending else 0,
             "start": 6 if is_idle and self._functions(mutations_only=True) else 0,
@@ -86,25 +128,9 @@ class Run(RuleBasedStateMachine):
             "crash": 1 if self.plan.crashes else 0,
         }
 
-    def _steps_of(self, kind: str | None) -> st.SearchStrategy[Step | None]:
-        if kind == "call":
-            return self._calls(mutations_only=False)
-        if kind == "start":
-            idle = [at for at in range(len(self._clients)) if at not in self._pending]
-            calls = self._calls(mutations_only=True)
-            return st.builds(_started, st.sampled_from(idle), calls)
-        if kind == "finish":
-            return st.builds(Finished, client=st.sampled_from(sorted(self._pending)))
-        if kind == "wait":
-            return st.builds(Waited, st.integers(1, _SECONDS_MAX))
-        return st.just(None if kind is None else Crashed())
-
-    def _calls(self, *, mutations_only: bool) -> st.SearchStrategy[Called]:
-        return st.sampled_from(self._functions(mutations_only=mutations_only)).flatmap(
-            lambda function: st.builds(
-                Called, function=st.just(function), arguments=self._arguments(function)
-            )
-        )
+    def _draw_call(self, draw: st.DrawFn, *, mutations_only: bool) -> Called:
+        function = _choose(draw, self._functions(mutations_only=mutations_only))
+        return Called(function=function, arguments=draw(self._arguments(function)))
 
     def _functions(self, *, mutations_only: bool) -> list[AnyFunction]:
         """What can be called now, each as often as its weight says."""
@@ -133,19 +159,20 @@ class Run(RuleBasedStateMachine):
             return all(snapshot.query(table).first() is not None for table in tables)
 
     def _arguments(self, function: AnyFunction) -> Arguments:
-        found = self._drawn.get(function)
+        found = self.drawn.get(function)
         if found is None:
             chosen = self.plan.arguments.get(function)
+            db = cast("ThrowAwayDatabase", self.current)
             if chosen is None:
-                found = arguments(function, self.db, dangling_ids=self.plan.dangling_ids)
+                found = arguments(function, db, dangling_ids=self.plan.dangling_ids)
             else:
-                found = chosen(self.db) if callable(chosen) else chosen
-            self._drawn[function] = found
+                found = chosen(db) if callable(chosen) else chosen
+            self.drawn[function] = found
         return found
 
     # -- what happens ---------------------------------------------------------------------------
 
-    @rule(step=st.runner().flatmap(lambda run: run.next_steps()))
+    @rule(step=_steps())
     def take(self, step: Step | None) -> None:
         """One step."""
         match step:
@@ -227,7 +254,3 @@ class Run(RuleBasedStateMachine):
         with self.db.snapshot() as snapshot:
             tables = {name: snapshot.query(name).collect() for name in self.db.tables()}
             return snapshot.ts, tables
-
-
-def _started(client: int, call: Called) -> Started:
-    return Started(client, call.function, call.arguments)
