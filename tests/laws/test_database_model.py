@@ -20,7 +20,16 @@ import headwater as hw
 from headwater.storage.codec import pack
 
 FEW = st.sampled_from([0, 1, 1.0, 2, "x", None])
-VALUES = st.one_of(FEW, FEW, strategies.values(4), strategies.long_texts())
+ANY = st.one_of(FEW, FEW, strategies.values(4), strategies.long_texts())
+
+
+@st.composite
+def any_value(draw: st.DrawFn) -> Any:
+    """Of any kind. Hypothesis shows it by its name, and not with all that it is made of."""
+    return draw(ANY)
+
+
+VALUES = any_value()
 FIELDS = st.fixed_dictionaries(
     {},
     optional={
