@@ -118,9 +118,11 @@ def soak(path: Path, commits: int, told: Callable[[Sample], None]) -> list[Sampl
     """Commit so often; returns the samples, in order."""
     samples: list[Sample] = []
     trim_every, sample_every = max(1, commits // _TRIMS), max(1, commits // _SAMPLES)
-    with hw.open(path, modules=[application], durability="none", limits=_LIMITS) as database:
+    with (
+        hw.open(path, modules=[application], durability="none", limits=_LIMITS) as database,
+        start(_SECOND, path) as child,
+    ):
         lives = _watch(database)
-        child = start(_SECOND, path)
         hear(child)
         stalling = Stalling(database)
         stamps = [0, 0]
@@ -138,7 +140,6 @@ def soak(path: Path, commits: int, told: Callable[[Sample], None]) -> list[Sampl
                 told(samples[-1])
         stalling.end()
         tell(child, "")
-        child.wait(_WAIT_SECONDS)
         for live in lives:
             live.close()
     return samples
@@ -166,7 +167,7 @@ def complaints(samples: Sequence[Sample]) -> list[str]:
         grown = growth(samples, of)
         allowed = max(GROWTH_BYTES_MIN, GROWTH_MAX * mean(of(sample) for sample in samples))
         if grown > allowed:
-            found.append(f"{name}: grew by {_mib(grown)} MiB, {_mib(allowed)} are allowed")
+            found.append(f"{name}: grew by {_mib(grown)} MiB, {_mib(allowed)} MiB are allowed")
     return found
 
 

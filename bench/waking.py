@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -56,8 +57,14 @@ def measure(
     all watching processes took together while nothing happened.
     """
     path = directory / f"wake-{processes}.hw"
-    with hw.open(path, modules=[application], durability="none") as database:
-        children = [start(_WATCHER, path, commits, idle_seconds) for _ in range(processes - 1)]
+    with (
+        hw.open(path, modules=[application], durability="none") as database,
+        ExitStack() as stack,
+    ):
+        children = [
+            stack.enter_context(start(_WATCHER, path, commits, idle_seconds))
+            for _ in range(processes - 1)
+        ]
         for child in children:
             hear(child)
         for child in children:
@@ -73,7 +80,6 @@ def measure(
             for pair in hear(child).split():
                 number, _, at = pair.partition(":")
                 delays.append((int(at) - returned[int(number)]) / 10**9)
-            child.wait()
     return delays, idle
 
 
