@@ -4,6 +4,7 @@ Method: random histories; the bytes are remembered after every commit, and compa
 `PastReader` shows of that moment, as a whole, in ranges, key by key, and both ways.
 """
 
+from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from typing import Any
@@ -26,11 +27,14 @@ from tests.tables.histories import (
 from headwater.errors import CorruptionError, LogTrimmedError
 from headwater.storage.codec import pack
 from headwater.storage.format import TIMESTAMP, Database, timestamp_key, timestamp_of
+from headwater.storage.transactions import ReadTransaction
 from headwater.tables import trim as trimming
 from headwater.tables.catalog import load_catalog
 from headwater.tables.fill_notes import FILL_NOTES, note_key, write_note
 from headwater.tables.horizon import META_TRIMMED
 from headwater.tables.past import PastReader, past_snapshot
+from headwater.tables.past_difference import difference
+from headwater.tables.snapshot import Snapshot
 from headwater.tables.verify import verify
 from headwater.transactions.deployment import DeclaredTable, deploy
 from headwater.transactions.revival import adopt
@@ -305,6 +309,74 @@ def test_what_a_trimmed_log_does_not_have_was_not_there() -> None:
         with past(store, horizon) as reader:
             assert reader.get(Database.DOCUMENTS, note.encode()) is None
             assert note.encode() not in dict(reader.scan(Database.DOCUMENTS, b"", None))
+
+
+class Counting:
+    """A storage transaction that counts the commits that are read through it."""
+
+    def __init__(self, reader: ReadTransaction) -> None:
+        self.reader = reader
+        self.commits = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.reader, name)
+
+    def get_many(self, database: Database, keys: list[bytes]) -> list[bytes | None]:
+        self.commits += len(keys) if database is Database.LOG else 0
+        return self.reader.get_many(database, keys)
+
+    def scan(self, database: Database, *bounds: Any, **options: Any) -> Iterator[Any]:
+        for entry in self.reader.scan(database, *bounds, **options):
+            self.commits += database is Database.LOG
+            yield entry
+
+
+@pytest.fixture
+def busy() -> Iterator[tuple[Store, str, list[int]]]:
+    """One document changed twice, long ago, and a hundred commits that change others."""
+    with closing(open_store()) as store:
+        deploy(store, TABLES)
+        note = transact(store, lambda writer: writer.insert("notes", {"a": 0}))
+        moments = [head_of(store)]
+        for number in (1, 2):
+            transact(store, lambda writer, number=number: writer.patch(note, a=number))
+            moments.append(head_of(store))
+        for _ in range(100):
+            transact(store, lambda writer: writer.insert("notes", {"a": 0}))
+            moments.append(head_of(store))
+        yield store, note, moments
+
+
+def test_one_document_costs_its_own_versions(busy: tuple[Store, str, list[int]]) -> None:
+    store, note, moments = busy
+    with closing(store.snapshot()) as snapshot:
+        now: Any = Counting(snapshot.reader)
+        reader = PastReader(now, snapshot.catalog, moments[0])
+        assert reader.get(Database.DOCUMENTS, note.encode()) is not None
+        assert now.commits == 3
+        reader = PastReader(now, snapshot.catalog, moments[2])
+        assert reader.get(Database.DOCUMENTS, note.encode()) is not None
+        assert now.commits == 3
+
+
+def test_a_difference_costs_the_commits_between(busy: tuple[Store, str, list[int]]) -> None:
+    store, note, moments = busy
+    with closing(store.snapshot()) as snapshot:
+        now: Any = Counting(snapshot.reader)
+        counted = Snapshot(now, snapshot.catalog)
+        (change,) = difference(counted, moments[0], moments[2])
+        assert (change.id, change.changed) == (note, {"a": (0, 2)})
+        assert now.commits <= 2 * len(moments[:3])
+
+
+def test_a_second_range_does_not_read_the_log_again(busy: tuple[Store, str, list[int]]) -> None:
+    store, _, moments = busy
+    with closing(store.snapshot()) as snapshot:
+        now: Any = Counting(snapshot.reader)
+        reader = PastReader(now, snapshot.catalog, moments[-11])
+        for _ in range(3):
+            assert len(list(reader.scan(Database.INDEXES, b"", None))) == 3 * 91
+            assert now.commits == 10
 
 
 def test_a_missing_commit_is_told_and_not_taken_for_no_document() -> None:
