@@ -1,11 +1,12 @@
 """Projections, as an application declares them: tables that are made from the changes of others."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from headwater.errors import DeclarationError, ProjectionTableError
 from headwater.functions.purity import Pure
+from headwater.schema.explain import is_list
 from headwater.schema.tables import Table, is_table
 from headwater.tables.log_entries import Change
 from headwater.tables.projection_info import Feed, ProjectionInfo
@@ -180,10 +181,10 @@ def _check_handler(handler: object) -> None:
         )
 
 
-def _tables(name: str, what: str, tables: Iterable[Any]) -> tuple[type[Table[Any]], ...]:
-    given = cast(
-        "tuple[Any, ...]", tuple(tables) if isinstance(tables, list | tuple) else (tables,)
-    )
+def _tables(name: str, what: str, tables: Any) -> tuple[type[Table[Any]], ...]:
+    given: list[Any] = [tables]
+    if is_list(tables) or type(tables) is tuple:
+        given = [*tables]
     wrong = [table for table in given if not is_table(table)]
     if wrong or not given:
         got = repr(wrong[0]) if wrong else "none"
