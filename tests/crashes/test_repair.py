@@ -14,7 +14,7 @@ import shutil
 import signal
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import lmdb
 import pytest
@@ -25,8 +25,9 @@ from tests.crashes.raw import check_sound, dump
 import headwater as hw
 from headwater.storage.commit_log import decode_commit
 from headwater.storage.format import DATA_NAME, MANIFEST_NAME, Database, timestamp_key
+from headwater.storage.pages import Pages
 from headwater.tables import repair as repairing
-from headwater.tables.problems import Problem
+from headwater.tables.problems import Problem, ProblemKind
 
 PAGE = 4096
 STEPS = 26
@@ -199,6 +200,39 @@ def test_of_a_file_that_was_cut_the_rest_is_saved(whole, tmp_path, quick, shard)
         else:
             check_saved(whole, path, report)
         shutil.rmtree(path)
+
+
+def test_a_check_outlives_every_page_that_is_wiped(whole, path) -> None:
+    """Some of them kill the process that looks, which is not this one."""
+    with Pages(path / DATA_NAME) as pages:
+        roots = max(pages.heads, key=lambda head: head.transaction).roots
+    for number in (*roots, roots[1] - 1, 0):
+        data = bytearray(whole.data)
+        data[number * PAGE : (number + 1) * PAGE] = bytes(PAGE)
+        (path / DATA_NAME).write_bytes(data)
+        for problem in hw.check(path):
+            assert problem.kind in get_args(ProblemKind)
+            assert "hw.repair" in problem.advice or "db.rebuild" in problem.advice
+            break
+        else:
+            assert number == roots[1] - 1, "the roots count"
+
+
+def test_an_open_database_whose_pages_are_damaged_says_so(whole, path) -> None:
+    with hw.open(path) as db, Pages(path / DATA_NAME) as pages:
+        newest = max(pages.heads, key=lambda head: head.transaction)
+        with (path / DATA_NAME).open("r+b") as file:
+            file.seek(newest.roots[1] * PAGE)
+            before = file.read(PAGE)
+            file.seek(newest.roots[1] * PAGE + 8)
+            file.write(b"\x55" * 8)
+            file.flush()
+            kinds = {problem.kind for problem in db.verify()}
+            file.seek(newest.roots[1] * PAGE)
+            file.write(before)
+            file.flush()
+        assert kinds == {"pages_damaged"}
+        assert db.verify() == []
 
 
 # Records ----------------------------------------------------------------------------------------

@@ -60,8 +60,8 @@ class CareVerbs(Opened):
 
         refuse_inside()
         with self._store.environment.read_for_long("db.verify()") as reader:
-            snapshot = self._store.snapshot_of(reader)
-            return verify_pages(self.path) or verify(snapshot, progress=progress)
+            damaged = verify_pages(self.path)  # first: what is read from such pages can be anything
+            return damaged or verify(self._store.snapshot_of(reader), progress=progress)
 
     def rebuild(self, *, progress: Report | None = None) -> RebuildReport:
         """Make all tables and indexes anew from the log, in one step; writers wait."""
