@@ -94,6 +94,10 @@ class PastReader(ReadTransaction):
         """Say when it began, on the clock by which the owner judges its age."""
         self._now.started_at(seconds)
 
+    def opened_by_thread(self) -> None:
+        """Note that this thread opened it."""
+        self._now.opened_by_thread()
+
     @property
     def is_open(self) -> bool:
         """Whether it can still be read from."""
@@ -237,10 +241,6 @@ class PastReader(ReadTransaction):
             fact = self._fact(key, value)
             if fact is not None:
                 yield key, fact
-
-    def opened_by_thread(self) -> None:
-        """Note that this thread opened it."""
-        self._now.opened_by_thread()
 
     def _catalog_ts(self) -> int:
         """Timestamp of the last commit up to then that changed the catalog."""
