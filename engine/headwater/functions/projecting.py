@@ -9,7 +9,9 @@ from typing import Any, Final
 from headwater.errors import (
     ClosedError,
     ConflictError,
+    IndexBuildingError,
     LimitExceededError,
+    SnapshotTooOldError,
     TimeLimitError,
     UsageError,
 )
@@ -153,10 +155,10 @@ class Projector:
                 continue  # another process has taken the step, or the projection has changed
             except TimeLimitError:
                 raise
-            except LimitExceededError:
+            except (LimitExceededError, SnapshotTooOldError):
                 if stride.changes == 1:
                     raise
-                stride = Stride(max(1, stride.changes // 4), stride.commits)
+                stride = stride.shorter()
 
     def _step(self, name: str, stride: Stride) -> bool:
         """Take one step on a snapshot; whether nothing is left to do."""
@@ -277,7 +279,9 @@ class Projector:
         except Exception as error:
             known = self.errors.get(name)
             self.errors[name] = error
-            if not self._is_closed and (known is None or str(known) != str(error)):
+            # An index that is ready is a change of the catalog, which wakes this thread again.
+            is_passing = self._is_closed or isinstance(error, IndexBuildingError)
+            if not is_passing and (known is None or str(known) != str(error)):
                 import logging
 
                 logger = logging.getLogger("headwater")

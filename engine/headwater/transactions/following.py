@@ -99,6 +99,10 @@ class Stride:
     changes: int
     commits: int
 
+    def shorter(self) -> "Stride":
+        """A stride of a quarter, of one change at least."""
+        return Stride(max(1, self.changes // 4), max(1, self.commits // 4))
+
 
 class Follower:
     """Takes one projection forward. Not safe for several threads at once."""
