@@ -42,7 +42,7 @@ def replace_data(directory: Path, data: Path, manifest: Manifest | None) -> Path
 
     Args:
         directory: The database, which the caller has alone.
-        data: The new data file, flushed, on the same file system.
+        data: The new data file, on the same file system.
         manifest: What to write if that of the directory is not to be used.
 
     Returns:
@@ -52,6 +52,7 @@ def replace_data(directory: Path, data: Path, manifest: Manifest | None) -> Path
         OSError: Of the system. The old data file is then in its place, unless it was the last
             flush or the manifest that failed: doing it again mends that.
     """
+    flush(data)
     kept = _keep(directory)
     # It tells of the old file, which was further on than the new one.
     (directory / LAST_TRANSACTION_NAME).unlink(missing_ok=True)
