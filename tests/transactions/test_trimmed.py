@@ -17,10 +17,11 @@ import headwater as hw
 from headwater.errors import ConflictError, LogTrimmedError
 from headwater.storage.commit_log import Origin, head
 from headwater.storage.environment import Environment
+from headwater.tables import trim as trimming
 from headwater.tables.projection import apply
 from headwater.tables.trim import trim
 from headwater.tables.verify import verify
-from headwater.transactions import index_building
+from headwater.transactions import committer, index_building
 from headwater.transactions.batch import Batch
 from headwater.transactions.deployment import DeclaredTable, deploy
 from headwater.transactions.store import Store
@@ -149,3 +150,31 @@ def test_an_index_is_looked_through_again(store: Store, monkeypatch: pytest.Monk
     index_building.build_indexes(store)
     assert len(looks) == 2
     assert store.snapshot().catalog.by_name["notes"].by_name["unique_a"].state == "ready"
+
+
+def test_a_document_that_comes_back_while_its_past_is_trimmed_is_a_new_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with hw.open(None) as db:
+        note = db.transact(lambda tx: tx.insert("notes", {"a": 1}))
+        written = db.ts
+        db.transact(lambda tx: tx.delete(note))
+        write, trims = committer._write, [trim_everything]
+
+        def trim_and_write(writer: Any, batch: Batch) -> bool:
+            if trims:
+                # As another process does between the making of a batch and its writing.
+                trims.pop()
+                place = trimming._begin(writer, db.ts + 1)
+                while place is not None:
+                    place = trimming.Trimming(place.horizon).step(writer).next
+            return write(writer, batch)
+
+        monkeypatch.setattr(committer, "_write", trim_and_write)
+        db.restore(note, written)
+        assert not trims
+        # What it comes back from is not known any more, so it is new.
+        assert [(revision.document["a"], revision.is_cut) for revision in db.history(note)] == [
+            (1, False)
+        ]
+        assert db.verify() == []

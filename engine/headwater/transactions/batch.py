@@ -17,6 +17,7 @@ class Batch:
         keys: What each of them touched.
         written: What each of them wrote.
         overlay: The state after all of them, laid over the snapshot at ``head_ts``.
+        revived: Keys of documents that had been deleted and come back.
     """
 
     def __init__(self, head_ts: int) -> None:
@@ -27,7 +28,7 @@ class Batch:
         self.written: list[Overlay] = []
         self.overlay: Overlay = Overlay()
         self.catalog_ts: int | None = None
-        self._revived: set[bytes] = set()
+        self.revived: set[bytes] = set()
 
     def append(self, overlay: Overlay, origin: Origin, now_ns: int) -> int:
         """Stamp a transaction's writes and lay them over the batch; returns the timestamp."""
@@ -43,7 +44,7 @@ class Batch:
             # The log has to say so too, or a rebuild would find another timestamp.
             changes_catalog = changes_catalog or write.table.is_catalog
             if write.is_revival:
-                self._revived.add(write.key)
+                self.revived.add(write.key)
         if not events:  # whatever it inserted, it deleted again
             return self.last_ts
         self.commits.append(Commit(ts, self.last_ts, origin, events))
@@ -74,7 +75,7 @@ class Batch:
                 changes.records.append((key, record))
             elif write.ts:
                 changes.tombstones.append((key, write.ts))
-        changes.revived += [key for key in self._revived if documents[key].body is not None]
+        changes.revived += [key for key in self.revived if documents[key].body is not None]
         for space, writes in self.overlay.by_space.items():
             entries, length = writes.keys.entries, writes.id_length
             added = [key for key, present in entries.items() if present]

@@ -29,6 +29,7 @@ from headwater.errors import (
 from headwater.limits import Limits
 from headwater.storage.commit_log import head
 from headwater.storage.environment import Environment
+from headwater.storage.format import Database
 from headwater.storage.taken_away import FORKED_TEXT
 from headwater.storage.transactions import WriteTransaction
 from headwater.tables.catalog import Catalog
@@ -246,9 +247,7 @@ class Committer:
 
     def _check_process(self) -> None:
         if os.getpid() != self._process_id:
-            raise ForkedError(
-                f"{self._host.environment.path}: {FORKED_TEXT}"
-            )
+            raise ForkedError(f"{self._host.environment.path}: {FORKED_TEXT}")
 
     def _put(self, item: CommitRequest | Job) -> None:
         self._check_process()
@@ -467,11 +466,19 @@ def _fed_otherwise(transaction: Transaction, then: Projections, now: Projections
 
 
 def _write(writer: WriteTransaction, batch: Batch) -> bool:
-    """Write a batch, unless another process has committed since it was made."""
-    if head(writer) != batch.head_ts:
+    """Write a batch, unless another process has committed since it was made.
+
+    Nor if one has trimmed away what a document comes back from.
+    """
+    if head(writer) != batch.head_ts or not all(_was_there(writer, key) for key in batch.revived):
         return False
     apply(writer, batch.commits, batch.changes())
     return True
+
+
+def _was_there(writer: WriteTransaction, key: bytes) -> bool:
+    """Whether there is a document, which the batch deletes first, or a trace of a deleted one."""
+    return any(writer.get(each, key) for each in (Database.DELETED, Database.DOCUMENTS))
 
 
 def _failure_of(error: BaseException) -> BaseException:
