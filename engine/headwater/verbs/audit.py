@@ -7,15 +7,12 @@ from typing import Self
 
 from headwater.errors import NotReplayableError
 from headwater.functions.purity import refuse_inside
-from headwater.functions.replaying import Replayed, replay
+from headwater.functions.replaying import Replayed
 from headwater.sharing import share
 from headwater.storage import commit_log
 from headwater.storage.environment import Environment
-from headwater.storage.filling import create_filled
 from headwater.storage.transactions import WriteTransaction
-from headwater.tables.copying import copy_state
 from headwater.tables.moments import moment_of
-from headwater.tables.past import past_snapshot
 from headwater.tables.progress import Report
 from headwater.verbs.opened import Opened
 
@@ -36,6 +33,9 @@ class AuditVerbs(Opened):
                 function is gone.
             LogTrimmedError: The state before it is gone.
         """
+        from headwater.functions.replaying import replay
+        from headwater.tables.past import past_snapshot
+
         refuse_inside()
         snapshot = self._store.snapshot()
         try:
@@ -75,6 +75,8 @@ class AuditVerbs(Opened):
             LogTrimmedError: That moment is no longer in the log.
             SchemaMismatchError: The documents of then do not fit today's types.
         """
+        from headwater.storage.filling import create_filled
+
         refuse_inside()
 
         def fill(writer: WriteTransaction) -> None:
@@ -117,6 +119,9 @@ class AuditVerbs(Opened):
         self, writer: WriteTransaction, at: int | datetime | None, progress: Report | None
     ) -> None:
         """Write the state of then into an empty database."""
+        from headwater.tables.copying import copy_state
+        from headwater.tables.past import past_snapshot
+
         with self._store.environment.read_for_long("db.fork()") as reader:
             source = reader
             if at is not None:
