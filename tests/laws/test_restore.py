@@ -126,6 +126,24 @@ def test_progress_is_told_and_an_interrupt_leaves_nothing(backup: Path, tmp_path
     assert contents(tmp_path / "new") == contents(tmp_path / "original")
 
 
+def test_a_database_can_be_read_and_measured_while_it_is_copied(
+    backup: Path, tmp_path: Path
+) -> None:
+    with hw.open(tmp_path / "original") as db:
+        before = db.stats()
+        seen: list[hw.DatabaseStatistics] = []
+
+        def look(_: hw.Progress) -> None:
+            seen.append(db.stats())
+            db.transact(lambda tx: tx.insert("notes", {"text": "meanwhile"}))
+
+        db.backup(tmp_path / "copy", progress=look)
+        assert seen[0].tables == before.tables
+        assert sum(seen[0].readers.values()) > 0
+    with hw.open(tmp_path / "copy") as copy:
+        assert copy.stats().tables == before.tables
+
+
 def test_a_full_disk_leaves_nothing(
     backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ made on purpose, here and in another process.
 """
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,27 @@ def test_live_queries_and_who_watches_them_are_counted() -> None:
         for live in (first, second, third):
             live.close()
         assert (db.stats().live_queries, db.stats().subscriptions) == (0, 0)
+
+
+def test_lost_conflicts_are_added_up() -> None:
+    @hw.mutation
+    def count(ctx: hw.MutationCtx) -> int:
+        found = ctx.db.query(cached.Items).count()
+        if rivals:
+            rival = rivals.pop()
+            rival.start()
+            rival.join()
+        ctx.db.insert(cached.Items, {"group": found})
+        return found
+
+    with hw.open(None, modules=[cached]) as db:
+        rivals = [
+            threading.Thread(target=db.mutate, args=(cached.add,), kwargs={"group": number})
+            for number in range(2)
+        ]
+        assert db.mutate(count) == 2
+        assert db.stats().conflicts == 2
+        assert sum(sum(places.values()) for places in db.conflicts().values()) == 2
 
 
 def test_progress_is_told_and_may_interrupt() -> None:

@@ -292,3 +292,37 @@ def test_another_process_that_was_behind_loses_and_looks_again(tmp_path: Path) -
         with pytest.raises(hw.ConflictError):
             tx.__exit__(None, None, None)
         check_sound(db)
+
+
+TRIMMER = """
+from headwater.tables import trim
+trim.STEP_COMMITS = 1
+with hw.open(path, modules=[application]) as db:
+    say("open")
+    removed = 0
+    for _ in range(8):
+        db.mutate(application.bump, writer=sys.argv[2], name=sys.argv[2])
+        removed += db.trim_log(db.ts + 1).versions
+    say(removed)
+"""
+
+
+def test_several_processes_trim_and_write_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    with hw.open(path, modules=[application]) as db:
+        for number in range(20):
+            db.mutate(application.bump, writer="this", name=f"n{number % 3}")
+        with nursery() as start:
+            children = [start(TRIMMER, path, f"child{number}") for number in range(3)]
+            assert [child.hear() for child in children] == ["open"] * 3
+            for number in range(20):
+                db.mutate(application.bump, writer="this", name=f"n{number % 3}")
+                assert db.verify() == []
+            removed = [int(child.finish()[-1]) for child in children]
+        assert sum(removed) > 20
+        counters = db.query(application.counters)
+        assert [counters[f"n{number}"] for number in range(3)] == [14, 14, 12]
+        assert [counters[f"child{number}"] for number in range(3)] == [8] * 3
+        db.trim_log(db.ts + 1)
+        assert db.verify() == []
+        check_sound(db)

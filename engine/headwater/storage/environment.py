@@ -336,7 +336,7 @@ class Environment(SupervisedEngine):
             entries = {database: snapshot.count(database) for database in Database}
             sizes = {database: snapshot.page_bytes(database) for database in Database}
         started = list(self.readers.values())
-        with self.read(), self._using:  # which keep it open
+        with self.read():  # which keeps it open
             info, names, listed = self._lmdb.info(), self._lmdb.stat(), self._lmdb.readers()
         used = sum(sizes.values()) + bytes_of(names) + HEADS * names["psize"]
         file_bytes = (self.path / DATA_NAME).stat().st_size
