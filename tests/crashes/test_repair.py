@@ -357,6 +357,37 @@ def test_the_key_of_a_commit_beyond_time_names_repair(whole, path) -> None:
     assert {lost.ts for lost in report.lost} <= {max(whole.log)}
 
 
+# A trimmed log ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shard", range(2))
+def test_what_was_trimmed_away_does_not_come_back(whole, tmp_path, quick, shard) -> None:
+    """Its bytes are still on pages that nothing leads to."""
+    trimmed = tmp_path / "trimmed"
+    shutil.copytree(whole.path, trimmed)
+    with hw.open(trimmed) as db:
+        horizon = db.trim_log(sorted(whole.log)[-8]).horizon
+    log, documents = contents(trimmed)
+    assert len(log) < len(whole.log)
+    data = (trimmed / DATA_NAME).read_bytes()
+    for number in range(2 + shard, len(data) // PAGE, 2):
+        path = tmp_path / str(number)
+        shutil.copytree(trimmed, path)
+        damaged = bytearray(data)
+        damaged[number * PAGE : (number + 1) * PAGE] = bytes(PAGE)
+        (path / DATA_NAME).write_bytes(damaged)
+        report = hw.repair(path)
+        saved, found = contents(path)
+        gone = whole.log.keys() - log.keys()
+        assert saved.keys().isdisjoint(gone)
+        if not report.lost:
+            assert found == documents
+            assert saved == log
+            with hw.open(path) as db, pytest.raises(hw.LogTrimmedError):
+                db.snapshot(at=horizon - 1)
+        shutil.rmtree(path)
+
+
 # Never worse ------------------------------------------------------------------------------------
 
 

@@ -33,6 +33,7 @@ class Salvage:
 
     Attributes:
         commits: The log, by timestamp.
+        older_commits: The log as of one transaction before, if the log is damaged.
         documents: The tables, by id.
         tombstones: Timestamps of the commits that deleted documents, by id.
         meta: What there is one of.
@@ -47,6 +48,7 @@ class Salvage:
 
     def __init__(self, path: Path) -> None:
         self.commits: dict[int, Place] = {}
+        self.older_commits: dict[int, Place] = {}
         self.documents: dict[str, Found] = {}
         self.tombstones: dict[str, int] = {}
         self.meta: dict[bytes, bytes] = {}
@@ -64,7 +66,7 @@ class Salvage:
         self._read_others(newest)
         if self.is_log_damaged:
             for roots in older:
-                self._add_log(roots)
+                self._read_older_log(roots)
 
     def __enter__(self) -> Self:
         return self
@@ -152,11 +154,10 @@ class Salvage:
                 self.damage.append(f"commit {_ts_of(node)} is not what was written")
         self.is_log_damaged |= len(self.damage) > before
 
-    def _add_log(self, roots: dict[bytes, int]) -> None:
-        """Take the commits of the state before the newest one as well."""
+    def _read_older_log(self, roots: dict[bytes, int]) -> None:
         for place in self._leaves(Database.LOG, roots, []):
             if ts := self._sound_ts(place):
-                self.commits.setdefault(ts, place)
+                self.older_commits[ts] = place
 
     def _read_documents(self, roots: dict[bytes, int]) -> None:
         for place in self._leaves(Database.DOCUMENTS, roots, self.damage):

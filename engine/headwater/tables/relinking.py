@@ -34,19 +34,34 @@ class Chain:
     def commits(self) -> Iterator[Commit]:
         """The commits in order; each follows the one before it, and so do its events."""
         previous_ts = 0
+        at_horizon = self._versions_at_horizon()
         for commit in self._log.commits():
             events = tuple(
-                linked for event in commit.events if (linked := self._link(event, commit))
+                linked
+                for event in commit.events
+                if (commit.ts > self._log.horizon or at_horizon.get(event.id) == commit.ts)
+                and (linked := self._link(event, commit))
             )
             if commit.ts not in self._log.places:
                 self.found[commit.ts] = len(events)
-                if not events and commit.ts != self._log.horizon:
-                    continue
+            is_gone = commit.ts not in self._log.places or commit.ts < self._log.horizon
+            if not events and is_gone and commit.ts != self._log.horizon:
+                continue
             yield Commit(commit.ts, previous_ts, commit.origin, events)
             previous_ts = commit.ts
         tables = self._missing_tables()
         if tables:
             yield self._declare(tables, previous_ts)
+
+    def _versions_at_horizon(self) -> dict[str, int]:
+        """Which commit a trimmed log has of each document: what was trimmed may have turned up."""
+        versions: dict[str, int] = {}
+        for commit in self._log.commits():
+            if commit.ts > self._log.horizon:
+                break
+            for event in commit.events:
+                versions[event.id] = 0 if event.body is None else commit.ts
+        return versions
 
     def _link(self, event: Event, commit: Commit) -> Event | None:
         """The event after the one before it of its document; None if it cannot be one."""

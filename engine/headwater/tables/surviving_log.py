@@ -38,6 +38,7 @@ class SurvivingLog:
         self.places: dict[int, Place] = dict(salvage.commits)
         self.lost: set[int] = set()
         self.horizon: int = _horizon(salvage)
+        self._add_older_state()
         self._follow(self._mentioned() | {newest_ts})
         if self.lost or salvage.is_log_damaged:
             self._search()
@@ -52,6 +53,13 @@ class SurvivingLog:
                 yield commit
             else:
                 yield Commit(ts, 0, REPAIR_ORIGIN, tuple(remains.get(ts, {}).values()))
+
+    def _add_older_state(self) -> None:
+        """Take what the log had one transaction ago, except what may have been trimmed since."""
+        if self._salvage.is_log_damaged:
+            for ts, place in self._salvage.older_commits.items():
+                if ts > self.horizon:
+                    self.places.setdefault(ts, place)
 
     def _mentioned(self) -> set[int]:
         """Every timestamp that says that there was a commit."""
@@ -83,8 +91,8 @@ class SurvivingLog:
                 self.lost.add(ts)
                 continue
             self.lost.discard(ts)
-            # Copies differ where a trimming took events away: the shortest is the newest.
-            _, self.places[ts], commit = min(candidates, key=lambda candidate: candidate[0])
+            # Copies differ where a trimming took events away, or the commit before it.
+            _, self.places[ts], commit = min(candidates, key=_age)
             if commit.previous_ts not in self.places and commit.previous_ts:
                 waiting.add(commit.previous_ts)
 
@@ -129,6 +137,11 @@ class SurvivingLog:
         except MalformedIdError:
             return None
         return Event(id_text, 0, None if is_native else created, body)
+
+
+def _age(candidate: tuple[int, Place, Commit]) -> tuple[int, int]:
+    """What is least in the newest copy of a commit."""
+    return candidate[0], candidate[2].previous_ts
 
 
 def _horizon(salvage: Salvage) -> int:
