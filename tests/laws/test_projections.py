@@ -340,6 +340,23 @@ def test_a_kill_while_one_is_made_or_fed_costs_nothing(tmp_path, feed):
                     check(db)
 
 
+def test_one_of_several_that_feed_may_be_killed(tmp_path):
+    path = tmp_path / "db.hw"
+    with nursery() as start:
+        survivor = start(WRITER, path, "later")
+        assert survivor.hear() == "open"
+        for call in (12, 25, 40):
+            child = start(KILLED, path, "later", 1, call)
+            survivor.tell(10)
+            child.rest()
+            assert child.process.returncode == -9, child.errors
+            survivor.hear()
+        survivor.tell()
+        survivor.finish()
+    with hw.open(path, modules=[declare("later")]) as db:
+        check(db)
+
+
 # What is refused --------------------------------------------------------------------------------
 
 
@@ -724,6 +741,20 @@ def test_a_replay_is_fed_as_well():
         replayed = db.replay(db.ts)
         assert replayed.is_same
         assert {change.table for change in replayed.replayed} == {"apples", "counts", "lines"}
+
+
+@FEEDS
+def test_a_fork_goes_on_with_its_projections_by_itself(feed):
+    with hw.open(None, modules=[declare(feed)]) as db:
+        for number in range(4):
+            put(db, "apples", number)
+        db.wait_for_projections(WAIT_SECONDS)
+        with db.fork(at=db.log.read(tables=[Apples])[1].ts) as fork:
+            put(fork, "apples", 9)
+            check(fork)
+            assert len(views_now(fork)[1]) == 3
+        put(db, "apples", 4)
+        check(db)
 
 
 def test_an_import_marks_a_projection_stale_which_catches_up(tmp_path):
