@@ -78,8 +78,8 @@ def measure(
         delays: list[float] = []
         for child in children:
             for pair in hear(child).split():
-                number, _, at = pair.partition(":")
-                delays.append((int(at) - returned[int(number)]) / 10**9)
+                seen, _, at = pair.partition(":")
+                delays.append((int(at) - returned[int(seen)]) / 10**9)
     return delays, idle
 
 
