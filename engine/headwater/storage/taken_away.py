@@ -23,7 +23,7 @@ TOO_OLD: Final = _gone(
 )
 OUTGROWN_TEXT: Final = (
     "this snapshot was taken away because the file had to be opened anew (it outgrew its memory "
-    "map, or a write of its head failed); take a new one"
+    "map, was compacted, or a write of its head failed); take a new one"
 )
 OUTGROWN: Final = _gone(Gone(SnapshotTooOldError, OUTGROWN_TEXT))
 FORKED_TEXT: Final = (
