@@ -5,7 +5,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.laws.batches import WAIT_SECONDS
 from tests.laws.clocks import StillClock
@@ -17,6 +17,7 @@ from headwater import Document, Table
 from headwater.errors import LogTrimmedError
 from headwater.reactive import log_reading, log_tail
 from headwater.storage.format import Database
+from headwater.tables import log_entries
 from headwater.tables.horizon import META_TRIMMED
 
 FILTERS = (None, ["apples"], ["pears"], ["apples", "pears"], ["none"], [])
@@ -38,8 +39,11 @@ def small_chunks(monkeypatch):
     monkeypatch.setattr(log_tail, "_ENTRIES_AT_ONCE", 2)
     monkeypatch.setattr(log_tail, "_COMMITS_AT_ONCE", 3)
     monkeypatch.setattr(log_reading, "_COMMITS_AT_ONCE", 2)
+    monkeypatch.setattr(log_entries, "_KEPT_BYTES", 1)
 
 
+@pytest.mark.usefixtures("small_chunks")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(transactions, max_size=8), st.sampled_from(FILTERS), st.data())
 def test_reading_gives_every_commit_with_its_documents_before_and_after(history, tables, data):
     model = Model()
@@ -68,6 +72,7 @@ def test_each_change_says_its_kind_and_its_fields(history):
                 assert change.kind == kinds[absent]
                 old = (change.before or {}).get("number", hw.MISSING)
                 new = (change.after or {}).get("number", hw.MISSING)
+                assert len({change, change}) == 1
                 assert change.changed == ({} if old == new else {"number": (old, new)})
 
 

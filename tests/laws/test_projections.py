@@ -30,6 +30,7 @@ from tests.processes.children import nursery
 
 import headwater as hw
 from headwater import Document, Table
+from headwater.functions.projecting import Projector
 
 SMALL = hw.Limits(backfill_documents=2)
 """Projections are made in steps of two changes."""
@@ -310,6 +311,15 @@ def test_several_processes_feed_each_change_once(tmp_path, feed):
         check(db)
 
 
+NEWER = """
+from tests.laws import views
+with hw.open(path, modules=[views.declare("later", 2)]) as db:
+    say("open")
+    hear()
+    db.wait_for_projections()
+    say("fed")
+"""
+
 KILLED = """
 from tests.crashes import faults
 from tests.laws import views
@@ -462,9 +472,10 @@ def test_what_cannot_work_is_refused_where_it_is_declared():
         pass
 
     for handler, options, problem in (
-        (good, {"into": []}, "into: expected the classes"),
-        (good, {"into": ["counts"]}, "into: expected the classes"),
-        (good, {"into": [Counts], "of": []}, "of: expected the classes"),
+        (good, {"into": []}, "expected a list of the classes"),
+        (good, {"into": Counts}, "into=.*: expected a list of the classes"),
+        (good, {"into": ["counts"]}, "expected a list of the classes"),
+        (good, {"into": [Counts], "of": []}, "expected a list of the classes"),
         (good, {"into": [Counts], "of": [Counts]}, "is in into and in of"),
         (good, {"into": [Counts], "version": 0}, "version=0"),
         (good, {"into": [Counts], "feed": "soon"}, "feed='soon'"),
@@ -604,6 +615,75 @@ def test_waiting_ends_when_the_time_is_up():
             db.wait_for_projections(0.001)
         may_go_on.set()
         db.wait_for_projections(WAIT_SECONDS)
+
+
+def test_waiting_ends_when_the_database_is_closed():
+    began, may_go_on = threading.Event(), threading.Event()
+
+    def slow(state: hw.ProjectionState, event: hw.Change) -> None:
+        began.set()
+        may_go_on.wait(WAIT_SECONDS)
+
+    module = plain()
+    module.slow = hw.projection(into=[Counts], of=[Apples], feed="later")(slow)
+    db = hw.open(None, modules=[module])
+    put(db, "apples", 1)
+    assert began.wait(WAIT_SECONDS)
+    closing = threading.Thread(target=db.close)
+    closing.start()
+    while not db._projector.is_closed:
+        pass
+    with pytest.raises(hw.ClosedError):
+        db.wait_for_projections(WAIT_SECONDS)
+    may_go_on.set()
+    closing.join(WAIT_SECONDS)
+    assert not closing.is_alive()
+
+
+def test_a_step_that_another_process_has_taken_meanwhile_is_taken_back():
+    asked, done = threading.Event(), threading.Event()
+    runs = []
+
+    def meeting(state: hw.ProjectionState, event: hw.Change) -> None:
+        runs.append(event.id)
+        journal(state, event)
+        if len(runs) == 1:
+            asked.set()
+            assert done.wait(WAIT_SECONDS)
+
+    module = plain()
+    module.meeting = hw.projection(into=[Lines], of=[Apples], feed="later")(meeting)
+    with hw.open(None, modules=[module]) as db:
+        other = Projector(db._store, db.application.projections)
+
+        def take_the_step():
+            assert asked.wait(WAIT_SECONDS)
+            other._bring_up("meeting")
+            done.set()
+
+        thread = threading.Thread(target=take_the_step)
+        thread.start()
+        put(db, "apples", 3)
+        thread.join(WAIT_SECONDS)
+        db.wait_for_projections(WAIT_SECONDS)
+        assert views_now(db)[1] == ["apples >3"]
+        assert len(runs) == 2
+
+
+def test_one_that_another_process_has_declared_in_a_newer_version_is_left_to_it(tmp_path):
+    path = tmp_path / "db.hw"
+    with hw.open(path, modules=[declare("later")]) as db, nursery() as start:
+        put(db, "apples", 1)
+        db.wait_for_projections(WAIT_SECONDS)
+        child = start(NEWER, path)
+        assert child.hear() == "open"
+        put(db, "apples", 2)
+        db.wait_for_projections(WAIT_SECONDS)
+        child.tell()
+        assert child.hear() == "fed"
+        assert views_now(db) == fold_of_log(db)
+        child.finish()
+        assert [one.version for one in db.projections()] == [2, 2]
 
 
 def test_there_is_nothing_to_wait_for_without_projections():

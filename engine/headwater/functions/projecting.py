@@ -153,10 +153,8 @@ class Projector:
                 is_done = self._step(name, stride)
             except ConflictError:
                 continue  # another process has taken the step, or the projection has changed
-            except TimeLimitError:
-                raise
-            except (LimitExceededError, SnapshotTooOldError):
-                if stride.changes == 1:
+            except (LimitExceededError, SnapshotTooOldError) as error:
+                if stride.changes == 1 or isinstance(error, TimeLimitError):
                     raise
                 stride = stride.shorter()
 
@@ -247,11 +245,13 @@ class Projector:
 
     def wake(self, commits: Sequence[CommitKeys] | None) -> None:
         """There may be something to do. Called by whoever committed."""
-        if self._is_woken:
-            return
-        if commits is None or self._is_later or any(one.changes_catalog for one in commits):
+        if not self._is_woken and self._concerns(commits):
             self._is_woken = True
             self._news.put(None)
+
+    def _concerns(self, commits: Sequence[CommitKeys] | None) -> bool:
+        """Whether commits may leave something to do."""
+        return commits is None or self._is_later or any(one.changes_catalog for one in commits)
 
     def close(self) -> None:
         """End the thread; the step in hand is finished."""

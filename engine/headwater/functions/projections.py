@@ -182,14 +182,11 @@ def _check_handler(handler: object) -> None:
 
 
 def _tables(name: str, what: str, tables: Any) -> tuple[type[Table[Any]], ...]:
-    given: list[Any] = [tables]
-    if is_list(tables) or type(tables) is tuple:
-        given = [*tables]
-    wrong = [table for table in given if not is_table(table)]
-    if wrong or not given:
-        got = repr(wrong[0]) if wrong else "none"
+    given: list[Any] = [*tables] if is_list(tables) or type(tables) is tuple else []
+    if not given or not all(map(is_table, given)):
         raise DeclarationError(
-            f"projection {name!r}: {what}: expected the classes of one or more tables, got {got}"
+            f"projection {name!r}: {what}={tables!r}: expected a list of the classes of one or "
+            "more tables"
         )
     return tuple(dict.fromkeys(given))
 

@@ -182,7 +182,7 @@ class LogTail:
         news = asyncio.Event()
 
         def notify() -> None:
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # the loop is gone, and whoever commits must not suffer
                 loop.call_soon_threadsafe(news.set)
 
         self._notify = notify

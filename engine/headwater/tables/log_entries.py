@@ -129,10 +129,8 @@ class Wanted:
     def __init__(self, tables: TableFilter = None) -> None:
         self._names: frozenset[str] | None = None if tables is None else _names_of(tables)
 
-    def takes(self, table: TableInfo | None) -> bool:
+    def takes(self, table: TableInfo) -> bool:
         """Whether the changes of a table are wanted."""
-        if table is None:
-            return False
         return not table.is_system if self._names is None else table.name in self._names
 
 
