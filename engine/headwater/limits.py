@@ -34,7 +34,7 @@ class Limits:
         batch_transactions: Transactions that share one flush.
         cache_bytes: Results kept for queries that are asked again.
         recent_commits: Commits whose keys are kept in memory for conflict checks.
-        backfill_documents: Documents per step when an index is filled.
+        backfill_documents: Documents per step when an index or a projection is filled.
     """
 
     document_bytes: int = 8 * MIB

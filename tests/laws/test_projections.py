@@ -848,6 +848,19 @@ def test_an_import_marks_a_projection_stale_which_catches_up(tmp_path):
         assert len(views_now(db)[1]) == 5
 
 
+def test_an_import_leaves_out_what_projections_make(tmp_path):
+    with hw.open(None, modules=[declare()]) as source:
+        for number in range(5):
+            put(source, "apples", number)
+        source.export_to(tmp_path / "out")
+    with hw.open(None, modules=[declare()]) as db:
+        report = db.import_from(tmp_path / "out")
+        assert report.documents == {"apples": 5, "pears": 0}
+        assert report.skipped == ("counts", "lines")
+        check(db)
+        assert len(views_now(db)[1]) == 5
+
+
 def test_a_projection_is_a_function_that_a_test_can_call():
     lines = hw.projection(into=[Lines], of=[Apples])(journal)
     seen = []

@@ -6,6 +6,7 @@ a part of it. Unique indexes are checked at its end.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -66,7 +67,7 @@ class Import:
         progress: Report | None,
     ) -> None:
         self._store = store
-        self._source = source
+        self._source = _without_made(source, store.catalog)
         self._mode: Mode = mode
         self._type_of = type_of
         self._progress = progress
@@ -256,6 +257,15 @@ class Import:
         return self._source.tables[table.name].refuse(
             f"{table.name}.{index.name} is unique, and {ids[0]} and {ids[1]} both have {shown}"
         )
+
+
+def _without_made(source: Source, catalog: Catalog) -> Source:
+    """A source without the tables that projections make here: they follow from the others."""
+    made = sorted(source.tables.keys() & catalog.projections.owners.keys())
+    if not made:
+        return source
+    tables = {name: file for name, file in source.tables.items() if name not in made}
+    return replace(source, tables=tables, skipped=(*source.skipped, *made))
 
 
 def _is_empty(snapshot: Snapshot, table: TableInfo) -> bool:

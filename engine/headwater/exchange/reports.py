@@ -25,7 +25,8 @@ class ImportReport(NamedTuple):
         path: From where.
         ts: Timestamp of the last commit of the import.
         documents: Number of documents by table.
-        skipped: What was there and is not imported, such as ``_storage``: stored files.
+        skipped: What was there and is not imported: stored files (``_storage``), and tables that a
+            projection makes here.
     """
 
     path: Path
