@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.tables.histories import contents, open_store
+from tests.tables.histories import contents, open_store, transact
 
-from headwater.errors import InvalidIdError, UsageError
+from headwater.errors import ConflictError, IndexRangeError, InvalidIdError, UsageError
 from headwater.storage import commit_log
 from headwater.storage.codec import pack
 from headwater.storage.commit_log import Origin
@@ -196,6 +196,80 @@ def test_other_processes_find_the_same_keys_in_the_log(batches: list[list[list[A
                 assert found.documents <= keys.documents
                 for space, expected in found.index_keys.items():
                     assert set(expected) <= set(keys.index_keys[space])
+
+
+def adopted(store: Store, *times: float) -> list[str]:
+    """Documents with these creation times, whose ids are in the opposite order."""
+    number = store.catalog.by_name["notes"].number
+    ids = [encode_id(number, bytes([255 - at] * 16)) for at in range(len(times))]
+
+    def run(transaction: Transaction) -> None:
+        for id, time in zip(ids, times, strict=True):
+            adopt(transaction, transaction.tables["notes"], id, time, {"a": 1}, pack({"a": 1}))
+
+    in_one_batch(store, [run])
+    return ids
+
+
+@pytest.mark.parametrize(
+    ("bounds", "expected"),
+    [
+        ({}, [0, 1, 2]),
+        ({"gt": 1.5}, [2]),
+        ({"gte": 1.5}, [1, 2]),
+        ({"lt": 1.5}, [0]),
+        ({"lte": 1.5}, [0, 1]),
+        ({"gt": -(10**400), "lt": 10**400}, [0, 1, 2]),
+        ({"gt": float("inf")}, []),
+        ({"gt": 2, "lt": 1}, []),
+    ],
+)
+def test_creation_times_from_elsewhere_have_ranges(
+    store: Store, bounds: dict[str, float], expected: list[int]
+) -> None:
+    make_foreign(store, "notes")
+    ids = adopted(store, -2.25, 1.5, 7.0)
+    query = transact(
+        store, lambda w: w.query("notes").with_index("by_creation_time", **bounds).collect()
+    )
+    assert [row["_id"] for row in query] == [ids[at] for at in expected]
+    with pytest.raises(IndexRangeError, match="milliseconds"):
+        transact(store, lambda w: w.query("notes").with_index("by_creation_time", True).first())
+    exact = transact(store, lambda w: w.query("notes").with_index("by_creation_time", 1.5).unique())
+    assert exact["_id"] == ids[1]
+
+
+def test_ties_of_an_index_are_in_order_of_creation(store: Store) -> None:
+    make_foreign(store, "notes")
+    ids = adopted(store, 5.0, 6.0, 7.0)
+    for order, expected in (("asc", ids), ("desc", ids[::-1])):
+        rows = transact(
+            store,
+            lambda w, order=order: w.query("notes").with_index("by_a", 1).order(order).collect(),
+        )
+        assert [row["_id"] for row in rows] == expected
+
+
+def test_a_conflict_names_the_declared_fields_only(store: Store) -> None:
+    make_foreign(store, "notes")
+    adopted(store, 5.0)
+    with closing(store.snapshot()) as snapshot:
+        losing = store.begin(snapshot)
+        store.writer(losing).query("notes").with_index("by_a", 1).collect()
+        store.writer(losing).insert("notes", {"a": 2})
+        transact(store, lambda writer: writer.insert("notes", {"a": 1}))
+        with pytest.raises(ConflictError) as lost:
+            store.commit(losing, Origin())
+    assert (lost.value.index, lost.value.key) == ("by_a", (1,))
+
+
+def test_a_document_that_comes_while_a_table_is_changed_is_not_forgotten(store: Store) -> None:
+    with closing(store.snapshot()) as snapshot:
+        changing = store.begin(snapshot)
+        set_foreign_ids(changing, changing.tables["notes"])
+        transact(store, lambda writer: writer.insert("notes", {"a": 1}))
+        with pytest.raises(ConflictError):
+            store.commit(changing, Origin())
 
 
 @pytest.mark.parametrize(

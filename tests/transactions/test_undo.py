@@ -137,11 +137,14 @@ def test_what_is_already_so_is_not_written(store: Store) -> None:
     assert head(store) == undone
 
 
-def test_an_undo_sees_what_was_waiting_before_it(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("verb", ["undo", "restore"])
+def test_it_sees_what_was_waiting_before_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
-    note = one(store, a=1)
+    note = one(store, a=0)
     inserted = head(store)
+    transact(store, lambda writer: writer.patch(note, a=1))
+    patched = head(store)
     is_held, is_queued = threading.Event(), threading.Event()
     submit = store.committer.submit
 
@@ -155,9 +158,14 @@ def test_an_undo_sees_what_was_waiting_before_it(
 
     refused: list[UndoConflictError] = []
 
+    def take_back() -> int:
+        if verb == "undo":
+            return undo(store, patched, override=False)
+        return restore(store, note, inserted, override=False)
+
     def undo_it() -> None:
         with pytest.raises(UndoConflictError) as caught:
-            undo(store, inserted, override=False)
+            take_back()
         refused.append(caught.value)
 
     holding = threading.Thread(target=store.committer.call, args=(hold,))
@@ -173,7 +181,8 @@ def test_an_undo_sees_what_was_waiting_before_it(
     for thread in (holding, undoing):
         thread.join(WAIT_SECONDS)
     patch.wait()
-    assert refused[0].later == {note: (patch.ts,)}
+    later = (patch.ts,) if verb == "undo" else (patch.ts, patched)
+    assert refused[0].later == {note: later}
     assert get(store, note)["a"] == 2
 
 

@@ -17,7 +17,7 @@ class Batch:
         keys: What each of them touched.
         written: What each of them wrote.
         overlay: The state after all of them, laid over the snapshot at ``head_ts``.
-        revived: Keys of documents that had been deleted and come back.
+        revived: Keys of documents that were deleted below the batch and come back in it.
     """
 
     def __init__(self, head_ts: int) -> None:
@@ -43,7 +43,7 @@ class Batch:
             events.append(_event(write))
             # The log has to say so too, or a rebuild would find another timestamp.
             changes_catalog = changes_catalog or write.table.is_catalog
-            if write.is_revival:
+            if write.is_revival and write.previous_ts <= self.head_ts:
                 self.revived.add(write.key)
         if not events:  # whatever it inserted, it deleted again
             return self.last_ts

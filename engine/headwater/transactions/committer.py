@@ -470,15 +470,12 @@ def _write(writer: WriteTransaction, batch: Batch) -> bool:
 
     Nor if one has trimmed away what a document comes back from.
     """
-    if head(writer) != batch.head_ts or not all(_was_there(writer, key) for key in batch.revived):
+    if head(writer) != batch.head_ts:
+        return False
+    if any(writer.get(Database.DELETED, key) is None for key in batch.revived):
         return False
     apply(writer, batch.commits, batch.changes())
     return True
-
-
-def _was_there(writer: WriteTransaction, key: bytes) -> bool:
-    """Whether there is a document, which the batch deletes first, or a trace of a deleted one."""
-    return any(writer.get(each, key) for each in (Database.DELETED, Database.DOCUMENTS))
 
 
 def _failure_of(error: BaseException) -> BaseException:
