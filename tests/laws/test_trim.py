@@ -6,13 +6,16 @@ and opened again; writers in threads; and children that kill themselves at each 
 changes something. `tests/tables/test_trim.py` looks at every step.
 """
 
+import errno
 import threading
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.crashes import faults
 from tests.crashes.raw import check_sound
 from tests.laws import cached, things
 from tests.laws.clocks import StillClock
@@ -326,3 +329,37 @@ def test_several_processes_trim_and_write_at_once(tmp_path: Path) -> None:
         db.trim_log(db.ts + 1)
         assert db.verify() == []
         check_sound(db)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+def test_a_call_that_fails_is_one_error_and_the_next_one_finishes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(trimming, "STEP_COMMITS", 3)
+    failed = 0
+    for call in count(1):
+        armed = faults.Faults()
+        with faults.engine(armed):
+            db = opened(tmp_path / str(call))
+        with db:
+            program: Program = [[("insert", 0, {"a": 1})], [("patch", 0, {"a": 2})]]
+            history = History(db).play([*program * 2, [("delete", 0, {})]])
+            offset = len(armed.calls)
+
+            def fail(reached: int, _: str, at: int = offset + call) -> None:
+                if reached == at:
+                    raise faults.failure(number)
+
+            armed.before = fail
+            try:
+                db.trim_log(db.ts + 1)
+            except hw.StorageError:
+                failed += 1
+                armed.before = lambda number, name: None
+                assert db.verify() == []
+                db.trim_log(db.ts + 1)
+                check_all(db, history, db.ts)
+                check_sound(db)
+            else:
+                break
+    assert failed > 10

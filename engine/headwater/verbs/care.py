@@ -85,7 +85,8 @@ class CareVerbs(Opened):
         Args:
             path: A directory that is missing or empty.
             progress: Told how many bytes have been copied; what it raises ends the copy, and
-                nothing is there.
+                nothing is there. It must not close or compact the database, which would wait for
+                the copy to end.
 
         Raises:
             AlreadyOpenError: There is a database already.
