@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 import headwater as hw
 from headwater import Document, Id, Index, MutationCtx, QueryCtx, Table
 
-FEE = 1
+FEE = 20
 """What it costs to take more out of a checking account than is in it."""
 
 Kind = Literal["checking", "savings"]
-Amount = Annotated[int, hw.Range(ge=1, le=1_000_000)]
+Amount = Annotated[int, hw.Range(ge=1, le=100)]
 
 
 class Customer(Document["Customer"]):

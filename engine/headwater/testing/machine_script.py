@@ -23,6 +23,8 @@ from headwater_indexes.ids import decode_id
 
 _INDENT = "    "
 _WIDTH = 100
+_ID_LENGTH = 30
+"""Shorter texts are no ids."""
 
 
 def script(
@@ -41,7 +43,38 @@ def script(
         invariant: What did not hold; None if the last step raised.
         error: What was raised.
     """
-    return _Script(plan, _adjacent_joined(steps), tables).text(invariant, error)
+    return _Script(plan, _adjacent_joined(_finished(steps)), tables).text(invariant, error)
+
+
+def _finished(steps: Sequence[Step]) -> list[Step]:
+    """Without mutations that nobody has committed; nobody has seen anything of them.
+
+    They stay where an id is in the arguments that no result has: it is as it is because of
+    everything that took randomness before.
+    """
+    given = {text for step in steps if isinstance(step, Ended) for text, _ in members(step.result)}
+    taken = {
+        text
+        for step in steps
+        if isinstance(step, Called | Started)
+        for text, _ in members(step.arguments)
+        if len(text) >= _ID_LENGTH
+    }
+    if not taken <= given:
+        return list(steps)
+    kept: list[Step] = []
+    is_finished: set[int] = set()
+    for step in reversed(steps):
+        if isinstance(step, Finished):
+            is_finished.add(step.client)
+        elif isinstance(step, Crashed):
+            is_finished.clear()
+        elif isinstance(step, Started):
+            if step.client not in is_finished and kept:
+                continue
+            is_finished.discard(step.client)
+        kept.append(step)
+    return kept[::-1]
 
 
 def _adjacent_joined(steps: Sequence[Step]) -> list[Step]:
