@@ -42,8 +42,8 @@ META_TRIMMING: Final = b"trimming"
 _PLACE: Final = Struct(">QQQ")
 
 STEP_COMMITS: Final = 500
-STEP_BYTES: Final = 2**20
-"""What one step looks at, under the write lock: a few milliseconds of work, or one commit."""
+STEP_BYTES: Final = 2**18
+"""What one step looks at, under the write lock: ten milliseconds of work, or one commit."""
 
 
 class Write(Protocol):
