@@ -25,7 +25,7 @@ class UpkeepVerbs(Opened):
         origin; older versions are gone, and so is everything of documents that were deleted by
         then. Space becomes free inside the file, and `compact` gives it back.
 
-        Others go on meanwhile: it is done in steps of some ten milliseconds under the write lock. It
+        Others go on meanwhile: it is done in steps of ten milliseconds under the write lock. It
         may be interrupted or killed at any moment: the database is right then, and the next call
         goes on, whatever moment it names. O(log up to the horizon) time, plus once the log after
         it; some hundred bytes of memory for each document that is older than the horizon and was
