@@ -78,7 +78,7 @@ def members(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
         yield value, path
     elif isinstance(value, Mapping):
         for name, member in cast("Mapping[Any, Any]", value).items():
-            yield from members(member, f"{path}[{name!r}]")
+            yield from members(member, f"{path}[{_text(name)}]")
     elif isinstance(value, list | tuple):
         for at, member in enumerate(cast("list[Any]", value)):
             yield from members(member, f"{path}[{at}]")
