@@ -136,7 +136,7 @@ class ReadTransaction:
 
     def opened_by_thread(self) -> None:
         """Note that this thread opened it."""
-        self._place = None, 0, _this_thread()
+        self._place: Place = (None, 0, _this_thread())
 
     def opened_by_caller(self, depth: int) -> None:
         """Note who opened it: ``depth`` calls above whoever calls this. Some 200 ns."""
@@ -144,7 +144,7 @@ class ReadTransaction:
             frame = _frame_above(depth + 1)
         except ValueError:
             return
-        self._place = frame.f_code, frame.f_lasti, _this_thread()
+        self._place = (frame.f_code, frame.f_lasti, _this_thread())
 
     @property
     def place(self) -> Place | None:
