@@ -4,7 +4,7 @@ import keyword
 import re
 from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
 from headwater.functions.declaration import Function
 from headwater_indexes.values import MISSING, Int64
@@ -74,30 +74,30 @@ class Names:
 
 def members(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Every text inside a value, with how to get to it from the value."""
-    if isinstance(value, str):
+    kind: type = type(value)
+    if issubclass(kind, str):
         yield value, path
-    elif isinstance(value, Mapping):
-        for name, member in cast("Mapping[Any, Any]", value).items():
+    elif issubclass(kind, dict):
+        for name, member in value.items():
             yield from members(member, f"{path}[{_text(name)}]")
-    elif isinstance(value, list | tuple):
-        for at, member in enumerate(cast("list[Any]", value)):
+    elif issubclass(kind, list | tuple):
+        for at, member in enumerate(value):
             yield from members(member, f"{path}[{at}]")
 
 
 def expression(value: Any, known: Mapping[str, str]) -> str:
     """A value as Python code; ids that are known are taken from where they came from."""
-    if isinstance(value, str) and value in known:
+    kind: type = type(value)
+    if issubclass(kind, str) and value in known:
         return known[value]
-    if isinstance(value, dict):
-        items = cast("dict[Any, Any]", value).items()
-        inside = [f"{expression(k, known)}: {expression(v, known)}" for k, v in items]
-        return "{" + ", ".join(inside) + "}"
-    if isinstance(value, list):
-        inside = [expression(member, known) for member in cast("list[Any]", value)]
-        return f"[{', '.join(inside)}]"
-    if isinstance(value, Int64):
+    if issubclass(kind, dict):
+        pairs = [f"{expression(k, known)}: {expression(v, known)}" for k, v in value.items()]
+        return "{" + ", ".join(pairs) + "}"
+    if issubclass(kind, list):
+        return f"[{', '.join(expression(member, known) for member in value)}]"
+    if issubclass(kind, Int64):
         return f"hw.Int64({int(value)})"
-    if isinstance(value, float) and repr(value) in ("nan", "inf", "-inf"):
+    if issubclass(kind, float) and repr(value) in ("nan", "inf", "-inf"):
         return f'float("{value}")'
     return "hw.MISSING" if value is MISSING else _text(value)
 
