@@ -49,7 +49,7 @@ ERRORS: dict[str, tuple[Callable[[], lmdb.Error], type[hw.StorageError], tuple[s
     "PANIC": (
         lambda: failure(-30795, lmdb.PanicError),
         hw.DiskError,
-        (*WRITES, "commit"),
+        ("commit",),
     ),
 }
 

@@ -2,7 +2,8 @@
 
 Goal: the error is clear, nothing that was refused can be read, everything acknowledged is there,
 later commits work, and live queries saw committed states only. Method: the same work is done again
-and again with a fault at its first, second, third ... call to LMDB, until it ends without one.
+and again with a fault at a later call to LMDB each time, until it ends without one. Every call is
+the business of test_every_fault; here a live query looks on.
 """
 
 import errno
@@ -37,7 +38,7 @@ BEFORE = {
     "EIO": Fault(
         lambda: failure(errno.EIO),
         DiskError,
-        1,
+        5,
         "the operating system failed to read, write or flush",
         "look into its log for the disk",
     ),

@@ -52,7 +52,8 @@ def read_manifest(directory: Path) -> Manifest:
     except (ValueError, KeyError, TypeError) as error:
         raise NotADatabaseError(
             f"{path}: expected a manifest of Headwater, found {raw[:80]!r} ({error!r}); if the "
-            f"file was damaged, restore it from a backup: it never changes after creation"
+            f"file was damaged, restore it from a backup: it never changes after creation; or let "
+            "hw.repair() write it anew"
         ) from error
     _check(path, manifest)
     return manifest
