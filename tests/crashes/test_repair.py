@@ -21,6 +21,7 @@ import pytest
 from tests.crashes import faults, repair_steps, workload
 from tests.crashes.faults import Faults, failure
 from tests.crashes.raw import check_sound, dump
+from tests.transactions.test_revival import adopted, make_foreign
 
 import headwater as hw
 from headwater.storage.commit_log import decode_commit
@@ -386,6 +387,34 @@ def test_what_was_trimmed_away_does_not_come_back(whole, tmp_path, quick, shard)
             with hw.open(path) as db, pytest.raises(hw.LogTrimmedError):
                 db.snapshot(at=horizon - 1)
         shutil.rmtree(path)
+
+
+def test_documents_from_elsewhere_keep_their_order(tmp_path, quick) -> None:
+    """Their ids do not have their creation times, so all of it has to come from the records."""
+    true = tmp_path / "true"
+    with hw.open(true) as db:
+        db.transact(lambda tx: tx.insert("notes", {"a": 0}))
+        make_foreign(db._store, "notes")
+        ids = adopted(db._store, 5000.0, 1000.0, 9000.0, 3000.0)
+        db.transact(lambda tx: tx.patch(ids[0], a=50))
+        db.transact(lambda tx: tx.delete(ids[1]))
+        with db.snapshot() as snapshot:
+            expected = snapshot.query("notes").collect()
+    data = (true / DATA_NAME).read_bytes()
+    whole = 0
+    for number in range(len(data) // PAGE):
+        path = tmp_path / str(number)
+        shutil.copytree(true, path)
+        (path / DATA_NAME).write_bytes(
+            data[: number * PAGE] + bytes(PAGE) + data[(number + 1) * PAGE :]
+        )
+        report = hw.repair(path)
+        with hw.open(path) as db, db.snapshot() as snapshot:
+            assert db.verify() == []
+            if not report.lost:
+                whole += 1
+                assert snapshot.query("notes").collect() == expected
+    assert whole > 10
 
 
 # Never worse ------------------------------------------------------------------------------------
