@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import Progress as Bars
@@ -13,7 +13,6 @@ from rich.progress import TaskID
 
 from headwater.errors import HeadwaterError
 from headwater.exchange.json_values import write_line
-from headwater.schema.explain import is_list
 from headwater.tables.progress import Progress, Report
 
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -45,12 +44,11 @@ def _plain(fact: Any) -> Any:
         return str(fact)
     if hasattr(fact, "_asdict"):
         return _plain(fact._asdict())
-    if isinstance(fact, tuple):
-        return [_plain(item) for item in cast("tuple[Any, ...]", fact)]
-    if is_list(fact):
+    kind: type = type(fact)
+    if kind in {tuple, list}:
         return [_plain(item) for item in fact]
-    if isinstance(fact, dict):
-        return {str(name): _plain(item) for name, item in cast("dict[Any, Any]", fact).items()}
+    if kind is dict:
+        return {str(name): _plain(item) for name, item in fact.items()}
     return fact
 
 

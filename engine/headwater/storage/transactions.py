@@ -35,8 +35,9 @@ _key_of = itemgetter(0)
 
 def bytes_of(tree: Any) -> int:
     """Bytes of all pages of a tree, from LMDB's statistics of it."""
-    pages = tree["branch_pages"] + tree["leaf_pages"] + tree["overflow_pages"]
-    return pages * tree["psize"]
+    pages: int = tree["branch_pages"] + tree["leaf_pages"] + tree["overflow_pages"]
+    page_bytes: int = tree["psize"]
+    return pages * page_bytes
 
 
 class Gone:
