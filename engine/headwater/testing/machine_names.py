@@ -74,7 +74,7 @@ class Names:
 
 def members(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Every text inside a value, with how to get to it from the value."""
-    kind: Any = type(value)
+    kind: type = value.__class__
     if issubclass(kind, str):
         yield value, path
     elif issubclass(kind, dict):
@@ -87,7 +87,7 @@ def members(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 def expression(value: Any, known: Mapping[str, str]) -> str:
     """A value as Python code; ids that are known are taken from where they came from."""
-    kind: Any = type(value)
+    kind: type = value.__class__
     if issubclass(kind, str) and value in known:
         return known[value]
     if issubclass(kind, dict):
