@@ -44,7 +44,7 @@ def _plain(fact: Any) -> Any:
         return str(fact)
     if hasattr(fact, "_asdict"):
         return _plain(fact._asdict())
-    kind: type = type(fact)
+    kind: type[object] = type(fact)
     if kind in {tuple, list}:
         return [_plain(item) for item in fact]
     if kind is dict:
