@@ -12,6 +12,9 @@ from headwater.storage.old_snapshots import _MARKS
 
 COMMITS = 10_000
 CELLS = 40
+TEXT = "x" * 400
+GROWTH_PAGES = 300
+"""What live queries may pin between two looks; untrimmed, the second half takes 500 and more."""
 LIMITS = hw.Limits(recent_commits=100, cache_bytes=40_000)
 BOUNDS = {
     "recent commits": LIMITS.recent_commits,
@@ -52,7 +55,7 @@ def test_file_and_memory_do_not_grow_with_the_number_of_commits(tmp_path) -> Non
         pages, memory, stamps = [], [], [0, 0]
         for number in range(COMMITS):
             cell = cells[number % CELLS]
-            db.transact(lambda tx, cell=cell, n=number: tx.patch(cell, number=n % 7))
+            db.transact(lambda tx, cell=cell, n=number: tx.patch(cell, number=n % 7, writer=TEXT))
             db.query(application.in_group, group=number % 4, count=1 + number % 300)
             if number % 500 == 499:
                 stamps = [stamps[1], db.ts]
@@ -60,7 +63,7 @@ def test_file_and_memory_do_not_grow_with_the_number_of_commits(tmp_path) -> Non
             if number % (COMMITS // 2) == COMMITS // 2 - 1:
                 pages.append(db._store.environment._lmdb.info()["last_pgno"])
                 memory.append(in_memory(db))
-        assert pages[1] <= pages[0] * 1.1, "the file has grown"
+        assert pages[1] <= pages[0] + GROWTH_PAGES, "the file has grown"
         for found in memory:
             beyond = {name for name, bound in BOUNDS.items() if found[name] > bound}
             assert beyond == set(), found

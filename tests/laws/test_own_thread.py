@@ -87,7 +87,7 @@ def test_whoever_waits_for_the_thread_is_not_overtaken(db):
     """A caller in a tight loop would take the turn again and again, while the thread waits."""
     committer = db._store.committer
     waiting, later = request_of(db, insert), request_of(db, insert)
-    with committer._turn:
+    with committer.turn:
         committer.submit(waiting)
         assert committer._is_busy
     waiting.wait()

@@ -15,6 +15,14 @@ from tests.laws.test_live import LOOKS
 import headwater as hw
 
 LONG = hw.Limits(query_seconds=1e9, mutation_seconds=1e9, transaction_seconds=1e9)
+
+
+@pytest.fixture(autouse=True)
+def nothing_has_run() -> None:
+    """Other tests call the same functions, which note their runs."""
+    cached.runs.clear()
+
+
 STEPS = st.one_of(
     st.tuples(st.just("commit"), drawn.programs()),
     st.tuples(st.just("other"), drawn.programs()),
