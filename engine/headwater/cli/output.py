@@ -17,6 +17,8 @@ from headwater.tables.progress import Progress, Report
 
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 _NS_PER_SECOND: Final = 10**9
+_SEQUENCES: Final = frozenset({tuple, list})
+_MAPPINGS: Final = frozenset({dict})
 
 
 def say(text: str) -> None:
@@ -44,10 +46,9 @@ def _plain(fact: Any) -> Any:
         return str(fact)
     if hasattr(fact, "_asdict"):
         return _plain(fact._asdict())
-    kind: type[object] = type(fact)
-    if kind in {tuple, list}:
+    if type(fact) in _SEQUENCES:
         return [_plain(item) for item in fact]
-    if kind is dict:
+    if type(fact) in _MAPPINGS:
         return {str(name): _plain(item) for name, item in fact.items()}
     return fact
 

@@ -26,7 +26,8 @@ def origin(*, identity: str | None = None, request_id: str | None = None) -> Gen
     Raises:
         ArgumentError: One of them is no string.
     """
-    for name, value in (("identity", identity), ("request_id", request_id)):
+    given: dict[str, object] = {"identity": identity, "request_id": request_id}
+    for name, value in given.items():
         if value is not None and not isinstance(value, str):
             raise ArgumentError(
                 f"hw.origin({name}={value!r}): expected a string, got {type(value).__name__}"
