@@ -15,12 +15,22 @@ for package in (headwater, headwater_indexes):
     assert folder.is_relative_to(sys.prefix), f"{package.__name__} comes from {folder}"
     assert (folder / "py.typed").is_file(), f"{package.__name__} has no py.typed"
 
-folders = {path.parts[0] for path in importlib.metadata.files("headwater") or ()}
-assert folders <= {
+installed = [str(path) for path in importlib.metadata.files("headwater") or ()]
+commands = [path for path in installed if path.startswith("..")]
+assert commands == ["../../../bin/headwater"], f"the wheel installs other commands: {commands}"
+folders = {path.partition("/")[0] for path in installed if path not in commands}
+assert folders == {
     "headwater",
     "headwater_indexes",
+    "headwater_pytest",
     f"headwater-{headwater.__version__}.dist-info",
-}, f"the wheel puts more than the two packages into site-packages: {folders}"
+}, f"the wheel puts something else into site-packages: {folders}"
+
+command = subprocess.run(  # noqa: S603 - the command that was just installed
+    [Path(sys.prefix) / "bin" / "headwater"], check=False, capture_output=True, text=True
+)
+assert command.returncode == 2, command
+assert "pip install 'headwater[cli]'" in command.stderr, command.stderr
 
 heavy = ("asyncio", "hypothesis", "rich", "concurrent.futures", "sqlite3", "ssl")
 code = f"""
