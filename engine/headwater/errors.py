@@ -76,7 +76,9 @@ def _restored(
     kind: type[HeadwaterError], arguments: tuple[Any, ...], facts: dict[str, Any]
 ) -> HeadwaterError:
     """An error as it was, for copy and pickle."""
-    error = kind.__new__(kind, *arguments)
+    # A class with two built-in bases is made by the one that needs more room.
+    maker: type[BaseException] = OSError if issubclass(kind, OSError) else kind
+    error = maker.__new__(kind, *arguments)
     error.args = arguments
     for name, fact in facts.items():
         setattr(error, name, fact)

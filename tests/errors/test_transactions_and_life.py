@@ -191,6 +191,13 @@ def made(db, ada) -> list[Exception]:
         hw.SchemaMismatchError("x", table="t", documents=[("id", "why")]),
         hw.NewerFormatError("x", found=2, supported=1),
         hw.NotUniqueError("x", ids=["a", "b"]),
+        hw.TimeLimitError("x", limit="query_seconds", value=2.0, maximum=1.0),
+        hw.UndoConflictError("x", ts=1, later={"a": (2,)}),
+        hw.LogTrimmedError("x", ts=1, horizon=2),
+        hw.NotReplayableError("x", ts=1, function="f"),
+        hw.ImportRefusedError("x", file="f", line=3),
+        hw.AlreadyThereError("x"),
+        hw.ProjectionTableError("x", table="t", projection="p"),
     ]
     for use in uses:
         with pytest.raises(hw.HeadwaterError) as caught:
