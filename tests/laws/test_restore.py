@@ -100,28 +100,40 @@ def test_a_damaged_backup_is_refused(backup: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
+def interrupted_at(number: int, copy: Any) -> bool:
+    """Let a copy be interrupted at one of its reports; False if there are not so many."""
+    calls: list[hw.Progress] = []
+
+    def interrupt(progress: hw.Progress) -> None:
+        calls.append(progress)
+        if len(calls) > number:
+            raise KeyboardInterrupt
+
+    try:
+        copy(interrupt)
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
 def test_progress_is_told_and_an_interrupt_leaves_nothing(backup: Path, tmp_path: Path) -> None:
     told: list[hw.Progress] = []
     hw.restore_backup(backup, tmp_path / "whole", progress=told.append)
     assert {progress.step for progress in told} == {"restoring the backup"}
     assert told[-1].done == told[-1].total > 0
-    for stop in range(len(told)):
-        calls: list[hw.Progress] = []
-
-        def interrupt(progress: hw.Progress, calls: Any = calls, stop: int = stop) -> None:
-            calls.append(progress)
-            if len(calls) > stop:
-                raise KeyboardInterrupt
-
-        with pytest.raises(KeyboardInterrupt):
-            hw.restore_backup(backup, tmp_path / "new", progress=interrupt)
-        assert list((tmp_path / "new").iterdir()) == []
-        with (
-            hw.open(tmp_path / "whole") as db,
-            pytest.raises(KeyboardInterrupt),
-        ):
-            db.backup(tmp_path / "copy", progress=lambda progress, f=interrupt: f(progress))
-        assert list((tmp_path / "copy").iterdir()) == []
+    # How many reports there are depends on how the system hands the bytes over.
+    with hw.open(tmp_path / "whole") as db:
+        ways = {
+            "new": lambda report: hw.restore_backup(backup, tmp_path / "new", progress=report),
+            "copy": lambda report: db.backup(tmp_path / "copy", progress=report),
+        }
+        for name, copy in ways.items():
+            stops = 0
+            while interrupted_at(stops, copy):
+                assert list((tmp_path / name).iterdir()) == []
+                stops += 1
+            assert stops > 1
+            shutil.rmtree(tmp_path / name)
     hw.restore_backup(backup, tmp_path / "new")
     assert contents(tmp_path / "new") == contents(tmp_path / "original")
 
