@@ -2,6 +2,7 @@
 
 import random
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -34,6 +35,7 @@ class ManualClock:
         self._ns = _nanoseconds(_START if now is None else now)
         self._passed_ns = 0
         self._random = random.Random(seed)  # noqa: S311 - it has to repeat
+        self._when_moved: list[Callable[[], None]] = []
 
     def __repr__(self) -> str:
         return f"<ManualClock {self.now.isoformat()}>"
@@ -72,6 +74,7 @@ class ManualClock:
         with self._lock:
             self._ns += ns
             self._passed_ns += ns
+        self._tell()
 
     def set(self, now: datetime) -> None:
         """Move to a time, also back, as the clocks of computers do.
@@ -85,6 +88,15 @@ class ManualClock:
         with self._lock:
             self._passed_ns += max(target - self._ns, 0)
             self._ns = target
+        self._tell()
+
+    def when_moved(self, callback: Callable[[], None]) -> None:
+        """Call back after each move, on the thread that moves it; for whoever waits for a time."""
+        self._when_moved.append(callback)
+
+    def _tell(self) -> None:
+        for callback in self._when_moved:
+            callback()
 
     def now_ns(self) -> int:
         """Nanoseconds since the epoch."""
