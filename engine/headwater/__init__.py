@@ -12,6 +12,7 @@ from headwater._version import __version__
 from headwater.clock import Clock, SystemClock
 from headwater.database import Database
 from headwater.errors import (
+    ActionCanceledError,
     AlreadyOpenError,
     AlreadyThereError,
     ApplicationError,
@@ -56,6 +57,8 @@ from headwater.errors import (
     WriteInQueryError,
 )
 from headwater.exchange.reports import ExportReport, ImportReport
+from headwater.functions.acting import RunningAction
+from headwater.functions.actions import Action, ActionCtx, SyncActionCtx, action
 from headwater.functions.contexts import MutationCtx, QueryCtx
 from headwater.functions.declaration import BoundQuery, Mutation, Query, mutation, query
 from headwater.functions.projections import Projection, ProjectionState, projection
@@ -99,6 +102,9 @@ from headwater_indexes.values import MISSING, Int64
 
 __all__ = [
     "MISSING",
+    "Action",
+    "ActionCanceledError",
+    "ActionCtx",
     "AlreadyOpenError",
     "AlreadyThereError",
     "ApplicationError",
@@ -180,9 +186,11 @@ __all__ = [
     "Replayed",
     "ReturnValueError",
     "Revision",
+    "RunningAction",
     "SchemaMismatchError",
     "SnapshotTooOldError",
     "StorageError",
+    "SyncActionCtx",
     "SystemClock",
     "Table",
     "TableIndex",
@@ -198,6 +206,7 @@ __all__ = [
     "WriteInQueryError",
     "Writer",
     "__version__",
+    "action",
     "check",
     "mutation",
     "open",

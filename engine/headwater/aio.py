@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, ParamSpec, TypeVar, overload
 
+from headwater.functions.acting import Actor
+from headwater.functions.actions import Action
 from headwater.functions.declaration import Mutation, Query
 from headwater.functions.runner import Call, Runner
 from headwater.functions.snapshots import optional_moment, query_at, take_moment
@@ -87,9 +89,10 @@ class AsyncVerbs:
         log: The log, to read and to follow.
     """
 
-    def __init__(self, runner: Runner, reactor: Reactor) -> None:
+    def __init__(self, runner: Runner, reactor: Reactor, actor: Actor) -> None:
         self._runner = runner
         self._reactor = reactor
+        self._actor = actor
         self.log: AsyncLog = AsyncLog(runner.store, reactor)
         self._completions: dict[asyncio.AbstractEventLoop, _Completions] = {}
 
@@ -114,6 +117,22 @@ class AsyncVerbs:
         result: R = await self._mutate(call)
         return result
 
+    async def act(self, function: Action[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run an action: an ``async def`` as a part of this task, a ``def`` on a thread.
+
+        Canceling the task cancels it. Raises what `Database.act` raises.
+        """
+        call = self._runner.call("action", function, args, kwargs)
+        result: R = await self._actor.act(call)
+        return result
+
+    async def run(self, call: Call) -> Any:
+        """Run a call that was checked."""
+        kind = call.compiled.function.kind
+        if kind == "action":
+            return await self._actor.act(call)
+        return await (self._query(call, None) if kind == "query" else self._mutate(call))
+
     async def call(
         self,
         path: str,
@@ -123,9 +142,9 @@ class AsyncVerbs:
     ) -> Any:
         """Call a public query or mutation by its path, such as ``chat:send``; a query ``at``."""
         call = self._runner.call_by_path(path, arguments or {})
-        if at is not None or call.compiled.function.kind == "query":
+        if at is not None:
             return await self._query(call, optional_moment(at))
-        return await self._mutate(call)
+        return await self.run(call)
 
     async def transact(self, function: Callable[[Writer], T]) -> T:
         """Run a plain function as one transaction, again if it lost a conflict."""

@@ -29,6 +29,7 @@
     │   ├── UndoConflictError               (RuntimeError)  documents have changed since
     │   ├── NotReplayableError              (ValueError)  a commit without a recorded call
     │   ├── ImportRefusedError              (ValueError)  a file that cannot be imported
+    │   ├── ActionCanceledError             (RuntimeError)  an action that must not go on
     │   ├── AlreadyThereError               (FileExistsError)  an export would overwrite something
     │   ├── AlreadyOpenError                (RuntimeError)  open here with other modules or options
     │   ├── ClosedError                     (RuntimeError)  a closed database or transaction
@@ -355,6 +356,12 @@ class ImportRefusedError(UsageError, ValueError):
         super().__init__(message)
         self.file = file
         self.line = line
+
+
+class ActionCanceledError(UsageError, RuntimeError):
+    """An action that was canceled, or has ended, and must not go on."""
+
+    code = "action_canceled"
 
 
 class AlreadyThereError(UsageError, FileExistsError):

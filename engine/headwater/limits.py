@@ -26,6 +26,8 @@ class Limits:
         intervals_read: Ranges and points that one transaction may depend on.
         query_seconds: Run time of one query.
         mutation_seconds: Run time of one attempt of one mutation.
+        action_seconds: Run time of one action, unless it is declared with another.
+        actions_concurrent: Actions that run at the same time; others wait for their turn.
         call_depth: Functions that call functions.
         transaction_seconds: Age of an explicit transaction at its commit.
         snapshot_seconds: Age of a snapshot; an old one keeps the file from reusing space.
@@ -46,6 +48,8 @@ class Limits:
     intervals_read: int = 1_000_000
     query_seconds: float = 30.0
     mutation_seconds: float = 10.0
+    action_seconds: float = 600.0
+    actions_concurrent: int = 64
     call_depth: int = 32
     transaction_seconds: float = 60.0
     snapshot_seconds: float = 60.0

@@ -202,6 +202,7 @@ def test_a_limit_has_to_be_above_zero() -> None:
 def test_each_limit_is_tried_here() -> None:
     alone = {"nesting", "bytes_read", "bytes_written", "snapshot_seconds"}
     alone |= {"snapshot_warning_seconds"}  # tests/storage/test_old_snapshots.py
+    alone |= {"action_seconds", "actions_concurrent"}  # tests/functions/test_actions.py
     tried = {row[0] for row in HARD} | alone | BOUNDS_OF_WORK
     assert {field.name for field in fields(hw.Limits)} == tried
 

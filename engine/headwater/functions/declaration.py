@@ -12,6 +12,7 @@ from typing import (
     Any,
     ClassVar,
     Concatenate,
+    Final,
     Generic,
     Literal,
     ParamSpec,
@@ -33,7 +34,14 @@ P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
-Kind: TypeAlias = Literal["query", "mutation"]
+Kind: TypeAlias = Literal["query", "mutation", "action"]
+A_KIND: Final[dict[Kind, str]] = {
+    "query": "a query",
+    "mutation": "a mutation",
+    "action": "an action",
+}
+"""With its article, for messages."""
+
 Arguments: TypeAlias = ObjectValidator | Mapping[str, Validator | Optional]
 
 
@@ -46,16 +54,18 @@ class Options:
         args: Validators that replace those of the annotations, by parameter.
         returns: A validator that replaces that of the return annotation.
         record_arguments: Whether commits keep what the function was called with.
+        timeout_seconds: How long an action may run, None for the limit.
     """
 
     is_internal: bool = False
     args: Arguments | None = None
     returns: Validator | None = None
     record_arguments: bool = False
+    timeout_seconds: float | None = None
 
 
 class Function(Generic[P, R_co]):
-    """A declared function; made by ``@query`` or ``@mutation``.
+    """A declared function; made by ``@query``, ``@mutation`` or ``@action``.
 
     Attributes:
         handler: The function itself, context first.

@@ -6,7 +6,7 @@ from typing import Any
 
 from headwater.errors import FunctionNotFoundError, NotReplayableError
 from headwater.functions.arguments import CompiledFunction
-from headwater.functions.declaration import Mutation
+from headwater.functions.declaration import A_KIND, Mutation
 from headwater.functions.runner import Runner
 from headwater.storage.commit_log import Commit, RecordedCall
 from headwater.tables.history import change_of
@@ -124,8 +124,8 @@ def _recorded(runner: Runner, commit: Commit) -> tuple[CompiledFunction[..., Any
         ) from None
     if not isinstance(function, Mutation):
         raise NotReplayableError(
-            f"commit {ts} was made by {origin.function}, which is a {function.kind} now; expected "
-            "a mutation",
+            f"commit {ts} was made by {origin.function}, which is {A_KIND[function.kind]} now; "
+            "expected a mutation",
             ts=ts,
             function=origin.function,
         )

@@ -12,7 +12,7 @@ from headwater.errors import (
 )
 from headwater.functions.arguments import CompiledFunction
 from headwater.functions.attempt import Attempt
-from headwater.functions.declaration import BoundQuery, Function, Kind
+from headwater.functions.declaration import A_KIND, BoundQuery, Function, Kind
 from headwater.functions.execution import Execution
 from headwater.functions.modules import Application
 from headwater.functions.purity import Pure, refuse_inside
@@ -122,9 +122,9 @@ class Runner:
                 "with db.call()"
             )
         if function.kind != kind:
-            verb = {"query": "db.query", "mutation": "db.mutate"}
+            verb = {"query": "db.query", "mutation": "db.mutate", "action": "db.act"}
             raise FunctionKindError(
-                f"{function.path} is a {function.kind}, expected a {kind}; use "
+                f"{function.path} is {A_KIND[function.kind]}, expected {A_KIND[kind]}; use "
                 f"{verb[function.kind]}({function.name}, ...)"
             )
         compiled = self.find(cast("Function[..., Any]", function))

@@ -1,16 +1,15 @@
 """Calling functions, and watching queries."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, overload
 
+from headwater.functions.acting import RunningAction
+from headwater.functions.actions import Action
 from headwater.functions.declaration import BoundQuery, Mutation, Query
 from headwater.functions.snapshots import query_at, take_moment
 from headwater.reactive.live import Live
 from headwater.tables.moments import moment_of
 from headwater.verbs.opened import Opened
-
-if TYPE_CHECKING:
-    from headwater.aio import AsyncVerbs
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -86,20 +85,45 @@ class FunctionVerbs(Opened):
             UsageError: A mutation with ``at``.
         """
         call = self._runner.call_by_path(path, arguments or {})
+        if call.compiled.function.kind == "action":
+            return self._actor.start(call).result()
         if at is not None:
             return query_at(self._runner, call, moment_of(at))
         if call.compiled.function.kind == "query":
             return self._runner.query(call)
         return self._runner.mutate(call)
 
-    @property
-    def aio(self) -> "AsyncVerbs":
-        """The same verbs for asyncio."""
-        if self._aio is None:
-            from headwater.aio import AsyncVerbs
+    def act(self, function: Action[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run an action on a thread of its own, wait for its end and return its result.
 
-            self._aio = AsyncVerbs(self._runner, self._watching())
-        return self._aio
+        What it has committed stays, also if it raises. Ctrl-C ends the wait and cancels it.
+
+        Raises:
+            ArgumentError: The arguments do not fit.
+            ReturnValueError: The result does not fit.
+            TimeLimitError: It has run for too long. A thread may still be inside, and is stopped
+                at its next call.
+            ActionCanceledError: The database was closed.
+        """
+        running = self.start(function, *args, **kwargs)
+        try:
+            return running.result()
+        except KeyboardInterrupt:
+            running.cancel()
+            raise
+
+    def start(self, function: Action[P, R], *args: P.args, **kwargs: P.kwargs) -> RunningAction[R]:
+        """Start an action on a thread of its own, and go on meanwhile.
+
+        It waits for its turn if ``limits.actions_concurrent`` are running; its time counts at
+        once.
+
+        Raises:
+            ArgumentError: The arguments do not fit.
+        """
+        call = self._runner.call("action", function, args, kwargs)
+        running: RunningAction[R] = self._actor.start(call)
+        return running
 
     def watch(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> Live[R]:
         """The result of a query now and after every commit that changes it.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from headwater.clock import Clock
 from headwater.errors import ForkedError, HeadwaterError
+from headwater.functions.acting import Actor
 from headwater.functions.modules import Application
 from headwater.functions.projecting import Projector
 from headwater.functions.purity import refuse_inside
@@ -52,6 +53,7 @@ class Opened:
         self.path: Path = environment.path
         self._store = Store(environment, limits=limits, clock=clock)
         self._runner = Runner(self._store, application)
+        self._actor = Actor(self._runner, lambda: self.aio)
         self._reactor = Reactor(self._store)
         self._projector = Projector(self._store, application.projections)
         self._beacon = Beacon(environment.path)
@@ -113,6 +115,15 @@ class Opened:
             self._watching().listen(self._projector)
             self._projector.start()
 
+    @property
+    def aio(self) -> "AsyncVerbs":
+        """The same verbs for asyncio."""
+        if self._aio is None:
+            from headwater.aio import AsyncVerbs
+
+            self._aio = AsyncVerbs(self._runner, self._watching(), self._actor)
+        return self._aio
+
     def _watching(self) -> Reactor:
         """The reactor, which hears of the commits of other processes from now on."""
         with self._beacon_lock:
@@ -152,6 +163,7 @@ class Opened:
         if self._is_closed:
             return
         self._is_closed = True
+        self._actor.close()
         self._reactor.close()
         self._beacon.close()
         self._store.close()

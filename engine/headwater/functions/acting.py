@@ -1,0 +1,400 @@
+"""Running actions: on threads and event loops, a number at a time, within their time."""
+
+import contextvars
+import random
+import threading
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from copy import copy
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
+
+from headwater.errors import ActionCanceledError, HeadwaterError, TimeLimitError
+from headwater.functions.actions import ActionCtx, SyncActionCtx
+from headwater.functions.alarm import Alarm
+from headwater.functions.declaration import Kind
+from headwater.functions.runner import Call, Runner
+from headwater.functions.slots import Slots
+
+R = TypeVar("R")
+
+_NS_PER_MS: Final = 1_000_000
+
+
+class AsyncCalls(Protocol):
+    """Queries and mutations for tasks."""
+
+    async def run(self, call: Call) -> Any:
+        """Run a query or a mutation without blocking the event loop."""
+        ...
+
+
+class Actor:
+    """Runs the actions of one database.
+
+    Args:
+        runner: Runs what they call.
+        async_calls: The same for tasks; made when the first task asks.
+    """
+
+    def __init__(self, runner: Runner, async_calls: Callable[[], AsyncCalls]) -> None:
+        self.runner = runner
+        self.async_calls: Callable[[], AsyncCalls] = async_calls
+        self.alarm: Alarm = Alarm(runner.store.clock)
+        self._slots = Slots(runner.store.limits.actions_concurrent)
+        self._running: set[_Run] = set()
+        self._lock = threading.Lock()
+        self._is_closed = False
+
+    def start(self, call: Call) -> "RunningAction[Any]":
+        """Run an action on a thread of its own, and go on meanwhile."""
+        call.detach()
+        run = self._begin(call)
+        running: RunningAction[Any] = RunningAction(run)
+        context = contextvars.copy_context()
+        threading.Thread(
+            target=lambda: context.run(self._run_on_thread, run, running),
+            name=f"headwater-action {call.path}",
+            daemon=True,
+        ).start()
+        return running
+
+    async def act(self, call: Call) -> Any:
+        """Run an action as a part of this task, or on a thread while the task waits."""
+        if not call.compiled.function.is_async:
+            return await _result_of(self.start(call))
+        call.detach()
+        run = self._begin(call)
+        try:
+            with run.interrupting():
+                await self._slots.acquire_async()
+                try:
+                    return await run.run_async()
+                finally:
+                    self._slots.release()
+        finally:
+            self._end(run)
+
+    def close(self) -> None:
+        """End every action at its next call; the database is about to close."""
+        self.alarm.close()
+        with self._lock:
+            self._is_closed = True
+            running = list(self._running)
+        for run in running:
+            run.cancel("the database was closed")
+
+    def _begin(self, call: Call) -> "_Run":
+        run = _Run(self, call, None)
+        with self._lock:
+            is_closed = self._is_closed
+            self._running.add(run)
+        if is_closed:
+            run.cancel("the database was closed")
+        run.start()
+        return run
+
+    def _end(self, run: "_Run") -> None:
+        run.finish()
+        with self._lock:
+            self._running.discard(run)
+
+    def _run_on_thread(self, run: "_Run", running: "RunningAction[Any]") -> None:
+        self._slots.acquire()
+        try:
+            running.finish(run.run(), None)
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
+            running.finish(None, error)
+        finally:
+            self._slots.release()
+            self._end(run)
+
+
+class _Run:
+    """One run of one action: its time, whether it may go on, and its calls.
+
+    An action inside another one has no place of its own; it ends with the outer one.
+    """
+
+    def __init__(self, actor: Actor, call: Call, outer: "_Run | None") -> None:
+        self._actor = actor
+        self._call = call
+        self._outer = outer
+        self._clock = actor.runner.store.clock
+        self._random: random.Random | None = None
+        self._end: Exception | None = None
+        self._alarm = -1
+        self._when_ended: list[Callable[[], None]] = []
+        self._lock = threading.Lock()
+
+    # -- its life -------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Let its time begin."""
+        wanted = self._call.compiled.function.options.timeout_seconds
+        seconds = self._actor.runner.store.limits.action_seconds if wanted is None else wanted
+        deadline = self._clock.monotonic() + seconds
+        self._alarm = self._actor.alarm.call_at(deadline, lambda: self._expire(seconds))
+
+    def run(self) -> Any:
+        """Run it on this thread; an ``async def`` gets an event loop of its own."""
+        if self._call.compiled.function.is_async:
+            import asyncio
+
+            return asyncio.run(self.run_async())
+        self.check()
+        started = self._clock.monotonic()
+        try:
+            return self._checked(self._handle(SyncActionCtx(self)))
+        finally:
+            self._call.statistics.took(self._clock.monotonic() - started)
+
+    async def run_async(self) -> Any:
+        """Run it as a part of this task, which its end interrupts."""
+        self.check()
+        started = self._clock.monotonic()
+        try:
+            with self.interrupting():
+                return self._checked(await self._handle(ActionCtx(self)))
+        finally:
+            self._call.statistics.took(self._clock.monotonic() - started)
+
+    @contextmanager
+    def interrupting(self) -> Generator[None]:
+        """A block of this task that ends when the action must not go on.
+
+        Raises:
+            ActionCanceledError: It was canceled.
+            TimeLimitError: Its time is up.
+        """
+        import asyncio
+
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None, "a coroutine runs in a task"
+        is_inside, is_interrupted = True, False
+
+        def cancel() -> None:
+            nonlocal is_interrupted
+            if is_inside:  # what the task does after the block is no business of the action's
+                is_interrupted = True
+                task.cancel()
+
+        def interrupt() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(cancel)
+
+        self.when_ended(interrupt)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if is_interrupted:
+                self.check()
+            raise
+        finally:
+            is_inside = False
+            self.forget(interrupt)
+            if is_interrupted:
+                task.uncancel()
+
+    def _handle(self, ctx: Any) -> Any:
+        return self._call.compiled.handler(ctx, **self._call.own_arguments())
+
+    def _checked(self, value: Any) -> Any:
+        self._call.compiled.check_result(value)
+        return value
+
+    def finish(self) -> None:
+        """Nothing that was kept of it works from now on."""
+        self._actor.alarm.cancel(self._alarm)
+        self._end_with(ActionCanceledError(f"{self._call.path}: the action has ended"))
+
+    def cancel(self, reason: str) -> None:
+        """End it: a task is interrupted, a thread is stopped at its next call."""
+        self._end_with(
+            ActionCanceledError(f"{self._call.path} ends: {reason}. What it has committed stays")
+        )
+
+    def _expire(self, seconds: float) -> None:
+        path = self._call.path
+        self._end_with(
+            TimeLimitError(
+                f"{path} has run for more than {seconds:g} s, its limit. What it has committed "
+                "stays. Give it more time: @hw.action(timeout_seconds=...), or hw.open(..., "
+                "limits=hw.Limits(action_seconds=...))",
+                limit="action_seconds",
+                value=seconds,
+                maximum=seconds,
+            )
+        )
+
+    def _end_with(self, error: Exception) -> None:
+        with self._lock:
+            if self._end is not None:
+                return
+            self._end = error
+            callbacks, self._when_ended = self._when_ended, []
+        for callback in callbacks:
+            callback()
+
+    def when_ended(self, callback: Callable[[], None]) -> None:
+        """Call back once it must not go on; at once if that is so already."""
+        if self._outer is not None:
+            self._outer.when_ended(callback)
+            return
+        with self._lock:
+            if self._end is None:
+                self._when_ended.append(callback)
+                return
+        callback()
+
+    def forget(self, callback: Callable[[], None]) -> None:
+        """Do not call back any more."""
+        if self._outer is not None:
+            self._outer.forget(callback)
+            return
+        with self._lock:
+            if callback in self._when_ended:
+                self._when_ended.remove(callback)
+
+    def check(self) -> None:
+        """Refuse to go on after its end.
+
+        Raises:
+            ActionCanceledError: It was canceled, or has ended.
+            TimeLimitError: Its time is up.
+        """
+        if self._outer is not None:
+            self._outer.check()
+        if self._end is not None:
+            raise copy(self._end)
+
+    # -- its calls ------------------------------------------------------------------------------
+
+    @property
+    def now_ms(self) -> float:
+        """The time, ms since the epoch."""
+        return self._clock.now_ns() / _NS_PER_MS
+
+    @property
+    def random(self) -> random.Random:
+        """Randomness of this run."""
+        if self._random is None:
+            self._random = random.Random(self._clock.seed())  # noqa: S311 - it has to repeat
+        return self._random
+
+    def call(
+        self, kind: Kind, function: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Call a function and wait for its result."""
+        self.check()
+        runner = self._actor.runner
+        call = runner.call(kind, function, args, kwargs)
+        if kind == "query":
+            return runner.query(call)
+        if kind == "mutation":
+            return runner.mutate(call)
+        return _Run(self._actor, call, self).run()
+
+    async def call_async(
+        self, kind: Kind, function: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Call a function without blocking the event loop."""
+        self.check()
+        call = self._actor.runner.call(kind, function, args, kwargs)
+        if kind != "action":
+            return await self._actor.async_calls().run(call)
+        inner = _Run(self._actor, call, self)
+        if call.compiled.function.is_async:
+            return await inner.run_async()
+        import asyncio
+
+        return await asyncio.to_thread(inner.run)
+
+
+class RunningAction(Generic[R]):
+    """An action that was started; made by `Database.start`."""
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+        self._done = threading.Event()
+        self._lock = threading.Lock()
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self._when_done: list[Callable[[], None]] = []
+        run.when_ended(self._give_up)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self._done.is_set()
+
+    def result(self, timeout_seconds: float | None = None) -> R:
+        """Wait for its end; return what it returned, or raise what it raised.
+
+        Args:
+            timeout_seconds: How long to wait; for ever by default.
+
+        Raises:
+            TimeoutError: It has not ended by then; it goes on.
+            TimeLimitError: It has run for too long. A thread may still be inside, and is stopped
+                at its next call.
+            ActionCanceledError: It was canceled.
+        """
+        if not self._done.wait(timeout_seconds):
+            raise TimeoutError(f"the action has not ended within {timeout_seconds} s; it goes on")
+        if self._error is not None:
+            raise self._error
+        return cast("R", self._value)
+
+    def cancel(self) -> None:
+        """End it: an ``async def`` wherever it waits, a ``def`` at its next call."""
+        self._run.cancel("it was canceled")
+
+    def finish(self, value: Any, error: BaseException | None) -> None:
+        """Tell whoever waits; what comes first counts."""
+        with self._lock:
+            if self._done.is_set():
+                return
+            self._value, self._error = value, error
+            self._done.set()
+            callbacks, self._when_done = self._when_done, []
+        for callback in callbacks:
+            callback()
+
+    def when_done(self, callback: Callable[[], None]) -> None:
+        """Call back at its end, on another thread; at once if it has ended."""
+        with self._lock:
+            if not self._done.is_set():
+                self._when_done.append(callback)
+                return
+        callback()
+
+    def _give_up(self) -> None:
+        """It must not go on: whoever waits need not wait for a thread that does not notice."""
+        try:
+            self._run.check()
+        except HeadwaterError as error:
+            self.finish(None, error)
+
+
+async def _result_of(running: RunningAction[Any]) -> Any:
+    """Wait for an action that runs on a thread."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def set_ended() -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    def tell() -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(set_ended)
+
+    running.when_done(tell)
+    try:
+        await ended
+    except asyncio.CancelledError:
+        running.cancel()
+        raise
+    return running.result(0)

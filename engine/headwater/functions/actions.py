@@ -1,0 +1,213 @@
+"""Actions as an application declares them, and what they are handed.
+
+An action does what queries and mutations may not: it talks to the world. It has no tables of its
+own; each query, mutation or action that it calls is a transaction of its own, which others see at
+once and which stays if the action fails later.
+"""
+
+import random
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, Protocol, TypeVar, overload
+
+from headwater.errors import DeclarationError, FunctionKindError
+from headwater.functions.declaration import (
+    Arguments,
+    Function,
+    Kind,
+    Mutation,
+    Options,
+    Query,
+)
+from headwater.schema.validators import Validator
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Action(Function[P, R_co]):
+    """A function that does I/O, and calls queries and mutations."""
+
+    kind: ClassVar[Kind] = "action"
+
+    if not TYPE_CHECKING:
+
+        def __call__(self, *_args: Any, **_kwargs: Any) -> Any:
+            """An action is called with ``act``.
+
+            Raises:
+                FunctionKindError: Always.
+            """
+            raise FunctionKindError(
+                f"{self.path} is an action, and does not join a transaction; call it with "
+                "db.act(), or inside another action with ctx.act()"
+            )
+
+
+class ActionCalls(Protocol):
+    """How the calls of a running action reach the database."""
+
+    @property
+    def now_ms(self) -> float:
+        """The time, ms since the epoch."""
+        ...
+
+    @property
+    def random(self) -> random.Random:
+        """Randomness of this run."""
+        ...
+
+    def call(
+        self, kind: Kind, function: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Call a function and wait for its result."""
+        ...
+
+    async def call_async(
+        self, kind: Kind, function: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Call a function without blocking the event loop."""
+        ...
+
+
+class _Context:
+    """What both kinds of actions have."""
+
+    __slots__ = ("_calls",)
+
+    def __init__(self, calls: ActionCalls) -> None:
+        self._calls = calls
+
+    @property
+    def now(self) -> float:
+        """The time, ms since the epoch. It goes on while the action runs."""
+        return self._calls.now_ms
+
+    @property
+    def random(self) -> random.Random:
+        """Randomness from the database's clock, so that a test can repeat it. Not for secrets."""
+        return self._calls.random
+
+
+class SyncActionCtx(_Context):
+    """The context of an action that is a plain ``def``; it runs on a thread of its own."""
+
+    __slots__ = ()
+
+    def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a query on a snapshot of the newest commit.
+
+        Raises:
+            ArgumentError: The arguments do not fit.
+            TimeLimitError: The action has run for too long.
+            ActionCanceledError: It was canceled, or the database was closed.
+        """
+        result: R = self._calls.call("query", function, args, kwargs)
+        return result
+
+    def mutate(self, function: Mutation[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a mutation as one transaction. What it wrote is durable on return, and stays.
+
+        Raises:
+            ArgumentError: The arguments do not fit.
+            TimeLimitError: The action has run for too long.
+            ActionCanceledError: It was canceled, or the database was closed.
+        """
+        result: R = self._calls.call("mutation", function, args, kwargs)
+        return result
+
+    def act(self, function: Action[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run another action, within the time of this one.
+
+        Raises:
+            ArgumentError: The arguments do not fit.
+            TimeLimitError: The action has run for too long.
+            ActionCanceledError: It was canceled, or the database was closed.
+        """
+        result: R = self._calls.call("action", function, args, kwargs)
+        return result
+
+
+class ActionCtx(_Context):
+    """The context of an action that is an ``async def``."""
+
+    __slots__ = ()
+
+    async def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a query on a snapshot of the newest commit. Raises what `SyncActionCtx` does."""
+        result: R = await self._calls.call_async("query", function, args, kwargs)
+        return result
+
+    async def mutate(self, function: Mutation[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a mutation as one transaction. Raises what `SyncActionCtx` does."""
+        result: R = await self._calls.call_async("mutation", function, args, kwargs)
+        return result
+
+    async def act(self, function: Action[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run another action, within the time of this one. Raises what `SyncActionCtx` does."""
+        result: R = await self._calls.call_async("action", function, args, kwargs)
+        return result
+
+
+class ActionDecorator(Protocol):
+    """What ``@action(...)`` with options gives."""
+
+    @overload
+    def __call__(
+        self, handler: Callable[Concatenate[ActionCtx, P], Coroutine[Any, Any, R]], /
+    ) -> Action[P, R]: ...
+    @overload
+    def __call__(self, handler: Callable[Concatenate[SyncActionCtx, P], R], /) -> Action[P, R]: ...
+
+
+@overload
+def action(
+    handler: Callable[Concatenate[ActionCtx, P], Coroutine[Any, Any, R]], /
+) -> Action[P, R]: ...
+@overload
+def action(handler: Callable[Concatenate[SyncActionCtx, P], R], /) -> Action[P, R]: ...
+@overload
+def action(
+    *,
+    internal: bool = False,
+    args: Arguments | None = None,
+    returns: Validator | None = None,
+    timeout_seconds: float | None = None,
+) -> ActionDecorator: ...
+def action(
+    handler: Callable[..., Any] | None = None,
+    /,
+    *,
+    internal: bool = False,
+    args: Arguments | None = None,
+    returns: Validator | None = None,
+    timeout_seconds: float | None = None,
+) -> Any:
+    """Declares an action: ``@hw.action``, or ``@hw.action(timeout_seconds=30)``.
+
+    An ``async def`` takes an `ActionCtx`, a plain ``def`` a `SyncActionCtx`, then its arguments. It
+    may do anything; what it has committed stays, also if it fails.
+
+    Args:
+        handler: The function.
+        internal: Refuse calls from outside.
+        args: Validators by parameter, in place of annotations that cannot say it.
+        returns: A validator in place of the return annotation.
+        timeout_seconds: How long it may run; ``limits.action_seconds`` by default.
+
+    Raises:
+        DeclarationError: The function has no context, or parameters that cannot be given by name;
+            or the time is not above zero.
+    """
+    if timeout_seconds is not None and not timeout_seconds > 0:
+        raise DeclarationError(
+            f"@action(timeout_seconds={timeout_seconds!r}): expected a number of seconds above 0"
+        )
+    options = Options(
+        is_internal=internal, args=args, returns=returns, timeout_seconds=timeout_seconds
+    )
+
+    def declare(function: Callable[..., Any]) -> Action[..., Any]:
+        return Action(function, options)
+
+    return declare if handler is None else declare(handler)
