@@ -50,6 +50,18 @@ def test_marks_of_the_caller_are_on_every_kind_of_commit(db):
         assert (origin.identity, origin.request_id) == ("ada", "r1")
 
 
+def test_what_the_database_commits_for_the_caller_is_marked_too(tmp_path):
+    (tmp_path / "notes.jsonl").write_text('{"text": "x", "tags": [], "luck": 0.5}')
+    with hw.origin(identity="ada"), hw.open(modules=[recorded]) as db:
+        db.import_from(tmp_path / "notes.jsonl")
+        db.transact(lambda tx: tx.insert("new_table", {}))
+        db.undo(db.ts)
+        entries = db.log.read(tables=["_tables", "_indexes", "notes", "new_table"])
+    functions = {entry.origin.function for entry in entries}
+    assert {"_deploy", "_import", "_create_table", "_undo"} <= functions
+    assert {entry.origin.identity for entry in entries} == {"ada"}
+
+
 def test_a_block_inside_another_changes_only_what_it_names(db):
     with hw.origin(identity="ada", request_id="r1"):
         with hw.origin(request_id="r2"):

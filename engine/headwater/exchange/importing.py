@@ -17,7 +17,6 @@ from headwater.exchange.numbering import Numbering, numbers_in, plan_numbers
 from headwater.exchange.reading import Source
 from headwater.exchange.reports import ImportReport
 from headwater.schema.explain import TableNumbers
-from headwater.storage.commit_log import Origin
 from headwater.storage.transactions import WriteTransaction
 from headwater.tables.catalog import Catalog, IndexInfo, TableInfo, load_catalog
 from headwater.tables.progress import Report, reported
@@ -25,6 +24,7 @@ from headwater.tables.projection import apply
 from headwater.tables.snapshot import Snapshot
 from headwater.transactions.batch import Batch
 from headwater.transactions.minting import Minting
+from headwater.transactions.origins import origin_of
 from headwater.transactions.revival import adopt
 from headwater.transactions.store import Store
 from headwater.transactions.system_tables import (
@@ -231,9 +231,7 @@ class Import:
         self._store.feeding.pass_by(transaction)
         self._store.ended(transaction)
         batch = Batch(snapshot.ts)
-        self._ts = batch.append(
-            transaction.own, Origin(function=_FUNCTION), self._store.clock.now_ns()
-        )
+        self._ts = batch.append(transaction.own, origin_of(_FUNCTION), self._store.clock.now_ns())
         if batch.commits:
             apply(writer, batch.commits, batch.changes())
 

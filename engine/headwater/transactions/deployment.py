@@ -16,7 +16,6 @@ from headwater.errors import ConflictError, SchemaMismatchError
 from headwater.schema.difference import accepts_all
 from headwater.schema.explain import ValidationError
 from headwater.schema.json_form import from_json
-from headwater.storage.commit_log import Origin
 from headwater.tables.catalog import (
     SYSTEM_NAMES,
     TABLES_NUMBER,
@@ -30,6 +29,7 @@ from headwater.tables.records import count_documents, decode_document
 from headwater.tables.snapshot import DOCUMENTS_SPACE
 from headwater.transactions.changes_since import touched_keys
 from headwater.transactions.commit_request import CommitRequest
+from headwater.transactions.origins import origin_of
 from headwater.transactions.store import Store
 from headwater.transactions.system_tables import (
     delete_index,
@@ -289,7 +289,7 @@ def _commit(
         _check_changed(store, transaction, changes, since_ts)
         return _apply(transaction, changes)
 
-    request = CommitRequest(Origin(function="_deploy"), run=run)
+    request = CommitRequest(origin_of("_deploy"), run=run)
     store.committer.submit(request)
     deployment: Deployment = request.wait()
     with closing(store.snapshot()) as snapshot:

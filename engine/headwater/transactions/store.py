@@ -21,6 +21,7 @@ from headwater.transactions.commit_request import CommitRequest
 from headwater.transactions.committer import Committer
 from headwater.transactions.feeding import Feeding
 from headwater.transactions.moment import Moment
+from headwater.transactions.origins import origin_of
 from headwater.transactions.overlay import Overlay
 from headwater.transactions.recent_commits import RecentCommits
 from headwater.transactions.rules import TableRules
@@ -229,7 +230,7 @@ class Store:
                 transaction = self.begin(snapshot)
                 if name not in snapshot.catalog.by_name:
                     insert_table(transaction, name, schema=None)
-                    ts = self.commit(transaction, Origin(function="_create_table"))
+                    ts = self.commit(transaction, origin_of("_create_table"))
                     if made is not None:
                         made.add(ts)
             except ConflictError:
