@@ -101,7 +101,7 @@ def test_a_trimmed_history_says_where_it_begins(notes):
     path, note = notes
     code, output = call("trim", path, "--before", "2200-01-01")
     assert code == 0
-    assert "1 versions" in output
+    assert "1 version and 1 commit forgotten" in output
     assert "older versions were trimmed" in call("history", path, note)[1]
     code, output = call("trim", path, "--before", "0s", "--json")
     assert (code, json.loads(output)["versions"]) == (0, 0)

@@ -61,7 +61,7 @@ def verify(path: DatabasePath, as_json: AsJson = False) -> None:
             say(f"{problem.kind}: {problem.message}")
         for advice in dict.fromkeys(problem.advice for problem in problems):
             say(f"-> {advice}")
-        say(f"{len(problems)} problems" if problems else "nothing is wrong")
+        say(_counted(len(problems), "problem") if problems else "nothing is wrong")
     if problems:
         raise typer.Exit(_PROBLEMS)
 
@@ -78,7 +78,8 @@ def repair(path: DatabasePath, as_json: AsJson = False) -> None:
     else:
         for lost in report.lost:
             say(f"lost {lost.kind}: {lost.message}")
-        say(f"saved {report.commits} commits, lost {len(report.lost)} things")
+        saved = _counted(report.commits, "commit")
+        say(f"saved {saved}, lost {_counted(len(report.lost), 'thing')}")
         say(f"the damaged files are in {report.kept}")
     if report.lost:
         raise typer.Exit(_PROBLEMS)
@@ -117,7 +118,8 @@ def stats(path: DatabasePath, as_json: AsJson = False) -> None:
             size = in_bytes(index.bytes or 0)
             say(f"{index.entries or 0:>12,} {size:>12}  {name}.{index_name} ({index.state})")
     log, file = found.log, found.file
-    say(f"{log.commits:>12,} {in_bytes(log.bytes):>12}  log, {at_time(log.first_ts)} to now")
+    span = f"{at_time(log.first_ts)} to {at_time(log.last_ts)}"
+    say(f"{log.commits:>12,} {in_bytes(log.bytes):>12}  log, {span}")
     say(f"{'':>12} {in_bytes(file.bytes):>12}  file, {in_bytes(file.free_bytes)} of it free")
     for process, count in found.readers.items():
         say(f"{count:>12,} {'':>12}  snapshots of process {process}")
@@ -143,8 +145,8 @@ def trim(
         say_json(report._asdict())
     else:
         say(
-            f"{report.versions} versions and {report.commits} commits forgotten; history begins at "
-            f"{at_time(report.horizon)}"
+            f"{_counted(report.versions, 'version')} and {_counted(report.commits, 'commit')} "
+            f"forgotten; history begins at {at_time(report.horizon)}"
         )
 
 
@@ -264,6 +266,10 @@ def _say_entry(entry: hw.LogEntry, *, as_json: bool) -> None:
     say(f"{entry.ts}  {at_time(entry.ts)}  {_named(entry.origin)}")
     for change in entry.changes:
         say(f"    {change.kind} {change.table} {change.id}")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _named(origin: hw.Origin) -> str:
