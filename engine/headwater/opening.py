@@ -3,18 +3,15 @@
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import Literal, TypeVar
+from typing import Literal
 
 from headwater.clock import Clock, SystemClock
 from headwater.database import Database
-from headwater.functions.modules import Application, collect
+from headwater.functions.modules import collect
 from headwater.limits import DEFAULT_LIMITS, Limits
 from headwater.sharing import share
-from headwater.storage.environment import Environment
 from headwater.tables.progress import Report
-from headwater.verbs.opened import Build
-
-D = TypeVar("D", bound=Database)
+from headwater.verbs.opened import Build, make
 
 
 def open(  # noqa: PLR0913 - each option is of its own, and given by name
@@ -76,34 +73,3 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
         return new()
     asked = {"modules": application.modules or None, "durability": durability, "limits": limits}
     return share(directory, asked, new)
-
-
-def make(  # noqa: PLR0913 - as above
-    kind: type[D],
-    directory: Path | None,
-    application: Application,
-    *,
-    durability: Literal["full", "none"],
-    limits: Limits,
-    clock: Clock,
-    build: Build = "wait",
-    progress: Report | None = None,
-) -> D:
-    """Open a database as an instance of a subclass; one that nobody else in the process shares.
-
-    Raises what `open` raises.
-    """
-    environment = Environment.open(
-        directory,
-        durability=durability,
-        snapshot_seconds=limits.snapshot_seconds,
-        snapshot_warning_seconds=limits.snapshot_warning_seconds,
-        clock=clock,
-    )
-    try:
-        return kind(
-            environment, application, limits=limits, clock=clock, build=build, progress=progress
-        )
-    except BaseException:
-        environment.close()
-        raise

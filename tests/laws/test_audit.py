@@ -224,3 +224,15 @@ def test_a_fork_that_fails_leaves_nothing(tmp_path):
             db.fork(tmp_path / "fork", progress=fail)
         with db.fork(tmp_path / "fork") as fork:
             assert fork.query(stock.everything) == db.query(stock.everything)
+
+
+def test_a_fork_has_the_limits_and_the_clock_of_its_database(tmp_path):
+    limits = hw.Limits(snapshot_seconds=7.0, snapshot_warning_seconds=3.0)
+    with hw.open(modules=[module()], limits=limits) as db:
+        for path in (None, tmp_path / "fork"):
+            with db.fork(path) as fork:
+                assert fork.limits == limits
+                assert fork._store.clock is db._store.clock
+                environment = fork._store.environment
+                assert environment._snapshot_seconds == limits.snapshot_seconds
+                assert environment._old._seconds == limits.snapshot_warning_seconds

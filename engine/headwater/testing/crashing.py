@@ -37,6 +37,7 @@ class Crashing(Opened):
             directory,
             durability="none",
             snapshot_seconds=limits.snapshot_seconds,
+            snapshot_warning_seconds=limits.snapshot_warning_seconds,
             clock=clock,
         )
         self._remove_copy = weakref.finalize(self, _remove, directory)

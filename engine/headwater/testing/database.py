@@ -6,9 +6,9 @@ from typing import Any
 from headwater.database import Database
 from headwater.functions.modules import collect
 from headwater.limits import DEFAULT_LIMITS, Limits
-from headwater.opening import make
 from headwater.testing.clock import ManualClock
 from headwater.testing.crashing import Crashing
+from headwater.verbs.opened import make
 
 
 class ThrowAwayDatabase(Crashing, Database):

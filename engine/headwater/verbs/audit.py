@@ -10,11 +10,10 @@ from headwater.functions.purity import refuse_inside
 from headwater.functions.replaying import Replayed
 from headwater.sharing import share
 from headwater.storage import commit_log
-from headwater.storage.environment import Environment
 from headwater.storage.transactions import WriteTransaction
 from headwater.tables.moments import moment_of
 from headwater.tables.progress import Report
-from headwater.verbs.opened import Opened
+from headwater.verbs.opened import Opened, make
 
 
 class AuditVerbs(Opened):
@@ -66,7 +65,7 @@ class AuditVerbs(Opened):
 
         Args:
             path: A directory that is missing or empty; None for a throw-away database.
-            at: The moment to start from: a timestamp or an aware datetime; None for now.
+            at: The moment to start from: a timestamp or an aware datetime; by default now.
             progress: Told how far it is.
 
         Raises:
@@ -83,37 +82,30 @@ class AuditVerbs(Opened):
             self._copy_into(writer, at, progress)
 
         if path is None:
-            return self._open_fork(None, fill, progress)
+            return self._same_over(None, progress, fill)
         directory = Path(path).expanduser().absolute()
         create_filled(directory, fill, clock=self._store.clock)
         modules = self.application.modules or None
         asked = {"modules": modules, "durability": None, "limits": self._store.limits}
-        return share(directory, asked, lambda: self._open_fork(directory, fill, progress))
+        return share(directory, asked, lambda: self._same_over(directory, progress, None))
 
-    def _open_fork(
+    def _same_over(
         self,
         directory: Path | None,
-        fill: Callable[[WriteTransaction], None],
         progress: Report | None,
+        fill: Callable[[WriteTransaction], None] | None,
     ) -> Self:
-        """Open what was filled, or fill a throw-away database and open that."""
-        limits, clock = self._store.limits, self._store.clock
-        seconds = limits.snapshot_seconds
-        environment = Environment.open(directory, snapshot_seconds=seconds, clock=clock)
-        try:
-            if directory is None:
-                environment.run_write(fill)
-            return type(self)(
-                environment,
-                self.application,
-                limits=limits,
-                clock=clock,
-                build="wait",
-                progress=progress,
-            )
-        except BaseException:
-            environment.close()
-            raise
+        """A database over other files, with the same functions, limits and clock."""
+        return make(
+            type(self),
+            directory,
+            self.application,
+            durability="full",
+            limits=self._store.limits,
+            clock=self._store.clock,
+            progress=progress,
+            fill=fill,
+        )
 
     def _copy_into(
         self, writer: WriteTransaction, at: int | datetime | None, progress: Report | None

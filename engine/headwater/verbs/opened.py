@@ -2,9 +2,10 @@
 
 import contextlib
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar
 
 from headwater.clock import Clock
 from headwater.errors import ForkedError, HeadwaterError
@@ -21,13 +22,15 @@ from headwater.sharing import release
 from headwater.storage.environment import Environment
 from headwater.storage.registry import notice_forks
 from headwater.storage.taken_away import FORKED_TEXT
-from headwater.storage.transactions import Gone
+from headwater.storage.transactions import Gone, WriteTransaction
 from headwater.storage.wake import Beacon
 from headwater.tables.progress import Report
 from headwater.transactions.store import Store
 
 if TYPE_CHECKING:
     from headwater.aio import AsyncVerbs
+
+D = TypeVar("D", bound="Opened")
 
 Build: TypeAlias = Literal["wait", "later"]
 """Whether new indexes and projections are filled before a database is handed out, or meanwhile."""
@@ -199,3 +202,48 @@ class Opened:
 
     def __repr__(self) -> str:
         return f"<headwater.Database {str(self.path)!r}>"
+
+
+def make(  # noqa: PLR0913 - each option is of its own, and given by name
+    kind: type[D],
+    directory: Path | None,
+    application: Application,
+    *,
+    durability: Literal["full", "none"],
+    limits: Limits,
+    clock: Clock,
+    build: Build = "wait",
+    progress: Report | None = None,
+    fill: Callable[[WriteTransaction], None] | None = None,
+) -> D:
+    """Open a database as an instance of a class; one that nobody else in the process shares.
+
+    Args:
+        kind: The class.
+        directory: None for a throw-away database.
+        application: Its functions and tables.
+        durability: As for `open`, and so are limits, clock, build and progress.
+        limits: Its bounds.
+        clock: Its time and randomness.
+        build: When new indexes are filled.
+        progress: Told about the steps that take long.
+        fill: Writes what is to be in an empty database before anything else is done with it.
+
+    Raises what `open` raises.
+    """
+    environment = Environment.open(
+        directory,
+        durability=durability,
+        snapshot_seconds=limits.snapshot_seconds,
+        snapshot_warning_seconds=limits.snapshot_warning_seconds,
+        clock=clock,
+    )
+    try:
+        if fill is not None:
+            environment.run_write(fill)
+        return kind(
+            environment, application, limits=limits, clock=clock, build=build, progress=progress
+        )
+    except BaseException:
+        environment.close()
+        raise
