@@ -72,6 +72,7 @@ class Import:
         self._type_of = type_of
         self._progress = progress
         self._catalog: Catalog = store.catalog
+        self._wanted: dict[str, int] = {}
         self._ts = 0
 
     def run(self, path: Path) -> ImportReport:
@@ -93,6 +94,7 @@ class Import:
     # -- before the lock ------------------------------------------------------------------------
 
     def _check(self) -> tuple[Numbering, dict[str, Checked]]:
+        self._wanted = numbers_in(self._source)
         snapshot = self._store.snapshot()
         try:
             self._catalog = snapshot.catalog
@@ -124,7 +126,7 @@ class Import:
             is_replaced = self._mode == "replace" and table.name in self._source.tables
             return is_replaced or _is_empty(snapshot, table)
 
-        return plan_numbers(catalog, self._source, numbers_in(self._source), becomes_empty)
+        return plan_numbers(catalog, self._source, self._wanted, becomes_empty)
 
     def _checked(self, name: str, number: int, numbers: TableNumbers) -> Checked:
         limits = self._store.limits
