@@ -105,7 +105,7 @@ class CommitterHost(Protocol):
         """The batch is durable and visible."""
         ...
 
-    def failed(self) -> None:
+    def look_again(self) -> None:
         """A batch failed, and may be durable all the same."""
         ...
 
@@ -332,7 +332,7 @@ class Committer:
                 logging.getLogger("headwater").exception("the committer failed")
             for request in work.taken:
                 request.value, request.error = None, _failure_of(error)
-            self._host.failed()
+            self._host.look_again()
         for request in work.taken:
             request.finish()
         return work.rest

@@ -258,10 +258,6 @@ class Store:
         if self.tell_others is not None:
             self.tell_others()
 
-    def failed(self) -> None:
-        """A batch failed, and may be durable all the same."""
-        self.look_again()
-
     def look_again(self) -> None:
         """Have whoever watches look at the log: it may have commits that no batch has told of."""
         if self.on_doubt is not None:
