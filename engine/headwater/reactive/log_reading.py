@@ -43,7 +43,7 @@ def read_log(store: Store, after: int, limit: int | None, wanted: Wanted) -> lis
 
 
 def open_tail(store: Store, reactor: Reactor, after: int | None, wanted: Wanted) -> LogTail:
-    """A tail that begins after a moment, None for now.
+    """A tail that begins after a moment; with None, at the newest commit.
 
     Raises:
         LogTrimmedError: Commits after ``after`` are not in the log any more.

@@ -47,7 +47,7 @@ class ExchangeVerbs(Opened):
                 "convex": a ZIP file as Convex's snapshots are. By default "convex" for a path that
                 ends in ``.zip``.
             tables: Names or classes; all by default.
-            at: The moment: a timestamp or an aware datetime; None for now.
+            at: The moment: a timestamp or an aware datetime; by default now.
             progress: Told how far it is.
 
         Raises:
