@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.processes.children import nursery
+from tests.processes.dying import DIE_AT
 
 import headwater as hw
 from headwater.storage import compaction
@@ -168,26 +169,13 @@ def test_a_full_disk_leaves_nothing(
     assert list((tmp_path / "new").iterdir()) == []
 
 
-KILLED = """
+KILLED = (
+    DIE_AT
+    + """
 import shutil
 from headwater.storage import compaction, creation, manifest
 
 MODULES = {compaction.__file__, creation.__file__, manifest.__file__}
-def die_at(line):
-    left = [line]
-    def trace(frame, event, argument):
-        if frame.f_code.co_filename not in MODULES:
-            return None
-        if event == "line":
-            left[0] -= 1
-            if left[0] == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return trace
-    # A coverage tool that traces the frames we are in would take its place back on return.
-    frame = sys._getframe()
-    while frame is not None:
-        frame.f_trace, frame = None, frame.f_back
-    sys.settrace(trace)
 
 backup, new = path / "backup", path / "new"
 line, status, whole = 0, 1, 0
@@ -196,7 +184,7 @@ while status:
     line += 7
     child = os.fork()
     if not child:
-        die_at(line)
+        die_at(line, MODULES)
         hw.restore_backup(backup, new)
         os._exit(0)
     _, status = os.waitpid(child, 0)
@@ -211,6 +199,7 @@ while status:
         assert db.tables() == ["notes", "others"]
 say(line, whole)
 """
+)
 
 
 def test_after_a_kill_at_any_line_it_can_be_restored_again(backup: Path) -> None:

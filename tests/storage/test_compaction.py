@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.processes.children import Child, nursery
+from tests.processes.dying import DIE_AT
 
 from headwater.errors import (
     AlreadyOpenError,
@@ -327,7 +328,9 @@ def test_a_copy_that_is_not_the_same_is_not_used(path: Path, monkeypatch: Any) -
         assert contents(opened) == before
 
 
-KILLED = """
+KILLED = (
+    DIE_AT
+    + """
 from headwater.storage import compaction, environment
 from headwater.storage.environment import Environment
 
@@ -336,21 +339,6 @@ def contents(opened):
         return list(reader.scan(environment.Database.DOCUMENTS, b"", None))
 
 MODULES = {compaction.__file__}
-def die_at(line):
-    left = [line]
-    def trace(frame, event, argument):
-        if frame.f_code.co_filename not in MODULES:
-            return None
-        if event == "line":
-            left[0] -= 1
-            if left[0] == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return trace
-    # A coverage tool that traces the frames we are in would take its place back on return.
-    frame = sys._getframe()
-    while frame is not None:
-        frame.f_trace, frame = None, frame.f_back
-    sys.settrace(trace)
 
 with Environment.open(path) as opened:
     before = contents(opened)
@@ -366,7 +354,7 @@ while status:
     child = os.fork()
     if not child:
         opened = Environment.open(path)
-        die_at(line)
+        die_at(line, MODULES)
         opened.compact()
         os._exit(0)
     _, status = os.waitpid(child, 0)
@@ -383,6 +371,7 @@ while status:
         assert contents(opened) == before
 say(line, smaller)
 """
+)
 
 
 def test_a_kill_at_any_line_leaves_one_whole_file(path: Path, start: Any) -> None:
