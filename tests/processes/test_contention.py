@@ -5,6 +5,7 @@ the log is replayed, and each mutation must have seen exactly what those before 
 """
 
 import pytest
+from tests.laws.clocks import StillClock
 from tests.processes import application
 from tests.processes.application import Tickets, bump, issue
 from tests.processes.histories import log_of, replay, steps
@@ -110,8 +111,8 @@ def test_a_batch_that_keeps_losing_to_others_is_made_under_the_write_lock(
     path, start, monkeypatch
 ) -> None:
     intrusions = []
-    with hw.open(path, modules=[application]) as db:
-        for _ in range(3):  # from then on it goes in turn
+    with hw.open(path, modules=[application], clock=StillClock()) as db:
+        for _ in range(3):  # no time at all each: from then on it goes in turn
             db.mutate(bump, writer="parent", name="n")
         child = start(
             """
