@@ -34,7 +34,8 @@ D = TypeVar("D")
 T = TypeVar("T")
 
 _NAME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,63}")
-_RESERVED_INDEX_NAMES: Final = frozenset({"table_name", "document_type", "indexes"})
+_SERVICE_NAME: Final = re.compile(r"_[a-z][a-z_]{0,62}")
+_RESERVED_INDEX_NAMES: Final = frozenset({"table_name", "table_number", "document_type", "indexes"})
 
 
 class Id(str, Generic[D]):
@@ -132,19 +133,22 @@ class Table(Generic[E]):
     """Base of tables: ``class Messages(Table[Message])`` is the table ``messages``.
 
     ``class Messages(Table[Message], name="mails")`` says another name. The class is the table;
-    there are no instances.
+    there are no instances. A table of one of the database's own services has a fixed ``number``,
+    and a name that begins with an underscore.
     """
 
     table_name: ClassVar[str]
+    table_number: ClassVar[int | None]
     document_type: ClassVar[type]
     indexes: ClassVar[Mapping[str, TableIndex[Any]]]
 
-    def __init_subclass__(cls, *, name: str | None = None) -> None:
+    def __init_subclass__(cls, *, name: str | None = None, number: int | None = None) -> None:
         super().__init_subclass__()
         document_type = _document_type_of(cls)
         if document_type is None:
             return
-        cls.table_name = _table_name(cls, name)
+        cls.table_name = _table_name(cls, name, is_service=number is not None)
+        cls.table_number = number
         cls.document_type = document_type
         cls.indexes = MappingProxyType(_indexes_of(cls))
         # The link is kept on the document type, so that both are collected together.
@@ -207,9 +211,9 @@ def _document_type_of(cls: type) -> type | None:
     )
 
 
-def _table_name(cls: type, name: str | None) -> str:
+def _table_name(cls: type, name: str | None, *, is_service: bool) -> str:
     chosen = snake_case(cls.__name__) if name is None else name
-    if _NAME.fullmatch(chosen) is None:
+    if (_SERVICE_NAME if is_service else _NAME).fullmatch(chosen) is None:
         raise DeclarationError(
             f"table {cls.__name__}: {chosen!r} cannot be the name of a table; expected a letter "
             f"and then up to 63 letters, digits or underscores; say another one with name="

@@ -22,6 +22,9 @@ TABLES_NUMBER: Final = 513
 INDEXES_NUMBER: Final = 514
 PROJECTIONS_NUMBER: Final = 515
 POSITIONS_NUMBER: Final = 516
+SERVICE_TABLES_FROM: Final = 1001
+"""The tables of services have fixed numbers from here on, and are made when one is first used."""
+
 USER_TABLES_FROM: Final = 10_001
 SYSTEM_NAMES: Final = {
     TABLES_NUMBER: "_tables",
@@ -106,6 +109,11 @@ class TableInfo:
     def is_system(self) -> bool:
         """Whether it is one of the database's own tables."""
         return self.number < USER_TABLES_FROM
+
+    @property
+    def is_service(self) -> bool:
+        """Whether it belongs to a service: stored like any table, written by its service alone."""
+        return SERVICE_TABLES_FROM <= self.number < USER_TABLES_FROM
 
     @property
     def is_catalog(self) -> bool:

@@ -286,7 +286,7 @@ def _readable(of_then: Catalog, of_now: Catalog) -> Catalog:
     if of_then is of_now and all(i.state == "ready" for i in of_now.indexes_by_space.values()):
         return of_now
     free = max([0, *of_then.indexes_by_space, *of_now.indexes_by_space]) + 1
-    newest = {table.id: table for table in of_now if not table.is_system}
+    newest = {table.id: table for table in of_now if table.id}  # the catalog's own have none
     tables: list[TableInfo] = []
     for table in of_then:
         indexes = dict(newest[table.id].by_name) if table.id in newest else {}

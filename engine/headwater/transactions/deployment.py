@@ -6,7 +6,7 @@ only the documents that were written in between are checked again. So a deployme
 writers, and no document that does not fit can slip in between.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -29,6 +29,7 @@ from headwater.tables.records import count_documents, decode_document
 from headwater.tables.snapshot import DOCUMENTS_SPACE
 from headwater.transactions.changes_since import touched_keys
 from headwater.transactions.commit_request import CommitRequest
+from headwater.transactions.declared_table import Check, DeclaredTable
 from headwater.transactions.origins import origin_of
 from headwater.transactions.store import Store
 from headwater.transactions.system_tables import (
@@ -47,25 +48,6 @@ _ATTEMPTS: Final = 100
 
 _SHOWN_MAX: Final = 5
 """Offending documents that an error names."""
-
-Check = Callable[[Mapping[str, Any]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class DeclaredTable:
-    """A table as the application's modules declare it.
-
-    Attributes:
-        name: Its name.
-        schema_json: The JSON form of its document type, None for any document.
-        indexes: All of its indexes.
-        check: Raises ValidationError for fields that do not fit the type; None accepts all.
-    """
-
-    name: str
-    schema_json: Any
-    indexes: Sequence[IndexDefinition] = ()
-    check: Check | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +147,7 @@ def _changes(catalog: Catalog, declared: Iterable[DeclaredTable]) -> list[_Chang
 
 
 def _compare(stored: TableInfo | None, declared: DeclaredTable) -> _Change | None:
-    if stored is None or stored.is_system:  # whose name is refused when it is created
+    if stored is None or (stored.is_system and not stored.is_service):  # whose name is refused
         return _Change(
             declared, None, is_retyped=False, must_check=False, drop=(), add=tuple(declared.indexes)
         )
@@ -314,7 +296,10 @@ def _apply(transaction: Transaction, changes: Iterable[_Change]) -> Deployment:
     for change in changes:
         name, table = change.declared.name, change.stored
         if table is None:
-            table = insert_table(transaction, name, schema=change.declared.schema_json)
+            declared = change.declared
+            table = insert_table(
+                transaction, name, schema=declared.schema_json, number=declared.number
+            )
             created.append(name)
         elif change.is_retyped:
             set_schema(transaction, table, change.declared.schema_json)

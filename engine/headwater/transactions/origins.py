@@ -38,6 +38,19 @@ def origin(*, identity: str | None = None, request_id: str | None = None) -> Gen
         identity=outer.identity if identity is None else identity,
         request_id=outer.request_id if request_id is None else request_id,
     )
+    with _marking(marked):
+        yield
+
+
+@contextmanager
+def origin_as(identity: str | None) -> Generator[None]:
+    """Mark every commit that is made inside the block with who asked, None for nobody."""
+    with _marking(replace(_marked.get(), identity=identity)):
+        yield
+
+
+@contextmanager
+def _marking(marked: Origin) -> Generator[None]:
     token = _marked.set(marked)
     try:
         yield

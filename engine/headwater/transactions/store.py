@@ -19,13 +19,14 @@ from headwater.transactions.batch import Batch
 from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.commit_request import CommitRequest
 from headwater.transactions.committer import Committer
+from headwater.transactions.declared_table import DeclaredTable
 from headwater.transactions.feeding import Feeding
 from headwater.transactions.moment import Moment
 from headwater.transactions.origins import origin_of
 from headwater.transactions.overlay import Overlay
 from headwater.transactions.recent_commits import RecentCommits
 from headwater.transactions.rules import TableRules
-from headwater.transactions.system_tables import insert_table
+from headwater.transactions.system_tables import insert_declared
 from headwater.transactions.transaction import Transaction
 from headwater.transactions.usage import Usage
 from headwater.transactions.writer import Writer
@@ -69,6 +70,8 @@ class Store:
         on_commit: Called by whoever committed after each batch, before its callers go on.
         on_doubt: Called there after a batch that failed and may be durable all the same.
         tell_others: Called after either: wakes other processes on the same directory.
+        service_table: The declaration of a service's table, which is made when it is first written
+            to; None for any other name.
         observer: Watches what transactions read and what is committed, while histories are
             recorded.
     """
@@ -83,6 +86,7 @@ class Store:
         self.on_commit: Callable[[list[CommitKeys]], None] | None = None
         self.on_doubt: Callable[[], None] | None = None
         self.tell_others: Callable[[], object] | None = None
+        self.service_table: Callable[[str], DeclaredTable | None] = _no_service
         self.observer: Observer | None = None
         self._catalog_lock = threading.Lock()
         self._now_lock = threading.Lock()
@@ -229,7 +233,8 @@ class Store:
             try:
                 transaction = self.begin(snapshot)
                 if name not in snapshot.catalog.by_name:
-                    insert_table(transaction, name, schema=None)
+                    declared = self.service_table(name) or DeclaredTable(name, None)
+                    insert_declared(transaction, declared)
                     ts = self.commit(transaction, origin_of("_create_table"))
                     if made is not None:
                         made.add(ts)
@@ -269,6 +274,11 @@ class Store:
         """Finish what is queued and release the files."""
         self.committer.close()
         self.environment.close()
+
+
+def _no_service(_: str) -> DeclaredTable | None:
+    """Where there are no services."""
+    return None
 
 
 class _Known(NamedTuple):

@@ -12,6 +12,7 @@ from headwater.tables.catalog import (
     INDEXES_NUMBER,
     POSITIONS_NUMBER,
     PROJECTIONS_NUMBER,
+    SERVICE_TABLES_FROM,
     SYSTEM_NAMES,
     TABLES_NUMBER,
     USER_TABLES_FROM,
@@ -23,6 +24,7 @@ from headwater.tables.catalog import (
 )
 from headwater.tables.projection_info import ProjectionInfo, ProjectionPhase
 from headwater.tables.snapshot import DOCUMENTS_SPACE
+from headwater.transactions.declared_table import DeclaredTable
 from headwater.transactions.overlay import Write
 from headwater.transactions.read_set import RangeRead
 from headwater.transactions.transaction import Existing, Transaction
@@ -32,6 +34,7 @@ from headwater_indexes.scan import space_of
 
 _ROWS_AT_ONCE: Final = 256
 _TABLE_NAME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,63}")
+_SERVICE_NAME: Final = re.compile(r"_[a-z][a-z_]{0,62}")
 
 
 def insert_table(
@@ -43,12 +46,14 @@ def insert_table(
         transaction: Takes the table.
         name: Of the table.
         schema: The JSON of its document type, None for any document.
-        number: The table number that its ids begin with; None for the next one.
+        number: The table number that its ids begin with; None for the next one. Below those of the
+            application's tables it is that of a service's, whose name begins with an underscore.
 
     Raises:
         DeclarationError: The name cannot be that of a table, or the number is taken.
     """
-    if _TABLE_NAME.fullmatch(name) is None:
+    is_service = name.startswith("_") and number in range(SERVICE_TABLES_FROM, USER_TABLES_FROM)
+    if (_SERVICE_NAME if is_service else _TABLE_NAME).fullmatch(name) is None:
         raise DeclarationError(
             f"{name!r} cannot be the name of a table: expected a letter, then letters, digits and "
             "underscores, 64 at most"
@@ -58,7 +63,7 @@ def insert_table(
     taken = {info.number: info.name for info in transaction.tables.values()} | SYSTEM_NAMES
     if number is None:
         number = max(catalog.next_table_number(), *(other + 1 for other in taken))
-    if number in taken or not USER_TABLES_FROM <= number <= TABLE_NUMBER_MAX:
+    if number in taken or not (is_service or USER_TABLES_FROM <= number <= TABLE_NUMBER_MAX):
         raise DeclarationError(
             f"table {name!r} cannot have the number {number}, which is that of "
             f"{taken.get(number, 'no table')!r}: expected a free one from {USER_TABLES_FROM} to "
@@ -68,6 +73,17 @@ def insert_table(
     id_text = _insert(transaction, catalog.by_number[TABLES_NUMBER], fields)
     info = table_info({**fields, "_id": id_text}, [])
     transaction.tables = {**transaction.tables, name: info}
+    return info
+
+
+def insert_declared(transaction: Transaction, declared: DeclaredTable) -> TableInfo:
+    """Create a table that has no documents yet, with all of its indexes."""
+    info = insert_table(
+        transaction, declared.name, schema=declared.schema_json, number=declared.number
+    )
+    space = next_space(transaction.snapshot.reader, transaction.snapshot.catalog)
+    for position, definition in enumerate(declared.indexes):
+        insert_index(transaction, info, definition, space=space + position, state="ready")
     return info
 
 

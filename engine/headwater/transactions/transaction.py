@@ -74,6 +74,8 @@ class Transaction:
         moment: Its time and its seed.
         journal: Cursor at which the paginated query of an earlier run ended, and of this one.
         observed_time: Whether the function asked for the time or for randomness.
+        identity: Who calls, for the floors above.
+        observed_identity: Whether the function asked who calls.
         write_count: Number of writes so far, rolled back ones included.
         recorded_call: What goes into the log of the call that this is a run of.
     """
@@ -84,10 +86,12 @@ class Transaction:
         "below",
         "create_table",
         "has_paginated",
+        "identity",
         "is_read_only",
         "journal",
         "layers",
         "moment",
+        "observed_identity",
         "observed_time",
         "reads",
         "recorded_call",
@@ -120,6 +124,8 @@ class Transaction:
         self.has_paginated: bool = False
         self.create_table: Callable[[str, set[int]], TableInfo] | None = None
         self.observed_time: bool = False
+        self.identity: Any = None
+        self.observed_identity: bool = False
         self.write_count: int = 0
         self.recorded_call: RecordedCall | None = None
         self._minting: Minting | None = None
@@ -461,7 +467,8 @@ class Transaction:
     def _wrote(self, table: TableInfo) -> None:
         own = self.layers[0]
         self.write_count += 1
-        if not table.is_system:  # what an application declares is no matter of its limits
+        # What an application declares is no matter of its limits; what its services write is.
+        if not table.is_system or table.is_service:
             self.usage.check_written(own.writes, own.bytes_written)
 
     @contextmanager

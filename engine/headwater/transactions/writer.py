@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any, Final, TypeVar, cast, overload
 
 from headwater.errors import (
+    DeclarationError,
     DocumentInvalidError,
     DocumentNotFoundError,
     LimitExceededError,
@@ -56,7 +57,7 @@ class Writer(Reader):
             UniqueViolationError: A unique index holds one of its keys already.
             LimitExceededError: It is too large, or the transaction is.
         """
-        return self._insert(self._transaction.table_for_writing(name_of(table)), document)
+        return self._insert(self._table_for_writing(table), document)
 
     @overload
     def insert_many(
@@ -73,7 +74,7 @@ class Writer(Reader):
 
         Half the cost of as many calls of `insert`, for a table without a unique index.
         """
-        info = self._transaction.table_for_writing(name_of(table))
+        info = self._table_for_writing(table)
         if info.unique_indexes:  # each document has to see those before it
             return [self._insert(info, document) for document in documents]
         ids: list[str] = []
@@ -138,6 +139,18 @@ class Writer(Reader):
 
     # -- inside ---------------------------------------------------------------------------------
 
+    def _table_for_writing(self, table: type[Table[Any]] | str) -> TableInfo:
+        name = name_of(table)
+        if name.startswith("_"):
+            raise DeclarationError(
+                f"{name!r} is a table of the database itself or of one of its services, and is "
+                "written by that alone; names of your tables begin with a letter"
+            )
+        return self._transaction.table_for_writing(name)
+
+    def _table_of(self, id: str) -> TableInfo:
+        return table_of(self._transaction, id)
+
     def _row(self, info: TableInfo, document: Mapping[str, object]) -> tuple[dict[str, Any], bytes]:
         # A plain dict is only looked at; anything else has to become one first.
         if type(document) is dict:
@@ -168,7 +181,7 @@ class Writer(Reader):
         """The table and the state of the document that a write replaces."""
         if type(id) is not str:
             raise not_an_id(id, "ids are strings of lower-case letters and digits")
-        info = table_of(self._transaction, id)
+        info = self._table_of(id)
         existing = self._transaction.existing(id.encode("ascii"))
         if existing is None:
             raise DocumentNotFoundError(
