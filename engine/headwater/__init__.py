@@ -18,6 +18,7 @@ from headwater.errors import (
     ApplicationError,
     ArgumentError,
     ClosedError,
+    ConfigurationMissingError,
     ConflictError,
     CorruptionError,
     DatabaseFullError,
@@ -59,8 +60,10 @@ from headwater.errors import (
 from headwater.exchange.reports import ExportReport, ImportReport
 from headwater.functions.acting import RunningAction
 from headwater.functions.actions import Action, ActionCtx, SyncActionCtx, action
+from headwater.functions.context_services import Configuration
 from headwater.functions.contexts import MutationCtx, QueryCtx
 from headwater.functions.declaration import BoundQuery, Mutation, Query, mutation, query
+from headwater.functions.identity import Identity, acting_as
 from headwater.functions.projections import Projection, ProjectionState, projection
 from headwater.functions.replaying import Replayed
 from headwater.functions.snapshots import OpenSnapshot
@@ -115,6 +118,8 @@ __all__ = [
     "Clock",
     "ClosedError",
     "CompactReport",
+    "Configuration",
+    "ConfigurationMissingError",
     "ConflictError",
     "ConflictPlace",
     "CorruptionError",
@@ -136,6 +141,7 @@ __all__ = [
     "FunctionNotFoundError",
     "HeadwaterError",
     "Id",
+    "Identity",
     "ImportRefusedError",
     "ImportReport",
     "ImpureFunctionError",
@@ -206,6 +212,7 @@ __all__ = [
     "WriteInQueryError",
     "Writer",
     "__version__",
+    "acting_as",
     "action",
     "check",
     "mutation",

@@ -29,6 +29,7 @@
     │   ├── UndoConflictError               (RuntimeError)  documents have changed since
     │   ├── NotReplayableError              (ValueError)  a commit without a recorded call
     │   ├── ImportRefusedError              (ValueError)  a file that cannot be imported
+    │   ├── ConfigurationMissingError       (KeyError)    a setting that functions ask for
     │   ├── ActionCanceledError             (RuntimeError)  an action that must not go on
     │   ├── AlreadyThereError               (FileExistsError)  an export would overwrite something
     │   ├── AlreadyOpenError                (RuntimeError)  open here with other modules or options
@@ -356,6 +357,20 @@ class ImportRefusedError(UsageError, ValueError):
         super().__init__(message)
         self.file = file
         self.line = line
+
+
+class ConfigurationMissingError(UsageError, KeyError):
+    """A function asked for a setting that is not there.
+
+    Attributes:
+        name: Of the setting.
+    """
+
+    code = "configuration_missing"
+
+    def __init__(self, message: str, *, name: str) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 class ActionCanceledError(UsageError, RuntimeError):

@@ -1,14 +1,17 @@
 """How a database is opened: by its directory, once in a process, with the application's modules."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
 from headwater.clock import Clock, SystemClock
 from headwater.database import Database
+from headwater.functions.context_services import Configuration
 from headwater.functions.modules import collect
 from headwater.limits import DEFAULT_LIMITS, Limits
+from headwater.services.services import ServiceOptions
 from headwater.sharing import share
 from headwater.tables.progress import Report
 from headwater.verbs.opened import Build, make
@@ -23,6 +26,7 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
     clock: Clock | None = None,
     build: Build = "wait",
     progress: Report | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> Database:
     """Open a database, and create it if there is nothing yet.
 
@@ -42,6 +46,8 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
         build: Whether to fill new indexes and projections before returning, or on threads of
             their own.
         progress: Told about the steps that take long.
+        env: Settings that functions read as ``ctx.env``; those of the process's environment by
+            default, as they are now.
 
     Raises:
         NotADatabaseError: Something else is at ``path``.
@@ -65,11 +71,17 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
             durability=durability or "full",
             limits=bounds,
             clock=system,
+            options=ServiceOptions(env=os.environ if env is None else env),
             build=build,
             progress=progress,
         )
 
     if directory is None:
         return new()
-    asked = {"modules": application.modules or None, "durability": durability, "limits": limits}
+    asked = {
+        "modules": application.modules or None,
+        "durability": durability,
+        "limits": limits,
+        "env": None if env is None else Configuration(env),  # which keeps its values to itself
+    }
     return share(directory, asked, new)

@@ -43,9 +43,9 @@ def share(path: Path, asked: Mapping[str, object], make: Callable[[], D]) -> D:
             _open[key] = _Shared(asked, database)
             return database
         for name, value in asked.items():
-            if value is not None and value != shared.asked[name]:
+            if value is not None and value != shared.asked.get(name):
                 raise AlreadyOpenError(
-                    f"{path} is open in this process with {name} {_shown(shared.asked[name])}, "
+                    f"{path} is open in this process with {name} {_shown(shared.asked.get(name))}, "
                     f"and is to be opened with {_shown(value)}; a database has one set of "
                     "functions and options. Open it once with all of them, or close it first"
                 )

@@ -11,7 +11,9 @@ from typing import Any, Final, Generic, Protocol, TypeVar, cast
 from headwater.errors import ActionCanceledError, HeadwaterError, TimeLimitError
 from headwater.functions.actions import ActionCtx, SyncActionCtx
 from headwater.functions.alarm import Alarm
+from headwater.functions.context_services import ContextServices
 from headwater.functions.declaration import Kind
+from headwater.functions.identity import Identity
 from headwater.functions.runner import Call, Runner
 from headwater.functions.slots import Slots
 
@@ -280,6 +282,16 @@ class _Run:
         if self._random is None:
             self._random = random.Random(self._clock.seed())  # noqa: S311 - it has to repeat
         return self._random
+
+    @property
+    def identity(self) -> Identity | None:
+        """Who called the action."""
+        return self._call.caller.identity
+
+    @property
+    def services(self) -> ContextServices:
+        """What the context hands out besides its calls."""
+        return self._actor.runner.services
 
     def call(
         self, kind: Kind, function: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from headwater.errors import DeclarationError, FunctionKindError
+from headwater.functions.context_services import Configuration, ContextServices
 from headwater.functions.declaration import (
     Arguments,
     Function,
@@ -18,6 +19,7 @@ from headwater.functions.declaration import (
     Options,
     Query,
 )
+from headwater.functions.identity import Identity
 from headwater.schema.validators import Validator
 
 P = ParamSpec("P")
@@ -57,6 +59,16 @@ class ActionCalls(Protocol):
         """Randomness of this run."""
         ...
 
+    @property
+    def identity(self) -> Identity | None:
+        """Who called the action."""
+        ...
+
+    @property
+    def services(self) -> ContextServices:
+        """What the context hands out besides its calls."""
+        ...
+
     def call(
         self, kind: Kind, function: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
@@ -87,6 +99,16 @@ class _Context:
     def random(self) -> random.Random:
         """Randomness from the database's clock, so that a test can repeat it. Not for secrets."""
         return self._calls.random
+
+    @property
+    def identity(self) -> Identity | None:
+        """Who called the action, None for nobody in particular. What it calls sees the same."""
+        return self._calls.identity
+
+    @property
+    def env(self) -> Configuration:
+        """The settings of the database: ``ctx.env["API_KEY"]``."""
+        return self._calls.services.env
 
 
 class SyncActionCtx(_Context):

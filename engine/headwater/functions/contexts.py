@@ -4,6 +4,8 @@ import random
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from headwater.functions.context_services import Configuration, ContextServices
+from headwater.functions.identity import Identity
 from headwater.transactions.reader import Reader
 from headwater.transactions.transaction import Transaction
 from headwater.transactions.writer import Writer
@@ -11,6 +13,11 @@ from headwater.transactions.writer import Writer
 
 class NestedCalls(Protocol):
     """How a function that is called inside another one is run."""
+
+    @property
+    def services(self) -> ContextServices:
+        """What the contexts hand out besides the tables."""
+        ...
 
     def run_nested(self, ctx: "QueryCtx", function: Any, arguments: Mapping[str, Any]) -> Any:
         """Run in the transaction of the context."""
@@ -45,6 +52,18 @@ class QueryCtx:
     def random(self) -> random.Random:
         """Randomness that repeats when the transaction is repeated. Not for secrets."""
         return self._transaction.random()
+
+    @property
+    def identity(self) -> Identity | None:
+        """Who calls, None for nobody in particular. A query that asks is run for each identity."""
+        self._transaction.observed_identity = True
+        identity: Identity | None = self._transaction.identity
+        return identity
+
+    @property
+    def env(self) -> Configuration:
+        """The settings of the database: ``ctx.env["API_ROOT"]``."""
+        return self._calls.services.env
 
     @property
     def transaction(self) -> Transaction:

@@ -10,6 +10,7 @@ from headwater.errors import (
     LimitExceededError,
 )
 from headwater.functions.arguments import CompiledFunction
+from headwater.functions.context_services import NO_SERVICES, ContextServices
 from headwater.functions.contexts import MutationCtx, QueryCtx
 from headwater.functions.declaration import Function, Mutation
 from headwater.functions.purity import enter, leave
@@ -21,7 +22,11 @@ from headwater.transactions.writer import Writer
 
 
 class Execution:
-    """Runs functions, and the functions that they call."""
+    """Runs functions, and the functions that they call.
+
+    Attributes:
+        services: What contexts hand out besides the tables; set when the database has opened them.
+    """
 
     def __init__(
         self,
@@ -32,6 +37,7 @@ class Execution:
         self._find = find
         self._clock = clock
         self._rules = rules
+        self.services: ContextServices = NO_SERVICES
 
     def run(
         self,

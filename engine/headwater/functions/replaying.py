@@ -87,7 +87,7 @@ def replay(runner: Runner, commit: Commit, before: Snapshot) -> Replayed:
     result: Any = None
     error: Exception | None = None
     try:
-        result = runner.run_again(compiled, transaction, call.packed)
+        result = runner.run_again(compiled, transaction, call)
     except TableMissing as missing:
         error = _table_missing(commit, compiled.path, missing.name)
     except Exception as raised:  # noqa: BLE001 - it is the outcome

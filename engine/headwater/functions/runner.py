@@ -12,8 +12,11 @@ from headwater.errors import (
 )
 from headwater.functions.arguments import CompiledFunction
 from headwater.functions.attempt import Attempt
+from headwater.functions.context_services import ContextServices
 from headwater.functions.declaration import A_KIND, BoundQuery, Function, Kind
+from headwater.functions.evaluated_once import EvaluatedOnce
 from headwater.functions.execution import Execution
+from headwater.functions.identity import IdentityRead, current_identity
 from headwater.functions.modules import Application
 from headwater.functions.purity import Pure, refuse_inside
 from headwater.functions.statistics import FunctionStatistics
@@ -45,9 +48,10 @@ class Call:
         compiled: The function.
         arguments: By parameter, as the caller gave them.
         statistics: What was seen of the function before.
+        caller: Who calls.
     """
 
-    __slots__ = ("_packed", "_was_run", "arguments", "compiled", "statistics")
+    __slots__ = ("_packed", "_was_run", "arguments", "caller", "compiled", "statistics")
 
     def __init__(
         self,
@@ -58,6 +62,7 @@ class Call:
         self.compiled: CompiledFunction[..., Any] = compiled
         self.arguments: dict[str, Any] = arguments
         self.statistics: FunctionStatistics = statistics
+        self.caller: IdentityRead = IdentityRead.of(current_identity())
         self._packed: bytes | None = None
         self._was_run = False
 
@@ -103,6 +108,7 @@ class Runner:
         self._tables: TableNumbers = store.tables
         self._compiled: dict[Function[..., Any], CompiledFunction[..., Any]] = {}
         self._execution = Execution(self.find, store.clock, store.rules)
+        self._evaluated_once = EvaluatedOnce()
 
     # -- calls ----------------------------------------------------------------------------------
 
@@ -172,6 +178,15 @@ class Runner:
         return Call(compiled, arguments, statistics)
 
     @property
+    def services(self) -> ContextServices:
+        """What contexts hand out besides the tables."""
+        return self._execution.services
+
+    @services.setter
+    def services(self, services: ContextServices) -> None:
+        self._execution.services = services
+
+    @property
     def tables(self) -> TableNumbers:
         """How this database numbers its tables, for the checks of ids."""
         return self._tables
@@ -195,24 +210,28 @@ class Runner:
             arguments = call.own_arguments()
             # Packed before it runs: it may change its lists and dicts.
             packed = call.packed if call.compiled.function.options.record_arguments else None
+            transaction.identity = call.caller.identity
             value = self._execution.run(call.compiled, transaction, arguments, call.statistics)
             if packed is not None:
                 moment = transaction.moment
-                transaction.recorded_call = RecordedCall(packed, moment.now_ms, moment.seed)
+                transaction.recorded_call = RecordedCall(
+                    packed, moment.now_ms, moment.seed, call.caller.fingerprint
+                )
             return value
 
         return run
 
     def run_again(
-        self, compiled: CompiledFunction[..., Any], transaction: Transaction, packed: bytes
+        self, compiled: CompiledFunction[..., Any], transaction: Transaction, call: RecordedCall
     ) -> Any:
         """Run a recorded call on a transaction that nobody commits, and return its result.
 
         Raises:
             ArgumentError: The function takes other arguments now.
         """
-        arguments = unpack(packed)
+        arguments = unpack(call.packed)
         compiled.check_arguments(arguments)
+        transaction.identity = IdentityRead.unpacked(call.identity).identity
         value = self._execution.run(compiled, transaction, arguments, FunctionStatistics())
         self.store.feed(transaction)
         return value
@@ -304,15 +323,17 @@ class Runner:
             snapshot, function=call.path, seconds_limit=limit, is_read_only=True
         )
         transaction.moment = moment or transaction.moment
+        transaction.identity = call.caller.identity
         arguments = call.own_arguments()
         return self._execution.run(call.compiled, transaction, arguments, FunctionStatistics())
 
     def _cached(self, call: Call, snapshot: Snapshot) -> Any:
-        key = _key_of(call)
-        known = self.cache.find(key, snapshot)
-        if known is not None:
-            return unpack(known)
+        for key in _cache_keys(call):
+            known = self.cache.find(key, snapshot)
+            if known is not None:
+                return unpack(known)
         value, transaction = self._run_query(call, snapshot, None)
+        key = _key_of(call, by_identity=transaction.observed_identity)
         if not transaction.observed_time and self.cache.wants(key):
             intervals = frozenset(transaction.reads.intervals())
             if len(intervals) <= _INTERVALS_MAX:
@@ -347,12 +368,29 @@ class Runner:
                 error = raised
             intervals = frozenset(transaction.reads.intervals())
             return Evaluation(
-                result, error, intervals, transaction.journal, transaction.observed_time
+                result,
+                error,
+                intervals,
+                transaction.journal,
+                transaction.observed_time,
+                transaction.observed_identity,
             )
 
-        return _key_of(call), evaluate
+        if call.caller.identity is None:
+            return _key_of(call, by_identity=False), evaluate
+        shared = partial(self._evaluated_once.evaluate, _key_of(call, by_identity=False), evaluate)
+        return _key_of(call, by_identity=True), shared
 
 
-def _key_of(call: Call) -> Hashable:
-    """What makes a query distinct: the function itself and its arguments."""
-    return (call.compiled.function, call.packed)
+def _key_of(call: Call, *, by_identity: bool) -> Hashable:
+    """What makes a query distinct: the function itself, its arguments, and perhaps who calls."""
+    key = (call.compiled.function, call.packed)
+    return (*key, call.caller.fingerprint) if by_identity and call.caller.identity else key
+
+
+def _cache_keys(call: Call) -> tuple[Hashable, ...]:
+    """Where the result of a call may be: a run that did not ask who calls holds for everybody."""
+    for_all = _key_of(call, by_identity=False)
+    if call.caller.identity is None:
+        return (for_all,)
+    return _key_of(call, by_identity=True), for_all

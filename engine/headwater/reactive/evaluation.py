@@ -16,6 +16,7 @@ class Evaluation(NamedTuple):
         intervals: Everything that the outcome depends on.
         journal: Cursor at which its page ended, for the next run.
         observed_time: Whether it asked for the time or for randomness; others have their own.
+        observed_identity: Whether it asked who calls.
     """
 
     result: bytes | None
@@ -23,6 +24,7 @@ class Evaluation(NamedTuple):
     intervals: frozenset[Interval]
     journal: str | None
     observed_time: bool = False
+    observed_identity: bool = False
 
     def gives_the_same_as(self, other: "Evaluation") -> bool:
         """Whether a subscriber could not tell the two apart."""

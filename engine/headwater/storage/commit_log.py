@@ -43,11 +43,13 @@ class RecordedCall(NamedTuple):
         packed: Its arguments by parameter, packed.
         now_ms: Its time, ms since the epoch.
         seed: 64 bits that its ids and its randomness were made from.
+        identity: Who called, packed; empty for nobody.
     """
 
     packed: bytes
     now_ms: float
     seed: int
+    identity: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ def _origin_of(facts: dict[str, Any]) -> Origin:
         request_id=facts.pop("request_id", ""),
         identity=facts.pop("identity", None),
         details=facts,
-        call=None if call is None else RecordedCall._make(call),
+        call=None if call is None else RecordedCall(*call),
     )
 
 

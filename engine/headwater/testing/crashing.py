@@ -30,6 +30,7 @@ class Crashing(Opened):
     def _open_again(self, directory: Path) -> None:
         application, limits, clock = self.application, self._store.limits, self._store.clock
         observer, remove = self._store.observer, self._remove_copy
+        options = self._services.options
         self._end()
         if remove is not None:
             remove()
@@ -47,6 +48,7 @@ class Crashing(Opened):
             application,
             limits=limits,
             clock=clock,
+            options=options,
             build="wait",
             progress=None,
         )

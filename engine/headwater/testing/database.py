@@ -1,11 +1,13 @@
 """Throw-away databases, on which time and randomness are set by hand."""
 
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
 from headwater.database import Database
 from headwater.functions.modules import collect
 from headwater.limits import DEFAULT_LIMITS, Limits
+from headwater.services.services import ServiceOptions
 from headwater.testing.clock import ManualClock
 from headwater.testing.crashing import Crashing
 from headwater.verbs.opened import make
@@ -28,6 +30,7 @@ def database(
     seed: int = 0,
     clock: ManualClock | None = None,
     limits: Limits | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> ThrowAwayDatabase:
     """Open a throw-away database: ``with testing.database(chat) as db: ...``.
 
@@ -39,6 +42,7 @@ def database(
         seed: Of the randomness of a new clock; of no use together with ``clock``.
         clock: A clock to share with others; one that stands at the beginning of 2024 by default.
         limits: Bounds on documents, functions and transactions.
+        env: Settings that functions read; none by default.
 
     Raises:
         DeclarationError: The modules declare something that cannot work.
@@ -50,4 +54,5 @@ def database(
         durability="none",
         limits=limits or DEFAULT_LIMITS,
         clock=clock or ManualClock(seed=seed),
+        options=ServiceOptions(env=env or {}),
     )

@@ -104,6 +104,7 @@ class AuditVerbs(Opened):
             limits=self._store.limits,
             clock=self._store.clock,
             progress=progress,
+            options=self._services.options,
             fill=fill,
         )
 

@@ -18,6 +18,7 @@ from headwater.limits import Limits
 from headwater.reactive.reactor import Reactor
 from headwater.schema.compile import compile_checker
 from headwater.schema.json_form import to_json
+from headwater.services.services import ServiceOptions, Services
 from headwater.sharing import release
 from headwater.storage.environment import Environment
 from headwater.storage.registry import notice_forks
@@ -43,13 +44,14 @@ class Opened:
         path: The directory.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is of its own, and given by name
         self,
         environment: Environment,
         application: Application,
         *,
         limits: Limits,
         clock: Clock,
+        options: ServiceOptions,
         build: Build,
         progress: Report | None,
     ) -> None:
@@ -58,6 +60,7 @@ class Opened:
         self._runner = Runner(self._store, application)
         self._actor = Actor(self._runner, lambda: self.aio)
         self._reactor = Reactor(self._store)
+        self._services = Services(self._runner, options)
         self._projector = Projector(self._store, application.projections)
         self._beacon = Beacon(environment.path)
         self._beacon_lock = threading.Lock()
@@ -70,6 +73,7 @@ class Opened:
         notice_forks(self)
         try:
             self._deploy(build, progress)
+            self._services.start()
         except BaseException:
             self._end()
             raise
@@ -91,18 +95,21 @@ class Opened:
 
     def _deploy(self, build: Build, progress: Report | None) -> None:
         """Bring the stored tables in line with the declared ones."""
-        from headwater.transactions.deployment import DeclaredTable, deploy
+        from headwater.transactions.declared_table import DeclaredTable
+        from headwater.transactions.deployment import deploy
         from headwater.transactions.index_building import build_indexes
 
         declared: list[DeclaredTable] = []
         nesting = self._store.limits.nesting
         for name, validator in self.application.documents.items():
             check = compile_checker(validator, self._runner.tables, nesting=nesting)
-            indexes = self.application.tables[name].indexes.values()
-            definitions = [index.definition for index in indexes]
+            table = self.application.tables[name]
+            definitions = [index.definition for index in table.indexes.values()]
             schema = to_json(validator)
-            declared.append(DeclaredTable(name, schema, definitions, check))
+            declared.append(DeclaredTable(name, schema, definitions, check, table.table_number))
             self._store.rules.declare(name, schema, check)
+        stored = self._services.tables.stored(self._store.catalog)
+        declared += [table for table in stored if table.name not in self.application.tables]
         deploy(self._store, declared, progress=progress)
         self._projector.deploy()
         if build == "wait":
@@ -166,6 +173,7 @@ class Opened:
         if self._is_closed:
             return
         self._is_closed = True
+        self._services.close()
         self._actor.close()
         self._reactor.close()
         self._beacon.close()
@@ -183,6 +191,7 @@ class Opened:
     def after_fork_in_child(self) -> None:
         """Refuse all further use. What a lost thread may have locked is not touched any more."""
         self._is_closed = True
+        self._services.after_fork_in_child()
         self._reactor.after_fork_in_child()
         self._aio = None
         self._beacon_lock = threading.Lock()
@@ -212,6 +221,7 @@ def make(  # noqa: PLR0913 - each option is of its own, and given by name
     durability: Literal["full", "none"],
     limits: Limits,
     clock: Clock,
+    options: ServiceOptions,
     build: Build = "wait",
     progress: Report | None = None,
     fill: Callable[[WriteTransaction], None] | None = None,
@@ -225,6 +235,7 @@ def make(  # noqa: PLR0913 - each option is of its own, and given by name
         durability: As for `open`, and so are limits, clock, build and progress.
         limits: Its bounds.
         clock: Its time and randomness.
+        options: What concerns its services.
         build: When new indexes are filled.
         progress: Told about the steps that take long.
         fill: Writes what is to be in an empty database before anything else is done with it.
@@ -242,7 +253,13 @@ def make(  # noqa: PLR0913 - each option is of its own, and given by name
         if fill is not None:
             environment.run_write(fill)
         return kind(
-            environment, application, limits=limits, clock=clock, build=build, progress=progress
+            environment,
+            application,
+            limits=limits,
+            clock=clock,
+            options=options,
+            build=build,
+            progress=progress,
         )
     except BaseException:
         environment.close()

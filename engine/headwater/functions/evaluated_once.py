@@ -1,0 +1,45 @@
+"""Runs of one query for several identities, of which none needs more than one."""
+
+import threading
+from collections.abc import Hashable
+
+from headwater.reactive.evaluation import Evaluate, Evaluation
+from headwater.tables.snapshot import Snapshot
+
+
+class EvaluatedOnce:
+    """What queries gave on the newest snapshot, for those that did not ask who calls.
+
+    Live queries of different identities are different queries, because a run may ask who calls that
+    did not ask before. As long as it does not, one run per snapshot serves all of them.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ts = -1
+        self._known: dict[Hashable, Evaluation] = {}
+
+    def evaluate(
+        self, key: Hashable, evaluate: Evaluate, snapshot: Snapshot, journal: str | None
+    ) -> Evaluation:
+        """Run a query, unless it was run on the snapshot and gave the same for everybody.
+
+        Args:
+            key: What makes the query distinct, whoever calls.
+            evaluate: Runs it.
+            snapshot: The snapshot.
+            journal: Of its run before.
+        """
+        with self._lock:
+            known = self._known.get((key, journal)) if self._ts == snapshot.ts else None
+        if known is not None:
+            return known
+        evaluation = evaluate(snapshot, journal)
+        if not (evaluation.observed_identity or evaluation.observed_time):
+            with self._lock:
+                if snapshot.ts > self._ts:
+                    self._ts = snapshot.ts
+                    self._known.clear()
+                if snapshot.ts == self._ts:
+                    self._known[key, journal] = evaluation
+        return evaluation

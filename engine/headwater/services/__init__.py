@@ -1,0 +1,1 @@
+"""What a backend needs beside its tables, each built from tables, transactions and functions."""

@@ -1,0 +1,70 @@
+"""The tables of the services: by name, and imported when one is first used."""
+
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, Final
+
+from headwater.schema.annotations import document_validator
+from headwater.schema.compile import compile_checker
+from headwater.schema.explain import TableNumbers
+from headwater.schema.json_form import to_json
+from headwater.schema.tables import Table, table_of
+from headwater.tables.catalog import Catalog
+from headwater.transactions.declared_table import DeclaredTable
+
+_PLACES: Final[Mapping[str, str]] = MappingProxyType({})
+"""Module and class of each table, by its name."""
+
+
+class ServiceTables:
+    """The declarations of one database's service tables.
+
+    Args:
+        tables: How the database numbers its tables, for the checks of ids.
+        nesting: Levels of lists and dicts that a field may have.
+    """
+
+    def __init__(self, tables: TableNumbers, *, nesting: int) -> None:
+        self._tables = tables
+        self._nesting = nesting
+        self._known: dict[str, DeclaredTable] = {}
+
+    def find(self, name: str) -> DeclaredTable | None:
+        """The declaration of a service's table, None for the name of any other."""
+        if name not in self._known and name in _PLACES:
+            self._known[name] = self._declare(_load(_PLACES[name]))
+        return self._known.get(name)
+
+    def stored(self, catalog: Catalog) -> Iterator[DeclaredTable]:
+        """The declarations of those that a database has already."""
+        for table in catalog:
+            declared = self.find(table.name) if table.is_service else None
+            if declared is not None:
+                yield declared
+
+    def _declare(self, table: type[Table[Any]]) -> DeclaredTable:
+        validator = document_validator(
+            table.document_type,
+            where=f"table {table.table_name!r}",
+            table_name_of=_name_of,
+        )
+        return DeclaredTable(
+            table.table_name,
+            to_json(validator),
+            [index.definition for index in table.indexes.values()],
+            compile_checker(validator, self._tables, nesting=self._nesting),
+            table.table_number,
+        )
+
+
+def _load(place: str) -> type[Table[Any]]:
+    module, _, name = place.partition(":")
+    table: type[Table[Any]] = getattr(import_module(module), name)
+    return table
+
+
+def _name_of(owner: Any) -> str | None:
+    table = table_of(owner) or owner
+    name: Callable[[], None] | str | None = getattr(table, "table_name", None)
+    return name if isinstance(name, str) else None
