@@ -25,6 +25,10 @@ class Clock(Protocol):
         """64 unpredictable bits."""
         ...
 
+    def secret(self, count: int) -> bytes:
+        """Bytes that nobody can guess, for keys and tokens."""
+        ...
+
 
 class SystemClock:
     """The clock and the randomness of the operating system."""
@@ -37,3 +41,7 @@ class SystemClock:
     def seed(self) -> int:
         """64 unpredictable bits."""
         return int.from_bytes(os.urandom(8), "big")
+
+    def secret(self, count: int) -> bytes:
+        """Bytes that nobody can guess, for keys and tokens."""
+        return os.urandom(count)

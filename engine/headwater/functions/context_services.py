@@ -47,7 +47,8 @@ class ContextServices(Protocol):
 class _NoServices:
     """Where there is a runner and no open database, as in tests of the floors below."""
 
-    env: Final = Configuration({})
+    def __init__(self) -> None:
+        self.env: Configuration = Configuration({})
 
 
 NO_SERVICES: Final[ContextServices] = _NoServices()

@@ -106,10 +106,10 @@ def acting_as(identity: Identity | None) -> Generator[None]:
     Raises:
         ArgumentError: It is no `Identity`.
     """
-    if identity is not None and not isinstance(identity, Identity):
+    given: object = identity
+    if given is not None and not isinstance(given, Identity):
         raise ArgumentError(
-            f"hw.acting_as({identity!r}): expected an hw.Identity or None, got "
-            f"{type(identity).__name__}"
+            f"hw.acting_as({given!r}): expected an hw.Identity or None, got {type(given).__name__}"
         )
     token = _current.set(identity)
     try:

@@ -21,6 +21,9 @@ class StandingClock:
     def seed(self) -> int:
         return 7
 
+    def secret(self, count: int) -> bytes:
+        return bytes(count)
+
 
 def opened() -> list[hw.Database]:
     return [
