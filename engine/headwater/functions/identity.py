@@ -9,7 +9,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from headwater.errors import ArgumentError
 from headwater.storage.codec import pack, unpack
@@ -106,7 +106,7 @@ def acting_as(identity: Identity | None) -> Generator[None]:
     Raises:
         ArgumentError: It is no `Identity`.
     """
-    given: object = identity
+    given = cast("object", identity)
     if given is not None and not isinstance(given, Identity):
         raise ArgumentError(
             f"hw.acting_as({given!r}): expected an hw.Identity or None, got {type(given).__name__}"
