@@ -691,3 +691,54 @@ def test_a_fork_waits_for_the_writer_of_another_thread(tmp_path, run) -> None:
     )
 
     assert output == "0\n"
+
+
+def test_a_fork_waits_until_the_writer_of_another_thread_has_looked_around(tmp_path, run) -> None:
+    """After its commit it asks LMDB how the file stands.
+
+    Whoever is inside LMDB at the fork is inside for ever in the child, where closing waits for it.
+    """
+    output = run(
+        """
+        import threading
+        from headwater.storage.engine import open_engine
+        looks, go_on, looked = threading.Event(), threading.Event(), threading.Event()
+        class Engine:
+            def __init__(self, path, options):
+                self.real = open_engine(path, options)
+            def info(self):
+                found = self.real.info()
+                if threading.current_thread() is not threading.main_thread():
+                    looks.set()
+                    go_on.wait()
+                    looked.set()
+                return found
+            def __getattr__(self, name):
+                return getattr(self.real, name)
+        environment = Environment.open(path, engine=Engine)
+        def write():
+            with environment.write() as transaction:
+                transaction.put(Database.DOCUMENTS, b"k", b"1")
+        thread = threading.Thread(target=write)
+        thread.start()
+        looks.wait()
+        real = environment._writer
+        class Watched:
+            def acquire(self, timeout):
+                if real.acquire(blocking=False):
+                    return True
+                go_on.set()
+                return real.acquire(timeout=timeout)
+            release = real.release
+        environment._writer = Watched()
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0 if looked.is_set() else 1)
+        go_on.set()
+        print(os.waitpid(pid, 0)[1])
+        thread.join()
+        """,
+        tmp_path / "db",
+    )
+
+    assert output == "0\n"

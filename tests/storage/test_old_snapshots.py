@@ -6,6 +6,7 @@ Method: a clock moved by hand, commits that let the file grow, and a child that 
 import logging
 import threading
 
+import lmdb
 import pytest
 
 import headwater as hw
@@ -157,11 +158,30 @@ def test_a_table_of_readers_is_read_without_those_that_rest() -> None:
     assert _readers_in("(no active readers)\n") == []
 
 
-def test_what_is_looked_at_already_is_not_looked_at_twice(opened, clock, caplog) -> None:
-    with opened.read():
-        clock.seconds += 11
-        with opened._looking:
+def test_who_handles_a_warning_may_write(opened, clock, caplog) -> None:
+    """No lock is held meanwhile, and what is told of already is not told of again."""
+
+    class Writing(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
             write(opened)
-        assert told(caplog) == []
-        write(opened)
-        assert len(told(caplog)) == 1
+
+    writing = Writing()
+    logging.getLogger("headwater").addHandler(writing)
+    try:
+        with opened.read():
+            clock.seconds += 11
+            write(opened)
+            assert len(told(caplog)) == 1
+    finally:
+        logging.getLogger("headwater").removeHandler(writing)
+
+
+def test_an_error_of_a_look_is_none_of_the_commit(opened, clock, monkeypatch) -> None:
+    def fail(*_: object) -> list[str]:
+        raise lmdb.Error("injected")
+
+    monkeypatch.setattr(opened._old, "look", fail)
+    write(opened)
+
+    with opened.read() as snapshot:
+        assert snapshot.count(Database.META) > 0

@@ -44,7 +44,7 @@ class _Foreign(NamedTuple):
 
 
 class OldSnapshots:
-    """Watches the snapshots of one environment. Used by one thread at a time.
+    """Watches the snapshots of one environment. Looks with the environment's lock of writers.
 
     Args:
         path: The directory, for messages.
@@ -72,8 +72,8 @@ class OldSnapshots:
         readers: "Mapping[ref[ReadTransaction], float]",
         environment: "lmdb.Environment",
         now: float,
-    ) -> None:
-        """Tell of the snapshots of this process that have become old.
+    ) -> list[str]:
+        """Warnings of the snapshots of this process that have become old.
 
         Args:
             readers: Open snapshots, and when each began.
@@ -86,7 +86,8 @@ class OldSnapshots:
             self._marks.append(_Mark(info["last_txnid"], info["last_pgno"]))
         latest = now - self._seconds
         if not any(began < latest or began == inf for began in list(readers.values())):
-            return
+            return []
+        warnings: list[str] = []
         for reference, began in list(readers.items()):
             snapshot = reference()
             if snapshot is None or snapshot in self._told:
@@ -94,10 +95,11 @@ class OldSnapshots:
             purpose, since = self._long.get(snapshot, ("", began))
             if since < latest:
                 self._told.add(snapshot)
-                self._tell(snapshot, purpose, now - since, environment)
+                warnings += self._warnings_of(snapshot, purpose, now - since, environment)
+        return warnings
 
-    def look_at_others(self, environment: "lmdb.Environment", now: float, own: int) -> None:
-        """Tell of snapshots of other processes that were there at earlier looks already.
+    def look_at_others(self, environment: "lmdb.Environment", now: float, own: int) -> list[str]:
+        """Warnings of snapshots of other processes that were there at earlier looks already.
 
         Args:
             environment: Where they are open.
@@ -110,42 +112,40 @@ class OldSnapshots:
             one: self._others.get(one, now) for one in found if one.transaction < newest
         }
         self._others_told &= self._others.keys()
+        warnings: list[str] = []
         for one, since in self._others.items():
             if now - since > self._seconds and one not in self._others_told:
                 self._others_told.add(one)
-                self._tell_of_other(one, now - since, environment)
+                warnings.append(self._warning_of_other(one, now - since, environment))
+        return warnings
 
-    def _tell(
+    def _warnings_of(
         self,
         snapshot: ReadTransaction,
         purpose: str,
         age: float,
         environment: "lmdb.Environment",
-    ) -> None:
+    ) -> list[str]:
         transaction = snapshot.transaction_id()
         if transaction is None:
-            return  # it was closed in this moment
+            return []  # it was closed in this moment
         cost = self._cost(transaction, environment)
         if purpose:
             what = f"{purpose} has kept a snapshot open for {age:.0f} s"
-            _warn(f"{self._path}: {what}", cost, "it is given back when that ends")
-            return
+            return [f"{self._path}: {what}, and {cost}; it is given back when that ends"]
         what = f"a snapshot{_in_words(snapshot.place)} has been open for {age:.0f} s"
-        _warn(
-            f"{self._path}: {what}",
-            cost,
-            "close it, or read in shorter steps; it is taken away after "
-            f"{self._taken_away_seconds:g} s (limit snapshot_seconds)",
-        )
+        limit = f"{self._taken_away_seconds:g} s (limit snapshot_seconds)"
+        end = f"close it, or read in shorter steps; it is taken away after {limit}"
+        return [f"{self._path}: {what}, and {cost}; {end}"]
 
-    def _tell_of_other(self, one: _Foreign, age: float, environment: "lmdb.Environment") -> None:
+    def _warning_of_other(self, one: _Foreign, age: float, environment: "lmdb.Environment") -> str:
         names = {member.pid: member.program for member in members(self._path)}
         program = f" ({names[one.pid]})" if one.pid in names else ""
-        _warn(
+        cost = self._cost(one.transaction, environment)
+        return (
             f"{self._path}: process {one.pid}{program} has had a snapshot open for {age:.0f} s or "
-            "more",
-            self._cost(one.transaction, environment),
-            "look whether it is stopped or hangs; if it ends, its snapshot ends too",
+            f"more, and {cost}; look whether it is stopped or hangs; if it ends, its snapshot ends "
+            "too"
         )
 
     def _cost(self, transaction: int, environment: "lmdb.Environment") -> str:
@@ -162,10 +162,13 @@ class OldSnapshots:
         return f"the space of what {commits} commits have replaced cannot be reused{growth}"
 
 
-def _warn(what: str, cost: str, end: str) -> None:
-    import logging
+def warn(warnings: list[str]) -> None:
+    """Put warnings into the log of the program."""
+    if warnings:
+        import logging
 
-    logging.getLogger("headwater").warning("%s, and %s; %s", what, cost, end)
+        for warning in warnings:
+            logging.getLogger("headwater").warning("%s", warning)
 
 
 def _in_words(place: Place | None) -> str:

@@ -29,7 +29,7 @@ from headwater.storage.engine import Engine, EngineOptions, open_handles
 from headwater.storage.failures import MapFullError, translate
 from headwater.storage.forks import DRAIN_SECONDS, Begin, RestingAtForks
 from headwater.storage.format import DATA_NAME
-from headwater.storage.old_snapshots import OldSnapshots
+from headwater.storage.old_snapshots import OldSnapshots, warn
 from headwater.storage.precheck import check_data_file
 from headwater.storage.registry import identity_of
 from headwater.storage.taken_away import (
@@ -83,7 +83,6 @@ class SupervisedEngine(RestingAtForks):
         self._old = OldSnapshots(
             path, seconds=snapshot_warning_seconds, taken_away_seconds=snapshot_seconds
         )
-        self._looking = threading.Lock()
         self._options = options
         self._engine = engine
         self._snapshot_seconds = snapshot_seconds
@@ -208,7 +207,7 @@ class SupervisedEngine(RestingAtForks):
 
     def end_write(self, transaction: "lmdb.Transaction[bytes]", *, commit: bool) -> None:
         """Commit or abort, and release the locks."""
-        is_check_due = False
+        warnings: list[str] = []
         try:
             if commit:
                 transaction.commit()
@@ -216,28 +215,30 @@ class SupervisedEngine(RestingAtForks):
                 is_check_due = self._commits % COMMITS_PER_READER_CHECK == 0
                 if is_check_due:
                     self._lmdb.reader_check()
+                warnings = self._look_at_snapshots(with_others=is_check_due)
             else:
                 transaction.abort()
         except lmdb.Error as error:
             raise self._commit_failure(error) from error
         finally:
             self._release_writer()
-        if commit:
-            self._look_at_snapshots(with_others=is_check_due)
+        # Without a lock, as what handles them is not ours and may take long, or write.
+        warn(warnings)
 
-    def _look_at_snapshots(self, *, with_others: bool) -> None:
-        """Tell of old snapshots of this process, and of others. Holds no lock of writers."""
-        if not self._looking.acquire(blocking=False):
-            return
+    def _look_at_snapshots(self, *, with_others: bool) -> list[str]:
+        """What there is to tell of old snapshots of this process, and of others.
+
+        With the lock of writers, which a fork waits for: a child that was made in the middle of a
+        call into LMDB would wait for the end of that call when it closes the file.
+        """
         try:
             now = self._monotonic()
-            self._old.look(self.readers, self._lmdb, now)
+            warnings = self._old.look(self.readers, self._lmdb, now)
             if with_others:
-                self._old.look_at_others(self._lmdb, now, os.getpid())
+                warnings += self._old.look_at_others(self._lmdb, now, os.getpid())
         except lmdb.Error:
-            pass  # the file was closed in this moment, or is opened anew
-        finally:
-            self._looking.release()
+            return []  # which must not look like the failure of a commit that has happened
+        return warnings
 
     def after_fork_in_child(self) -> None:
         """Refuse all further use; let the child open the directory anew where that is safe.
