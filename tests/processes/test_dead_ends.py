@@ -52,3 +52,19 @@ def test_an_event_loop_that_closes_at_the_wrong_moment_does_not_stop_the_committ
         call = db._runner.call("mutation", application.bump, (), {"writer": "loop", "name": "n"})
         db._runner.request(call, lambda _: completions.add(None))
         assert db.mutate(application.bump, writer="thread", name="n") == 2
+
+
+def test_a_fork_is_given_way_before_each_batch_on_every_thread(path, monkeypatch) -> None:
+    """Or it would wait in vain for a turn that a busy committer takes again at once."""
+    with hw.open(path, modules=[application]) as db:
+        committer, given = db._store.committer, []
+        monkeypatch.setattr(
+            db._store.environment, "give_way", lambda: given.append(committer.turn.locked())
+        )
+        db.mutate(application.bump, writer="here", name="n")
+        assert given == [False]
+        call = db._runner.call("mutation", application.bump, (), {"writer": "there", "name": "n"})
+        db._runner.request(call, lambda _: None)
+        committer.call(lambda: None)
+        assert given[0:2] == [False, False]
+        assert set(given) == {False}

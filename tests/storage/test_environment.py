@@ -742,3 +742,135 @@ def test_a_fork_waits_until_the_writer_of_another_thread_has_looked_around(tmp_p
     )
 
     assert output == "0\n"
+
+
+def test_a_fork_waits_for_a_batch_that_is_between_two_of_its_snapshots(tmp_path, run) -> None:
+    """While it is flushed none is open, and the next one is begun by the time of the fork."""
+    output = run(
+        """
+        import threading
+        environment = Environment.open(path)
+        made, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+        class Turn:
+            def __init__(self):
+                self.lock, self.tries = threading.Lock(), 0
+            def acquire(self, timeout):
+                self.tries += 1
+                if self.tries == 2:
+                    go_on.set()
+                return self.lock.acquire(timeout=timeout)
+            def release(self):
+                self.lock.release()
+        class Batches:
+            turn = Turn()
+            def is_made_here(self):
+                return threading.current_thread() is not threading.main_thread()
+        environment.batches = batches = Batches()
+        def make():
+            with batches.turn.lock:
+                made.set()
+                go_on.wait()
+                environment.read().close()
+                ended.set()
+        thread = threading.Thread(target=make)
+        thread.start()
+        made.wait()
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0 if ended.is_set() else 1)
+        go_on.set()
+        print(os.waitpid(pid, 0)[1])
+        thread.join()
+        environment.close()
+        """,
+        tmp_path / "db",
+    )
+
+    assert output == "0\n"
+
+
+def test_a_fork_lets_a_batch_go_on_that_a_snapshot_waits_for(tmp_path, run) -> None:
+    """Who makes it gets the turn only while the fork waits: else the fork is always the first."""
+    output = run(
+        """
+        import threading
+        environment = Environment.open(path)
+        turn, begun, waits = threading.Lock(), threading.Event(), threading.Event()
+        class Batches:
+            def __init__(self):
+                self.turn = turn
+            def is_made_here(self):
+                return False
+        environment.batches = Batches()
+        def make():
+            snapshot = environment.read()
+            begun.set()
+            waits.wait()
+            with turn:
+                snapshot.close()
+        thread = threading.Thread(target=make)
+        thread.start()
+        begun.wait()
+        wait = environment.drained.wait
+        def watched(seconds):
+            if not turn.locked():
+                waits.set()
+            return wait(seconds)
+        environment.drained.wait = watched
+        pid = os.fork()
+        if pid == 0:
+            Environment.open(path)  # refused if a snapshot was open
+            os._exit(0)
+        waits.set()
+        print(os.waitpid(pid, 0)[1])
+        thread.join()
+        environment.close()
+        """,
+        tmp_path / "db",
+    )
+
+    assert output == "0\n"
+
+
+def test_who_makes_batches_lets_a_fork_have_the_turn_first(tmp_path, run) -> None:
+    output = run(
+        """
+        import threading
+        from headwater.storage import forks
+        forks._SLICE_SECONDS = 50
+        environment = Environment.open(path)
+        environment.give_way()  # to nobody
+        asks, gives, gave = threading.Event(), threading.Event(), []
+        class Turn:
+            lock = threading.Lock()
+            def acquire(self, timeout):
+                asks.set()
+                gives.wait()
+                return self.lock.acquire(timeout=timeout)
+            def release(self):
+                self.lock.release()
+        class Batches:
+            turn = Turn()
+            def is_made_here(self):
+                return False
+        environment.batches = batches = Batches()
+        wait = environment._has_turn.wait
+        environment._has_turn.wait = lambda seconds: (gives.set(), wait(seconds))
+        def make():
+            asks.wait()
+            environment.give_way()
+            gave.append(batches.turn.lock.locked() or environment._at_fork is None)
+        thread = threading.Thread(target=make)
+        thread.start()
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+        thread.join()
+        print(gave)
+        environment.close()
+        """,
+        tmp_path / "db",
+    )
+
+    assert output == "[True]\n"

@@ -88,6 +88,7 @@ class RestingAtForks:
         self._writer_thread = 0
         self._fork = threading.Lock()
         self._at_fork: _AtFork | None = None
+        self._has_turn = threading.Event()
 
     def before_fork(self) -> None:
         """Come to rest: no new snapshots, no young ones, no batch and no write transaction.
@@ -95,6 +96,7 @@ class RestingAtForks:
         Snapshots of some age are somebody's who keeps them, and not waited for.
         """
         self._fork.acquire()
+        self._has_turn.clear()
         thread, begin, turn = threading.get_ident(), self._begin, None
         self._at_fork = _AtFork(thread, begin, turn, has_writer=False)
         if self._is_usable(begin):
@@ -122,6 +124,14 @@ class RestingAtForks:
             fork.turn.release()
         self._fork.release()
 
+    def give_way(self) -> None:
+        """Let a fork that is under way have the turn, before the next batch takes it.
+
+        A lock goes to who asks for it next, and that is seldom who has been waiting for it.
+        """
+        if self._at_fork is not None:
+            self._has_turn.wait(_SLICE_SECONDS)
+
     def _refuse_after_fork(self) -> bool:
         """Make the child refuse all use. Returns whether no write was under way."""
         fork, self._at_fork = self._at_fork, None
@@ -133,16 +143,21 @@ class RestingAtForks:
         """Wait for the end of young snapshots, within bounds. Returns the turn if it was had.
 
         Some end only after a batch, which needs snapshots itself. So these go on for as long as
-        others wait for them, and nobody else begins anything.
+        others wait for them, and nobody else begins anything. While a batch is under way nothing
+        is at rest, even if no snapshot is open: it may be between two of its own.
         """
         young = self._monotonic() - DRAIN_SECONDS
         turn = None if self.batches is None or self.batches.is_made_here() else self.batches.turn
         for _ in range(_SLICES):
-            has_turn = turn is not None and turn.acquire(timeout=_SLICE_SECONDS)
-            if self._wait_for_snapshots(lambda started: young <= started < inf, _SLICE_SECONDS):
-                return turn if has_turn else None
-            if has_turn and turn is not None:
-                turn.release()
+            if turn is None or turn.acquire(timeout=_SLICE_SECONDS):
+                self._has_turn.set()
+                if self._wait_for_snapshots(lambda started: young <= started < inf, 0):
+                    return turn
+                self._has_turn.clear()
+                if turn is not None:
+                    turn.release()
+            # Without the turn, which whoever makes the batch would not get in between.
+            self._wait_for_snapshots(lambda started: young <= started < inf, _SLICE_SECONDS)
         return None
 
     def _wait_for_snapshots(self, is_awaited: Callable[[float], bool], seconds: float) -> bool:

@@ -176,6 +176,7 @@ class Committer:
         self._check_process()
         if self._is_busy or self._lonely < _LONELY or self.turn.locked():
             return False
+        self._host.environment.give_way()
         with self.turn:  # not acquire(): Ctrl-C may come between that and the next statement
             if self._is_closed:
                 return False
@@ -268,6 +269,7 @@ class Committer:
     def _loop(self) -> None:
         while True:
             requests, jobs, is_last = self._take()
+            self._host.environment.give_way()
             with self.turn:
                 if requests:
                     self._carried = self._commit_group(requests)
