@@ -243,15 +243,17 @@ input()
 
 def test_one_who_joined_into_a_full_pipe_is_watched(beacons, tmp_path, start, monkeypatch) -> None:
     monkeypatch.setattr(wake, "_COMMITTED", b"\x01" * 65536)
-    busy, go_on, died = threading.Event(), threading.Event(), threading.Event()
-    beacons().listen(lambda: (busy.set(), go_on.wait()), on_death=died.set)
+    busy, go_on, died = threading.Semaphore(0), threading.Event(), threading.Event()
+    beacons().listen(lambda: (busy.release(), go_on.wait()), on_death=died.set)
     speaker = beacons()
     speaker.notify()
-    busy.wait()
+    busy.acquire()
     speaker.notify()
     child = start(JOINING, tmp_path)
     assert child.stdout.readline() == "1\n"
     go_on.set()
+    assert busy.acquire(timeout=60), "the full pipe was read, and looked who is there"
+    assert not died.is_set()
     child.kill()
     assert died.wait(60)
 
