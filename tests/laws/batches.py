@@ -17,8 +17,8 @@ from headwater.transactions import committer
 from headwater.transactions.batch import Batch
 from headwater.transactions.commit_request import CommitRequest
 
-WAIT_SECONDS = 10
-"""A bound on what comes at once, so that a failure ends."""
+WAIT_SECONDS = 60
+"""A bound on what comes at once, so that a failure ends; far from what a slow machine takes."""
 
 
 class Held:

@@ -24,7 +24,7 @@ def test_a_fork_while_another_thread_opens_a_database_does_not_stop_the_child(pa
         opening.wait()
         child = os.fork()
         if not child:
-            signal.alarm(20)
+            signal.alarm(60)
             with hw.open(path, modules=[application]) as db:
                 say(db.mutate(application.bump, writer="child", name="n"))
             os._exit(0)

@@ -163,7 +163,7 @@ live.next()
 def in_child(function):
     child = os.fork()
     if not child:
-        signal.alarm(20)
+        signal.alarm(60)
         try:
             function()
         except BaseException as error:
@@ -197,7 +197,7 @@ def test_an_open_database_is_refused_in_a_forked_child(path, start, use) -> None
         FORKING
         + f"""
 in_child(lambda: {use})
-say(db.mutate(application.bump, writer="parent", name="n"), live.next(20))
+say(db.mutate(application.bump, writer="parent", name="n"), live.next(60))
 db.close()
 """,
         path,
@@ -218,7 +218,7 @@ db.close()
 db = hw.open(path, modules=[application])
 in_child(lambda: db.watch(application.counters))
 in_child(lambda: db.aio)
-say(db.watch(application.counters).next(20))
+say(db.watch(application.counters).next(60))
 """,
         path,
     )
@@ -233,7 +233,7 @@ def test_asyncio_verbs_are_refused_in_a_forked_child(path, start) -> None:
         + """
 import asyncio
 async def main():
-    await asyncio.wait_for(db.aio.mutate(application.bump, writer="child", name="n"), 15)
+    await asyncio.wait_for(db.aio.mutate(application.bump, writer="child", name="n"), 60)
 in_child(lambda: asyncio.run(main()))
 say(db.mutate(application.bump, writer="parent", name="n"))
 """,
@@ -275,7 +275,7 @@ def again():
             value = mine.mutate(application.bump, writer="child", name="n")
         say("child", value, mine.verify())
 in_child(again)
-say("live", live.next(20))
+say("live", live.next(60))
 say("parent", db.mutate(application.bump, writer="parent", name="n"), db.verify())
 db.close()
 """,
@@ -293,10 +293,10 @@ def test_a_child_that_just_ends_takes_nothing_along(path, start) -> None:
         + """
 child = os.fork()
 if not child:
-    signal.alarm(20)
+    signal.alarm(60)
     sys.exit(0)
 say(os.waitpid(child, 0)[1])
-say(db.mutate(application.bump, writer="parent", name="n"), live.next(20))
+say(db.mutate(application.bump, writer="parent", name="n"), live.next(60))
 db.close()
 say("closed")
 """,
