@@ -111,7 +111,7 @@ def test_two_who_create_the_same_table_get_one() -> None:
 
 def test_a_loop_that_does_not_end_is_stopped_and_the_others_go_on() -> None:
     with hw.open(
-        None, modules=MODULES, clock=StillClock(), limits=hw.Limits(mutation_seconds=0.05)
+        None, modules=MODULES, clock=StillClock(), limits=hw.Limits(mutation_seconds=0.5)
     ) as db:
         for _ in range(3):
             db.mutate(turns.spin, rounds=0)
@@ -129,7 +129,7 @@ def test_a_loop_that_does_not_end_is_stopped_and_the_others_go_on() -> None:
 
 def test_a_loop_that_swallows_its_end_is_stopped_again() -> None:
     with hw.open(
-        None, modules=MODULES, clock=StillClock(), limits=hw.Limits(mutation_seconds=0.05)
+        None, modules=MODULES, clock=StillClock(), limits=hw.Limits(mutation_seconds=0.5)
     ) as db:
         with Held(db) as held:
             stubborn = held.mutate(turns.spin_stubbornly, times=2)
