@@ -874,3 +874,59 @@ def test_who_makes_batches_lets_a_fork_have_the_turn_first(tmp_path, run) -> Non
     )
 
     assert output == "[True]\n"
+
+
+OPENING = """
+import threading
+from headwater.storage import environment
+from headwater.storage.engine import open_engine
+Environment.open(path).close()
+opening, go_on = threading.Event(), threading.Event()
+def held(function):
+    def hold(*arguments):
+        if threading.current_thread() is not threading.main_thread():
+            opening.set()
+            go_on.wait()
+            {then}
+        return function(*arguments)
+    return hold
+before_fork = Environment.before_fork
+def before(self):
+    if self._writer.acquire(blocking=False):
+        self._writer.release()
+    else:
+        go_on.set()
+    before_fork(self)
+Environment.before_fork = before
+environment.read_newest = held(environment.read_newest) if {is_early} else environment.read_newest
+def work():
+    try:
+        Environment.open(path, engine=open_engine if {is_early} else held(open_engine)).close()
+    except StorageError as error:
+        said.append(str(error).partition(": ")[2])
+said = []
+thread = threading.Thread(target=work)
+thread.start()
+opening.wait()
+for _ in range(2):
+    pid = os.fork()
+    if pid == 0:
+        Environment.open(path).close()
+        os._exit(0)
+    print(os.waitpid(pid, 0)[1])
+go_on.set()
+thread.join()
+print(*said)
+"""
+
+
+@pytest.mark.parametrize("is_early", [True, False], ids=["before LMDB", "inside LMDB"])
+def test_a_fork_while_another_thread_opens_the_database_harms_nobody(
+    tmp_path, run, is_early
+) -> None:
+    assert run(OPENING.format(is_early=is_early, then=""), tmp_path / "db") == "0\n0\n\n"
+
+
+def test_a_fork_may_wait_for_an_opening_that_fails(tmp_path, run) -> None:
+    code = OPENING.format(is_early=False, then='raise StorageError("db: no luck")')
+    assert run(code, tmp_path / "db") == "0\n0\nno luck\n"

@@ -96,8 +96,13 @@ class RestingAtForks:
         Snapshots of some age are somebody's who keeps them, and not waited for.
         """
         self._fork.acquire()
-        self._has_turn.clear()
+        while not self._come_to_rest():
+            pass  # it was opened anew meanwhile, and whoever waited has begun a snapshot
+
+    def _come_to_rest(self) -> bool:
+        """Have everything that the fork needs. Returns False, and has nothing, if it must again."""
         thread, begin, turn = threading.get_ident(), self._begin, None
+        self._has_turn.clear()
         self._at_fork = _AtFork(thread, begin, turn, has_writer=False)
         if self._is_usable(begin):
             self._begin = self._begin_after_fork
@@ -106,22 +111,27 @@ class RestingAtForks:
             timeout=FORK_WAIT_SECONDS
         )
         self._gate.acquire()
-        if self._begin != self._begin_after_fork:  # closed or opened anew meanwhile
-            begin = self._begin
-        self._at_fork = _AtFork(thread, begin, turn, has_writer)
-        if self._is_usable(begin):
-            self._begin = self._begin_after_fork
+        if self._begin == self._begin_after_fork or not self._is_usable(self._begin):
+            begin = begin if self._is_usable(self._begin) else self._begin  # closed meanwhile
+            self._at_fork = _AtFork(thread, begin, turn, has_writer)
+            return True
+        self._give_back(_AtFork(thread, begin, turn, has_writer))
+        return False
+
+    def _give_back(self, fork: _AtFork) -> None:
+        """Release what was acquired for a fork."""
+        self._gate.release()
+        if fork.has_writer:
+            self._writer.release()
+        if fork.turn is not None:
+            fork.turn.release()
 
     def after_fork_in_parent(self) -> None:
         """Go on."""
         fork, self._at_fork = self._at_fork, None
         assert fork is not None, "there was no fork"
         self._begin = fork.begin
-        self._gate.release()
-        if fork.has_writer:
-            self._writer.release()
-        if fork.turn is not None:
-            fork.turn.release()
+        self._give_back(fork)
         self._fork.release()
 
     def give_way(self) -> None:

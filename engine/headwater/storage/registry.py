@@ -49,7 +49,7 @@ def identity_of(directory: Path) -> Identity:
 
 
 def register(identity: Identity, environment: Forkable, directory: Path) -> None:
-    """Claim a directory for this process.
+    """Claim a directory for this process. Of forks it is told once it has said `notice_forks`.
 
     Raises:
         AlreadyOpenError: It is open here.
@@ -61,7 +61,6 @@ def register(identity: Identity, environment: Forkable, directory: Path) -> None
                 "first (LMDB cannot open a file twice in one process)"
             )
         _open[identity] = environment
-        _forkable.add(environment)
 
 
 def unregister(identity: Identity, environment: Forkable) -> None:

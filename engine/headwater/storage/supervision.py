@@ -31,7 +31,7 @@ from headwater.storage.forks import DRAIN_SECONDS, Begin, RestingAtForks
 from headwater.storage.format import DATA_NAME
 from headwater.storage.old_snapshots import OldSnapshots, warn
 from headwater.storage.precheck import check_data_file
-from headwater.storage.registry import identity_of
+from headwater.storage.registry import identity_of, notice_forks
 from headwater.storage.taken_away import (
     FORKED,
     OUTGROWN,
@@ -92,7 +92,9 @@ class SupervisedEngine(RestingAtForks):
         # Held while something outside of transactions uses the file, which must not be closed then.
         self._using = threading.Lock()
         self._begin = self._begin_disconnected
-        self._connect(options.map_size_bytes)
+        with self._writer:  # for which a fork waits: a child cannot close what is half open
+            notice_forks(self)
+            self._connect(options.map_size_bytes)
 
     def read_for_long(self, purpose: str = "a long read") -> ReadTransaction:
         """Begin a snapshot that is not taken away for its age.
@@ -254,7 +256,7 @@ class SupervisedEngine(RestingAtForks):
                 snapshot.replace_by(FORKED)
         if self._writing is not None:
             self._writing.abandon(FORKED)
-        if is_quiet:
+        if is_quiet and self._generation:  # it could be opened
             self._lmdb.close()
 
     def _connect(self, map_size_bytes: int | None) -> None:
