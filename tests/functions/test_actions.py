@@ -8,6 +8,7 @@ from tests.functions import acting
 
 import headwater as hw
 from headwater import testing
+from headwater.functions.acting import Actor
 from headwater.functions.slots import Slots
 
 
@@ -159,6 +160,22 @@ def test_a_context_is_of_no_use_after_its_end(db):
     db.act(acting.keep_context)
     with pytest.raises(hw.ActionCanceledError, match="has ended"):
         acting.kept[0].query(acting.texts)
+
+
+def test_nobody_has_the_result_before_the_context_has_ended(db, monkeypatch):
+    was_told = []
+    end = Actor._end
+
+    def watched(actor, run):
+        was_told.append(running.is_done)
+        end(actor, run)
+
+    monkeypatch.setattr(Actor, "_end", watched)
+    running = db.start(acting.wait, text="x")
+    acting.started.acquire()
+    acting.go_on.set()
+    assert running.result() == "x"
+    assert was_told == [False]
 
 
 def test_time_and_chance_come_from_the_clock():

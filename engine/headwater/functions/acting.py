@@ -101,14 +101,18 @@ class Actor:
             self._running.discard(run)
 
     def _run_on_thread(self, run: "_Run", running: "RunningAction[Any]") -> None:
+        value, error = None, None
         self._slots.acquire()
         try:
-            running.finish(run.run(), None)
-        except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
-            running.finish(None, error)
+            value = run.run()
+        except BaseException as caught:  # noqa: BLE001 - it belongs to whoever waits
+            error = caught
         finally:
             self._slots.release()
-            self._end(run)
+        # Whoever has the result must find that nothing which was kept of the run works any more.
+        running.run_is_over()
+        self._end(run)
+        running.finish(value, error)
 
 
 class _Run:
@@ -360,6 +364,10 @@ class RunningAction(Generic[R]):
     def cancel(self) -> None:
         """End it: an ``async def`` wherever it waits, a ``def`` at its next call."""
         self._run.cancel("it was canceled")
+
+    def run_is_over(self) -> None:
+        """What ends its run from now on is no reason to give up."""
+        self._run.forget(self._give_up)
 
     def finish(self, value: Any, error: BaseException | None) -> None:
         """Tell whoever waits; what comes first counts."""
