@@ -45,6 +45,7 @@ from headwater.errors import (
     NotReplayableError,
     NotUniqueError,
     ProjectionTableError,
+    RateLimitedError,
     ReadOnlyError,
     ReturnValueError,
     SchemaMismatchError,
@@ -78,6 +79,13 @@ from headwater.schema import v
 from headwater.schema.annotations import Wire
 from headwater.schema.tables import Document, DocumentOf, Id, Index, Table, TableIndex
 from headwater.schema.validators import Check, Length, Pattern, Range
+from headwater.services.rate_limits import (
+    RateLimit,
+    RateLimitKey,
+    RateLimitLevel,
+    RateLimitResult,
+    RateLimits,
+)
 from headwater.storage.commit_log import Origin, RecordedCall
 from headwater.tables.log_entries import Change, LogEntry
 from headwater.tables.measuring import IndexStatistics, LogStatistics, TableStatistics
@@ -184,6 +192,12 @@ __all__ = [
     "Query",
     "QueryCtx",
     "Range",
+    "RateLimit",
+    "RateLimitKey",
+    "RateLimitLevel",
+    "RateLimitResult",
+    "RateLimitedError",
+    "RateLimits",
     "ReadOnlyError",
     "Reader",
     "RebuildReport",

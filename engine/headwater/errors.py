@@ -4,6 +4,7 @@
 
     HeadwaterError
     ├── ApplicationError                    the application's own, reaches clients with its data
+    │   └── RateLimitedError                (RuntimeError)  too often, for now
     ├── UsageError                          the caller can mend it
     │   ├── ArgumentError                   (ValueError)  arguments of a function
     │   ├── ReturnValueError                (ValueError)  what a function returned
@@ -99,6 +100,37 @@ class ApplicationError(HeadwaterError):
     def __init__(self, data: Any) -> None:
         super().__init__(f"the application refused: {data!r}")
         self.data = data
+
+
+class RateLimitedError(ApplicationError, RuntimeError):
+    """Something happens too often. The transaction that asked is rolled back.
+
+    Attributes:
+        retry_after_seconds: The least time after which it may happen, if nobody else comes first.
+        name: Of the rate limit.
+        key: Whom the limit is for.
+        count: Tokens that were asked for.
+    """
+
+    code = "rate_limited"
+
+    def __init__(
+        self,
+        retry_after_seconds: float,
+        *,
+        name: str = "",
+        key: str | int | None = None,
+        count: int = 1,
+    ) -> None:
+        data = {"code": self.code, "name": name, "retry_after_seconds": retry_after_seconds}
+        super().__init__(data)
+        of_whom = "" if key is None else f" for {key!r}"
+        left = f"rate limit {name!r}{of_whom}: fewer than {count} left"
+        self.args = (f"{left}, try again in {retry_after_seconds:g} s",)
+        self.retry_after_seconds = retry_after_seconds
+        self.name = name
+        self.key = key
+        self.count = count
 
 
 class UsageError(HeadwaterError):

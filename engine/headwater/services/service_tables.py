@@ -13,7 +13,11 @@ from headwater.schema.tables import Table, table_of
 from headwater.tables.catalog import Catalog
 from headwater.transactions.declared_table import DeclaredTable
 
-_PLACES: Final[Mapping[str, str]] = MappingProxyType({})
+_PLACES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "_rate_limits": "headwater.services.rate_limits:RateLimits",
+    }
+)
 """Module and class of each table, by its name."""
 
 

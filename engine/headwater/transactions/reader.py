@@ -28,8 +28,12 @@ class Reader:
 
         def __getattr__(self, name: str) -> Any:
             if name in _WRITES:
-                raise _write_in_query(self._transaction.usage.function, name)
+                raise self.refusal(name)
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def refusal(self, verb: str) -> WriteInQueryError:
+        """The error for a write where only reads are allowed; for the floors above."""
+        return _write_in_query(self._transaction.usage.function, verb)
 
     def get(self, id: Id[D]) -> D | None:
         """The document with that id, or None. O(log n).

@@ -1,10 +1,10 @@
 """What a service writes through: the tables of services are open to it."""
 
-from typing import Any
+from typing import Any, cast
 
 from headwater.schema.tables import Table
 from headwater.tables.catalog import TableInfo
-from headwater.transactions.reader import name_of, table_number_of
+from headwater.transactions.reader import Reader, name_of, table_number_of
 from headwater.transactions.writer import Writer
 
 
@@ -12,6 +12,18 @@ class ServiceWriter(Writer):
     """The tables as a service sees them: those of the application, and those of services."""
 
     __slots__ = ()
+
+    @classmethod
+    def of(cls, writer: Writer) -> "ServiceWriter":
+        """The same transaction as a service sees it.
+
+        Raises:
+            WriteInQueryError: It is that of a query, whatever a type checker says.
+        """
+        given = cast("Reader", writer)
+        if not isinstance(given, Writer):
+            raise given.refusal("write")
+        return cls(writer._transaction, writer._rules)  # noqa: SLF001 - it is one itself
 
     def _table_for_writing(self, table: type[Table[Any]] | str) -> TableInfo:
         return self._transaction.table_for_writing(name_of(table))
