@@ -41,7 +41,7 @@ def test_of_two_who_ran_the_same_query_one_keeps_the_result(db: Any, cache: Resu
     with closing(db._store.snapshot()) as snapshot:
         cache.put("query", b"first", EVERYTHING, snapshot)
         cache.put("query", b"second", EVERYTHING, snapshot)
-        assert cache.find("query", snapshot) == b"first"
+        assert cache.find(["query"], snapshot) == b"first"
         assert len(cache._results) == 1
 
 
@@ -51,9 +51,9 @@ def test_a_result_that_was_touched_before_it_is_kept_is_not_kept(
     with closing(db._store.snapshot()) as early:
         db.mutate(cached.add, group=1)
         with closing(db._store.snapshot()) as late:
-            assert cache.find("query", late) is None
+            assert cache.find(["query"], late) is None
             cache.put("query", b"old", EVERYTHING, early)
-            assert cache.find("query", late) is None
+            assert cache.find(["query"], late) is None
 
 
 def test_a_result_is_gone_with_the_commit_that_touches_it(db: Any, cache: ResultCache) -> None:
@@ -61,9 +61,9 @@ def test_a_result_is_gone_with_the_commit_that_touches_it(db: Any, cache: Result
         cache.put("query", b"old", EVERYTHING, snapshot)
     db.mutate(cached.add, group=1)
     with closing(db._store.snapshot()) as snapshot:
-        assert cache.find("query", snapshot) is None
+        assert cache.find(["query"], snapshot) is None
         cache.put("query", b"new", EVERYTHING, snapshot)
-        assert cache.find("query", snapshot) == b"new"
+        assert cache.find(["query"], snapshot) == b"new"
 
 
 def test_the_queries_that_were_asked_once_are_forgotten_in_their_order(

@@ -4,7 +4,7 @@ import contextvars
 import random
 import threading
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
@@ -13,7 +13,7 @@ from headwater.functions.actions import ActionCtx, SyncActionCtx
 from headwater.functions.alarm import Alarm
 from headwater.functions.context_services import ContextServices
 from headwater.functions.declaration import Kind
-from headwater.functions.identity import Identity
+from headwater.functions.identity import Identity, acting_as, is_caller_said
 from headwater.functions.runner import Call, Runner
 from headwater.functions.slots import Slots
 
@@ -290,7 +290,7 @@ class _Run:
     @property
     def identity(self) -> Identity | None:
         """Who called the action."""
-        return self._call.caller.identity
+        return self._call.caller
 
     @property
     def services(self) -> ContextServices:
@@ -303,27 +303,37 @@ class _Run:
         """Call a function and wait for its result."""
         self.check()
         runner = self._actor.runner
-        call = runner.call(kind, function, args, kwargs)
-        if kind == "query":
-            return runner.query(call)
-        if kind == "mutation":
-            return runner.mutate(call)
-        return _Run(self._actor, call, self).run()
+        with self._as_its_caller():
+            call = runner.call(kind, function, args, kwargs)
+            if kind == "query":
+                return runner.query(call)
+            if kind == "mutation":
+                return runner.mutate(call)
+            return _Run(self._actor, call, self).run()
+
+    def _as_its_caller(self) -> AbstractContextManager[None]:
+        """A block in which whoever called the action calls, unless it says otherwise itself.
+
+        A thread that the action has started has not got its context variables.
+        """
+        caller = self._call.caller
+        return nullcontext() if caller is None or is_caller_said() else acting_as(caller)
 
     async def call_async(
         self, kind: Kind, function: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
         """Call a function without blocking the event loop."""
         self.check()
-        call = self._actor.runner.call(kind, function, args, kwargs)
-        if kind != "action":
-            return await self._actor.async_calls().run(call)
-        inner = _Run(self._actor, call, self)
-        if call.compiled.function.is_async:
-            return await inner.run_async()
-        import asyncio
+        with self._as_its_caller():
+            call = self._actor.runner.call(kind, function, args, kwargs)
+            if kind != "action":
+                return await self._actor.async_calls().run(call)
+            inner = _Run(self._actor, call, self)
+            if call.compiled.function.is_async:
+                return await inner.run_async()
+            import asyncio
 
-        return await asyncio.to_thread(inner.run)
+            return await asyncio.to_thread(inner.run)
 
 
 class RunningAction(Generic[R]):

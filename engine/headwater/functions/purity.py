@@ -138,6 +138,20 @@ def refuse_inside() -> None:
         )
 
 
+def refuse_another_caller_inside() -> None:
+    """Who calls is the same for all that one call does.
+
+    Raises:
+        UsageError: A query or mutation runs on this thread.
+    """
+    name, _ = _running.function
+    if name:
+        raise UsageError(
+            f"{name} used acting_as: inside a query or mutation the caller is the same from begin "
+            "to end. Act as somebody else around the call, or pass what differs as an argument"
+        )
+
+
 def suspended() -> Pure:
     """A ``with`` block in which this thread may do I/O again."""
     return Pure("", "")

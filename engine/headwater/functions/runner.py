@@ -16,7 +16,7 @@ from headwater.functions.context_services import ContextServices
 from headwater.functions.declaration import A_KIND, BoundQuery, Function, Kind
 from headwater.functions.evaluated_once import EvaluatedOnce
 from headwater.functions.execution import Execution
-from headwater.functions.identity import IdentityRead, current_identity
+from headwater.functions.identity import Identity, current_identity, fingerprint_of, identity_of
 from headwater.functions.modules import Application
 from headwater.functions.purity import Pure, refuse_inside
 from headwater.functions.statistics import FunctionStatistics
@@ -62,7 +62,7 @@ class Call:
         self.compiled: CompiledFunction[..., Any] = compiled
         self.arguments: dict[str, Any] = arguments
         self.statistics: FunctionStatistics = statistics
-        self.caller: IdentityRead = IdentityRead.of(current_identity())
+        self.caller: Identity | None = current_identity()
         self._packed: bytes | None = None
         self._was_run = False
 
@@ -210,12 +210,12 @@ class Runner:
             arguments = call.own_arguments()
             # Packed before it runs: it may change its lists and dicts.
             packed = call.packed if call.compiled.function.options.record_arguments else None
-            transaction.identity = call.caller.identity
+            transaction.identity = call.caller
             value = self._execution.run(call.compiled, transaction, arguments, call.statistics)
             if packed is not None:
                 moment = transaction.moment
                 transaction.recorded_call = RecordedCall(
-                    packed, moment.now_ms, moment.seed, call.caller.fingerprint
+                    packed, moment.now_ms, moment.seed, fingerprint_of(call.caller)
                 )
             return value
 
@@ -231,7 +231,7 @@ class Runner:
         """
         arguments = unpack(call.packed)
         compiled.check_arguments(arguments)
-        transaction.identity = IdentityRead.unpacked(call.identity).identity
+        transaction.identity = identity_of(call.identity)
         value = self._execution.run(compiled, transaction, arguments, FunctionStatistics())
         self.store.feed(transaction)
         return value
@@ -323,15 +323,14 @@ class Runner:
             snapshot, function=call.path, seconds_limit=limit, is_read_only=True
         )
         transaction.moment = moment or transaction.moment
-        transaction.identity = call.caller.identity
+        transaction.identity = call.caller
         arguments = call.own_arguments()
         return self._execution.run(call.compiled, transaction, arguments, FunctionStatistics())
 
     def _cached(self, call: Call, snapshot: Snapshot) -> Any:
-        for key in _cache_keys(call):
-            known = self.cache.find(key, snapshot)
-            if known is not None:
-                return unpack(known)
+        known = self.cache.find(_cache_keys(call), snapshot)
+        if known is not None:
+            return unpack(known)
         value, transaction = self._run_query(call, snapshot, None)
         key = _key_of(call, by_identity=transaction.observed_identity)
         if not transaction.observed_time and self.cache.wants(key):
@@ -376,21 +375,21 @@ class Runner:
                 transaction.observed_identity,
             )
 
-        if call.caller.identity is None:
-            return _key_of(call, by_identity=False), evaluate
+        if call.caller is None:
+            return _key_of(call, by_identity=True), evaluate
         shared = partial(self._evaluated_once.evaluate, _key_of(call, by_identity=False), evaluate)
         return _key_of(call, by_identity=True), shared
 
 
 def _key_of(call: Call, *, by_identity: bool) -> Hashable:
-    """What makes a query distinct: the function itself, its arguments, and perhaps who calls."""
+    """What makes a query distinct: the function itself, its arguments, and perhaps who calls.
+
+    Nobody is a caller too: what was found for nobody in particular does not hold for everybody.
+    """
     key = (call.compiled.function, call.packed)
-    return (*key, call.caller.fingerprint) if by_identity and call.caller.identity else key
+    return (*key, fingerprint_of(call.caller)) if by_identity else key
 
 
 def _cache_keys(call: Call) -> tuple[Hashable, ...]:
     """Where the result of a call may be: a run that did not ask who calls holds for everybody."""
-    for_all = _key_of(call, by_identity=False)
-    if call.caller.identity is None:
-        return (for_all,)
-    return _key_of(call, by_identity=True), for_all
+    return _key_of(call, by_identity=False), _key_of(call, by_identity=True)

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 from headwater.reactive.dependents import Dependents
 from headwater.tables.snapshot import Snapshot
@@ -48,17 +48,18 @@ class ResultCache:
         self.hits: int = 0
         self.misses: int = 0
 
-    def find(self, key: Hashable, snapshot: Snapshot) -> bytes | None:
-        """The result of a query on the snapshot, if it is known."""
+    def find(self, keys: Sequence[Hashable], snapshot: Snapshot) -> bytes | None:
+        """The result of a query on the snapshot, if it is known under one of the keys."""
         with self._lock:
             self._dependents.advance(snapshot)
-            cached = self._results.get(key)
-            if cached is None or self._dependents.ts > snapshot.ts:
-                self.misses += 1
-                return None
-            self._results.move_to_end(key)
-            self.hits += 1
-            return cached.result
+            if self._dependents.ts <= snapshot.ts:
+                for key in keys:
+                    if key in self._results:
+                        self._results.move_to_end(key)
+                        self.hits += 1
+                        return self._results[key].result
+            self.misses += 1
+            return None
 
     def wants(self, key: Hashable) -> bool:
         """Whether a result is worth keeping: it has been asked for before."""
