@@ -41,6 +41,7 @@ from headwater.errors import (
     LimitExceededError,
     LogTrimmedError,
     NewerFormatError,
+    NonRetryableError,
     NotADatabaseError,
     NotReplayableError,
     NotUniqueError,
@@ -67,6 +68,7 @@ from headwater.functions.declaration import BoundQuery, Mutation, Query, mutatio
 from headwater.functions.identity import Identity, acting_as
 from headwater.functions.projections import Projection, ProjectionState, projection
 from headwater.functions.replaying import Replayed
+from headwater.functions.retry import Retry
 from headwater.functions.snapshots import OpenSnapshot
 from headwater.functions.statistics import ConflictPlace
 from headwater.limits import Limits
@@ -174,6 +176,7 @@ __all__ = [
     "Mutation",
     "MutationCtx",
     "NewerFormatError",
+    "NonRetryableError",
     "NotADatabaseError",
     "NotReplayableError",
     "NotUniqueError",
@@ -204,6 +207,7 @@ __all__ = [
     "RecordedCall",
     "RepairReport",
     "Replayed",
+    "Retry",
     "ReturnValueError",
     "Revision",
     "RunningAction",

@@ -4,7 +4,8 @@
 
     HeadwaterError
     ├── ApplicationError                    the application's own, reaches clients with its data
-    │   └── RateLimitedError                (RuntimeError)  too often, for now
+    │   ├── RateLimitedError                (RuntimeError)  too often, for now
+    │   └── NonRetryableError               what is not to be tried again
     ├── UsageError                          the caller can mend it
     │   ├── ArgumentError                   (ValueError)  arguments of a function
     │   ├── ReturnValueError                (ValueError)  what a function returned
@@ -131,6 +132,12 @@ class RateLimitedError(ApplicationError, RuntimeError):
         self.name = name
         self.key = key
         self.count = count
+
+
+class NonRetryableError(ApplicationError):
+    """Raised by the application's functions that need not be tried again: it would not help."""
+
+    code = "not_retryable"
 
 
 class UsageError(HeadwaterError):

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
+from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 from headwater.errors import ActionCanceledError, HeadwaterError, TimeLimitError
@@ -14,6 +15,8 @@ from headwater.functions.alarm import Alarm
 from headwater.functions.context_services import ContextServices
 from headwater.functions.declaration import Kind
 from headwater.functions.identity import Identity, acting_as, is_caller_said
+from headwater.functions.retry import ONCE, Retry
+from headwater.functions.retrying import try_in_task, try_on_thread
 from headwater.functions.runner import Call, Runner
 from headwater.functions.slots import Slots
 
@@ -147,20 +150,32 @@ class _Run:
             import asyncio
 
             return asyncio.run(self.run_async())
-        self.check()
-        started = self._clock.monotonic()
-        try:
-            return self._checked(self._handle(SyncActionCtx(self)))
-        finally:
-            self._call.statistics.took(self._clock.monotonic() - started)
+        return try_on_thread(self, self._retry, self._attempt)
 
     async def run_async(self) -> Any:
         """Run it as a part of this task, which its end interrupts."""
+        with self.interrupting():
+            return await try_in_task(self, self._retry, self._attempt_async)
+
+    @property
+    def _retry(self) -> Retry:
+        return self._call.compiled.function.options.retry or ONCE
+
+    def _attempt(self) -> Any:
         self.check()
+        with self._timed():
+            return self._checked(self._handle(SyncActionCtx(self)))
+
+    async def _attempt_async(self) -> Any:
+        self.check()
+        with self._timed():
+            return self._checked(await self._handle(ActionCtx(self)))
+
+    @contextmanager
+    def _timed(self) -> Generator[None]:
         started = self._clock.monotonic()
         try:
-            with self.interrupting():
-                return self._checked(await self._handle(ActionCtx(self)))
+            yield
         finally:
             self._call.statistics.took(self._clock.monotonic() - started)
 
@@ -240,6 +255,11 @@ class _Run:
             callbacks, self._when_ended = self._when_ended, []
         for callback in callbacks:
             callback()
+
+    def call_after(self, seconds: float, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back after some time, by the clock; returns what cancels that."""
+        alarm = self._actor.alarm
+        return partial(alarm.cancel, alarm.call_at(self._clock.monotonic() + seconds, callback))
 
     def when_ended(self, callback: Callable[[], None]) -> None:
         """Call back once it must not go on; at once if that is so already."""

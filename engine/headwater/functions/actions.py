@@ -20,6 +20,7 @@ from headwater.functions.declaration import (
     Query,
 )
 from headwater.functions.identity import Identity
+from headwater.functions.retry import Retry, check_retry
 from headwater.schema.validators import Validator
 
 P = ParamSpec("P")
@@ -195,6 +196,7 @@ def action(
     args: Arguments | None = None,
     returns: Validator | None = None,
     timeout_seconds: float | None = None,
+    retry: Retry | None = None,
 ) -> ActionDecorator: ...
 def action(
     handler: Callable[..., Any] | None = None,
@@ -204,6 +206,7 @@ def action(
     args: Arguments | None = None,
     returns: Validator | None = None,
     timeout_seconds: float | None = None,
+    retry: Retry | None = None,
 ) -> Any:
     """Declares an action: ``@hw.action``, or ``@hw.action(timeout_seconds=30)``.
 
@@ -215,18 +218,25 @@ def action(
         internal: Refuse calls from outside.
         args: Validators by parameter, in place of annotations that cannot say it.
         returns: A validator in place of the return annotation.
-        timeout_seconds: How long it may run; ``limits.action_seconds`` by default.
+        timeout_seconds: How long it may run, all attempts and the waits between them together;
+            ``limits.action_seconds`` by default.
+        retry: How it is tried again if it fails; by default it has failed then.
 
     Raises:
         DeclarationError: The function has no context, or parameters that cannot be given by name;
-            or the time is not above zero.
+            or the time is not above zero, or the policy is none.
     """
     if timeout_seconds is not None and not timeout_seconds > 0:
         raise DeclarationError(
             f"@action(timeout_seconds={timeout_seconds!r}): expected a number of seconds above 0"
         )
+    check_retry("action", retry)
     options = Options(
-        is_internal=internal, args=args, returns=returns, timeout_seconds=timeout_seconds
+        is_internal=internal,
+        args=args,
+        returns=returns,
+        timeout_seconds=timeout_seconds,
+        retry=retry,
     )
 
     def declare(function: Callable[..., Any]) -> Action[..., Any]:

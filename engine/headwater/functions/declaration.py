@@ -27,6 +27,7 @@ from headwater.errors import DeclarationError
 from headwater.functions.contexts import MutationCtx, QueryCtx
 from headwater.functions.parameters import Signature, read_signature
 from headwater.functions.paths import function_path, module_path
+from headwater.functions.retry import Retry
 from headwater.schema.v import Optional
 from headwater.schema.validators import ObjectValidator, Validator
 
@@ -55,6 +56,7 @@ class Options:
         returns: A validator that replaces that of the return annotation.
         record_arguments: Whether commits keep what the function was called with.
         timeout_seconds: How long an action may run, None for the limit.
+        retry: Whether an action that fails is tried again; None if not.
     """
 
     is_internal: bool = False
@@ -62,6 +64,7 @@ class Options:
     returns: Validator | None = None
     record_arguments: bool = False
     timeout_seconds: float | None = None
+    retry: Retry | None = None
 
 
 class Function(Generic[P, R_co]):

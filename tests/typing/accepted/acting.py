@@ -24,6 +24,14 @@ def count(ctx: SyncActionCtx, channel: Id[Channel], *, least: int = 0) -> int:
     return max(least, len(found))
 
 
+class Busy(Exception): ...
+
+
+@hw.action(retry=hw.Retry(attempts=3, jitter="full", non_retryable=(Busy,)))
+async def ask(ctx: ActionCtx, text: str) -> str:
+    raise hw.NonRetryableError({"text": text})
+
+
 async def outside(db: hw.Database, channel: Id[Channel]) -> None:
     assert_type(db.act(announce, channel=channel, text="hi"), int)
     assert_type(db.start(count, channel).result(timeout_seconds=3), int)

@@ -37,5 +37,15 @@ def inside_of_a_thread(ctx: SyncActionCtx, channel: Id[Channel]) -> None:
 def with_the_other_context(ctx: ActionCtx) -> None: ...
 
 
+@hw.action(retry=3)  # error: a policy is more than a number
+def with_a_wrong_policy(ctx: SyncActionCtx) -> None: ...
+
+
+hw.Retry(attempts="3")  # error: attempts are a number
+hw.Retry(jitter="half")  # error: no such jitter
+hw.Retry(non_retryable=ValueError)  # error: a tuple of classes
+hw.Retry(3)  # error: options are given by name
+
+
 @hw.action(timeout_seconds="5")  # error: seconds are a number
 def with_a_wrong_option(ctx: SyncActionCtx) -> None: ...
