@@ -127,7 +127,7 @@ class RateLimitedError(ApplicationError, RuntimeError):
         super().__init__(data)
         of_whom = "" if key is None else f" for {key!r}"
         left = f"rate limit {name!r}{of_whom}: fewer than {count} left"
-        self.args = (f"{left}, try again in {retry_after_seconds:g} s",)
+        self.args: tuple[Any, ...] = (f"{left}, try again in {retry_after_seconds:g} s",)
         self.retry_after_seconds = retry_after_seconds
         self.name = name
         self.key = key

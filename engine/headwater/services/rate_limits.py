@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Self, TypeAlias
+from typing import ClassVar, Final, Self, TypeAlias
 
 from headwater.errors import ArgumentError, RateLimitedError
 from headwater.functions.contexts import MutationCtx, QueryCtx
@@ -37,8 +37,8 @@ class RateLimitLevel(Document["RateLimitLevel"]):
 class RateLimits(Table[RateLimitLevel], name="_rate_limits", number=1010):
     """The levels of all rate limits that are not full."""
 
-    by_key = Index("name", "key", "shard", unique=True)
-    by_full_at = Index("full_at")
+    by_key: ClassVar[Index] = Index("name", "key", "shard", unique=True)
+    by_full_at: ClassVar[Index] = Index("full_at")
 
 
 @dataclass(frozen=True, slots=True)
