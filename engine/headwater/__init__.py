@@ -62,6 +62,7 @@ from headwater.errors import (
 from headwater.exchange.reports import ExportReport, ImportReport
 from headwater.functions.acting import RunningAction
 from headwater.functions.actions import Action, ActionCtx, SyncActionCtx, action
+from headwater.functions.call_log import CallLog, CallRecord, FunctionLog, LogLine
 from headwater.functions.context_services import Configuration
 from headwater.functions.contexts import MutationCtx, QueryCtx
 from headwater.functions.declaration import BoundQuery, Mutation, Query, mutation, query
@@ -110,6 +111,7 @@ from headwater.transactions.query import TableQuery
 from headwater.transactions.reader import Reader
 from headwater.transactions.writer import Writer
 from headwater.verbs.measures import DatabaseStatistics, FileStatistics
+from headwater.verbs.observing import ConflictInsight, FunctionInsight, Insights, LimitInsight
 from headwater.verbs.stream import Log
 from headwater_indexes.values import MISSING, Int64
 
@@ -123,6 +125,8 @@ __all__ = [
     "ApplicationError",
     "ArgumentError",
     "BoundQuery",
+    "CallLog",
+    "CallRecord",
     "Change",
     "Check",
     "Clock",
@@ -131,6 +135,7 @@ __all__ = [
     "Configuration",
     "ConfigurationMissingError",
     "ConflictError",
+    "ConflictInsight",
     "ConflictPlace",
     "CorruptionError",
     "Database",
@@ -146,8 +151,10 @@ __all__ = [
     "ExportReport",
     "FileStatistics",
     "ForkedError",
+    "FunctionInsight",
     "FunctionInternalError",
     "FunctionKindError",
+    "FunctionLog",
     "FunctionNotFoundError",
     "HeadwaterError",
     "Id",
@@ -160,15 +167,18 @@ __all__ = [
     "IndexNotFoundError",
     "IndexRangeError",
     "IndexStatistics",
+    "Insights",
     "Int64",
     "InvalidCursorError",
     "InvalidIdError",
     "Length",
     "LimitExceededError",
+    "LimitInsight",
     "Limits",
     "Live",
     "Log",
     "LogEntry",
+    "LogLine",
     "LogStatistics",
     "LogTail",
     "LogTrimmedError",

@@ -181,12 +181,13 @@ class AsyncVerbs:
         loop = asyncio.get_running_loop()
         completions = self._completions_of(loop)
         future: asyncio.Future[None] = loop.create_future()
-        request = self._runner.request(call, lambda _: completions.add(future))
-        await future
-        try:
-            return request.outcome()
-        except TableMissing:
-            return await _in_thread(lambda: self._runner.mutate(call))
+        with self._runner.noted(call):
+            request = self._runner.request(call, lambda _: completions.add(future))
+            await future
+            try:
+                return request.outcome()
+            except TableMissing:
+                return await _in_thread(lambda: self._runner.mutate_unnoted(call))
 
     def _completions_of(self, loop: asyncio.AbstractEventLoop) -> _Completions:
         completions = self._completions.get(loop)

@@ -6,6 +6,7 @@ from headwater.verbs.care import CareVerbs
 from headwater.verbs.exchange import ExchangeVerbs
 from headwater.verbs.functions import FunctionVerbs
 from headwater.verbs.measures import MeasuringVerbs
+from headwater.verbs.observing import ObservingVerbs
 from headwater.verbs.past import PastVerbs
 from headwater.verbs.stream import StreamVerbs
 from headwater.verbs.undo import UndoVerbs
@@ -22,6 +23,7 @@ class Database(
     UndoVerbs,
     UpkeepVerbs,
     MeasuringVerbs,
+    ObservingVerbs,
     ExchangeVerbs,
 ):
     """An open database. Made by `open`; safe to use from any thread.

@@ -36,6 +36,9 @@ class Limits:
         batch_transactions: Transactions that share one flush.
         cache_bytes: Results kept for queries that are asked again.
         recent_commits: Commits whose keys are kept in memory for conflict checks.
+        log_lines: Lines that one run of a function may log; the rest is left out.
+        log_line_bytes: Of one such line, as UTF-8; a longer one is cut.
+        calls_kept: Calls of functions that ``db.calls`` remembers.
         backfill_documents: Documents per step when an index or a projection is filled.
     """
 
@@ -58,6 +61,9 @@ class Limits:
     batch_transactions: int = 512
     cache_bytes: int = 64 * MIB
     recent_commits: int = 4096
+    log_lines: int = 256
+    log_line_bytes: int = 4 * KIB
+    calls_kept: int = 1000
     backfill_documents: int = 2000
 
     def __post_init__(self) -> None:

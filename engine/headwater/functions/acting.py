@@ -12,9 +12,10 @@ from typing import Any, Final, Generic, Protocol, TypeVar, cast
 from headwater.errors import ActionCanceledError, HeadwaterError, TimeLimitError
 from headwater.functions.actions import ActionCtx, SyncActionCtx
 from headwater.functions.alarm import Alarm
+from headwater.functions.call_log import Level, Lines
 from headwater.functions.context_services import ContextServices
-from headwater.functions.declaration import Kind
 from headwater.functions.identity import Identity, acting_as, is_caller_said
+from headwater.functions.kinds import Kind
 from headwater.functions.retry import ONCE, Retry
 from headwater.functions.retrying import try_in_task, try_on_thread
 from headwater.functions.runner import Call, Runner
@@ -150,11 +151,12 @@ class _Run:
             import asyncio
 
             return asyncio.run(self.run_async())
-        return try_on_thread(self, self._retry, self._attempt)
+        with self._actor.runner.noted(self._call):
+            return try_on_thread(self, self._retry, self._attempt)
 
     async def run_async(self) -> Any:
         """Run it as a part of this task, which its end interrupts."""
-        with self.interrupting():
+        with self._actor.runner.noted(self._call), self.interrupting():
             return await try_in_task(self, self._retry, self._attempt_async)
 
     @property
@@ -174,8 +176,13 @@ class _Run:
     @contextmanager
     def _timed(self) -> Generator[None]:
         started = self._clock.monotonic()
+        self._call.runs += 1
+        self._call.lines = None
         try:
             yield
+        except Exception:
+            self._call.statistics.failures += 1
+            raise
         finally:
             self._call.statistics.took(self._clock.monotonic() - started)
 
@@ -311,6 +318,13 @@ class _Run:
     def identity(self) -> Identity | None:
         """Who called the action."""
         return self._call.caller
+
+    def add_line(self, level: Level, message: str) -> None:
+        """Keep a line that it logs."""
+        call = self._call
+        if call.lines is None:
+            call.lines = Lines(self._actor.runner.store.limits)
+        call.lines.add(level, message)
 
     @property
     def services(self) -> ContextServices:

@@ -10,16 +10,11 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from headwater.errors import DeclarationError, FunctionKindError
+from headwater.functions.call_log import FunctionLog, Level
 from headwater.functions.context_services import Configuration, ContextServices
-from headwater.functions.declaration import (
-    Arguments,
-    Function,
-    Kind,
-    Mutation,
-    Options,
-    Query,
-)
+from headwater.functions.declaration import Arguments, Function, Mutation, Options, Query
 from headwater.functions.identity import Identity
+from headwater.functions.kinds import Kind
 from headwater.functions.retry import Retry, check_retry
 from headwater.schema.validators import Validator
 
@@ -65,6 +60,10 @@ class ActionCalls(Protocol):
         """Who called the action."""
         ...
 
+    def add_line(self, level: Level, message: str) -> None:
+        """Keep a line that it logs."""
+        ...
+
     @property
     def services(self) -> ContextServices:
         """What the context hands out besides its calls."""
@@ -105,6 +104,11 @@ class _Context:
     def identity(self) -> Identity | None:
         """Who called the action, None for nobody in particular. What it calls sees the same."""
         return self._calls.identity
+
+    @property
+    def log(self) -> FunctionLog:
+        """Lines that are kept with the call: ``ctx.log.info("...")``; see ``db.calls``."""
+        return FunctionLog(self._calls.add_line)
 
     @property
     def env(self) -> Configuration:

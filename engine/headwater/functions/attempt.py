@@ -2,6 +2,7 @@
 
 import contextvars
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from headwater.errors import ConflictError, UsageError
@@ -26,12 +27,14 @@ class Attempt:
         origin: Origin,
         statistics: FunctionStatistics,
         again: Callable[[], Any],
+        noted: AbstractContextManager[None],
     ) -> None:
         self._store = store
         self._run = run
         self._origin = origin
         self._statistics = statistics
         self._again = again
+        self._noted = noted
         self._value: Any = None
         self._error: BaseException | None = None
         self._transaction: Transaction | None = self._begin()
@@ -68,6 +71,10 @@ class Attempt:
             BaseException: What the function raised.
         """
         transaction = self._take()
+        with self._noted:
+            return self._commit(transaction, retry=retry)
+
+    def _commit(self, transaction: Transaction, *, retry: bool) -> Any:
         try:
             if self._error is not None:
                 raise self._error

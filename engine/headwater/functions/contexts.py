@@ -4,6 +4,7 @@ import random
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from headwater.functions.call_log import FunctionLog, Level, Lines
 from headwater.functions.context_services import Configuration, ContextServices
 from headwater.functions.identity import Identity
 from headwater.transactions.reader import Reader
@@ -64,6 +65,17 @@ class QueryCtx:
     def env(self) -> Configuration:
         """The settings of the database: ``ctx.env["API_ROOT"]``."""
         return self._calls.services.env
+
+    @property
+    def log(self) -> FunctionLog:
+        """Lines that are kept with the call: ``ctx.log.info("...")``; see ``db.calls``."""
+        return FunctionLog(self._add_line)
+
+    def _add_line(self, level: Level, message: str) -> None:
+        transaction = self._transaction
+        if transaction.lines is None:
+            transaction.lines = Lines(transaction.usage.limits)
+        transaction.lines.add(level, message)
 
     @property
     def transaction(self) -> Transaction:

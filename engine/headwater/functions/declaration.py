@@ -12,9 +12,7 @@ from typing import (
     Any,
     ClassVar,
     Concatenate,
-    Final,
     Generic,
-    Literal,
     ParamSpec,
     Protocol,
     TypeAlias,
@@ -25,6 +23,7 @@ from typing import (
 
 from headwater.errors import DeclarationError
 from headwater.functions.contexts import MutationCtx, QueryCtx
+from headwater.functions.kinds import Kind
 from headwater.functions.parameters import Signature, read_signature
 from headwater.functions.paths import function_path, module_path
 from headwater.functions.retry import Retry
@@ -34,14 +33,6 @@ from headwater.schema.validators import ObjectValidator, Validator
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
-
-Kind: TypeAlias = Literal["query", "mutation", "action"]
-A_KIND: Final[dict[Kind, str]] = {
-    "query": "a query",
-    "mutation": "a mutation",
-    "action": "an action",
-}
-"""With its article, for messages."""
 
 Arguments: TypeAlias = ObjectValidator | Mapping[str, Validator | Optional]
 

@@ -54,8 +54,14 @@ class Execution:
                 ctx: QueryCtx = MutationCtx(transaction, writer, self)
             else:
                 ctx = QueryCtx(transaction, Reader(transaction), self)
-            return _call(compiled, ctx, arguments)
+            value = _call(compiled, ctx, arguments)
+        except Exception:
+            statistics.failures += 1
+            raise
+        else:
+            return value
         finally:
+            _note_usage(transaction, statistics)
             transaction.end()
             statistics.took(self._clock.monotonic() - started)
 
@@ -80,6 +86,16 @@ class Execution:
         with transaction.nested():
             inner = MutationCtx(transaction, Writer(transaction, self._rules), self, depth)
             return _call(compiled, inner, arguments)
+
+
+def _note_usage(transaction: Transaction, statistics: FunctionStatistics) -> None:
+    usage = transaction.usage
+    statistics.used("documents_read", usage.documents_read)
+    statistics.used("bytes_read", usage.bytes_read)
+    if not transaction.is_read_only:
+        own = transaction.own
+        statistics.used("documents_written", own.writes)
+        statistics.used("bytes_written", own.bytes_written)
 
 
 def _call(compiled: CompiledFunction[..., Any], ctx: QueryCtx, arguments: Mapping[str, Any]) -> Any:

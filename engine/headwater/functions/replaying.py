@@ -6,7 +6,8 @@ from typing import Any
 
 from headwater.errors import FunctionNotFoundError, NotReplayableError
 from headwater.functions.arguments import CompiledFunction
-from headwater.functions.declaration import A_KIND, Mutation
+from headwater.functions.declaration import Mutation
+from headwater.functions.kinds import A_KIND
 from headwater.functions.runner import Runner
 from headwater.storage.commit_log import Commit, RecordedCall
 from headwater.tables.history import change_of

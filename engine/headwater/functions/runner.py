@@ -12,11 +12,13 @@ from headwater.errors import (
 )
 from headwater.functions.arguments import CompiledFunction
 from headwater.functions.attempt import Attempt
+from headwater.functions.call_log import CallLog, Lines, Noted
 from headwater.functions.context_services import ContextServices
-from headwater.functions.declaration import A_KIND, BoundQuery, Function, Kind
+from headwater.functions.declaration import BoundQuery, Function
 from headwater.functions.evaluated_once import EvaluatedOnce
 from headwater.functions.execution import Execution
 from headwater.functions.identity import Identity, current_identity, fingerprint_of, identity_of
+from headwater.functions.kinds import A_KIND, Kind
 from headwater.functions.modules import Application
 from headwater.functions.purity import Pure, refuse_inside
 from headwater.functions.statistics import FunctionStatistics
@@ -29,7 +31,7 @@ from headwater.storage.commit_log import Origin, RecordedCall
 from headwater.tables.snapshot import Snapshot
 from headwater.transactions.commit_request import CommitRequest, Run
 from headwater.transactions.moment import Moment
-from headwater.transactions.origins import origin_of
+from headwater.transactions.origins import marked_request_id, origin_of
 from headwater.transactions.store import Store
 from headwater.transactions.transaction import TableMissing, Transaction
 from headwater.transactions.writer import Writer
@@ -49,20 +51,40 @@ class Call:
         arguments: By parameter, as the caller gave them.
         statistics: What was seen of the function before.
         caller: Who calls.
+        number: Of the call, in this opening of the database.
+        request_id: As the caller has marked it; empty if it has not.
+        runs: How often the function has run.
+        lines: What it logged in its last run.
     """
 
-    __slots__ = ("_packed", "_was_run", "arguments", "caller", "compiled", "statistics")
+    __slots__ = (
+        "_packed",
+        "_was_run",
+        "arguments",
+        "caller",
+        "compiled",
+        "lines",
+        "number",
+        "request_id",
+        "runs",
+        "statistics",
+    )
 
     def __init__(
         self,
         compiled: CompiledFunction[..., Any],
         arguments: dict[str, Any],
         statistics: FunctionStatistics,
+        number: int,
     ) -> None:
         self.compiled: CompiledFunction[..., Any] = compiled
         self.arguments: dict[str, Any] = arguments
         self.statistics: FunctionStatistics = statistics
         self.caller: Identity | None = current_identity()
+        self.number: int = number
+        self.request_id: str = marked_request_id()
+        self.runs: int = 0
+        self.lines: Lines | None = None
         self._packed: bytes | None = None
         self._was_run = False
 
@@ -70,6 +92,16 @@ class Call:
     def path(self) -> str:
         """Published path of the function."""
         return self.compiled.path
+
+    @property
+    def kind(self) -> Kind:
+        """Of the function."""
+        return self.compiled.function.kind
+
+    @property
+    def caller_identifier(self) -> str | None:
+        """Token identifier of who calls."""
+        return None if self.caller is None else self.caller.token_identifier
 
     @property
     def packed(self) -> bytes:
@@ -105,6 +137,7 @@ class Runner:
         self.application = application
         self.cache: ResultCache = ResultCache(store.recent, store.limits.cache_bytes)
         self.statistics: dict[str, FunctionStatistics] = {}
+        self.calls: CallLog = CallLog(store.clock, store.limits)
         self._tables: TableNumbers = store.tables
         self._compiled: dict[Function[..., Any], CompiledFunction[..., Any]] = {}
         self._execution = Execution(self.find, store.clock, store.rules)
@@ -175,7 +208,7 @@ class Runner:
         statistics = self.statistics.get(compiled.path)
         if statistics is None:
             statistics = self.statistics.setdefault(compiled.path, FunctionStatistics())
-        return Call(compiled, arguments, statistics)
+        return Call(compiled, arguments, statistics, next(self.calls.numbers))
 
     @property
     def services(self) -> ContextServices:
@@ -195,15 +228,23 @@ class Runner:
 
     def mutate(self, call: Call) -> Any:
         """Run a mutation and return its result, once what it wrote is durable."""
-        origin = origin_of(call.path)
-        return self._until_committed(self._run_of(call), origin, call.statistics)
+        with self.noted(call):
+            return self.mutate_unnoted(call)
+
+    def mutate_unnoted(self, call: Call) -> Any:
+        """Run a mutation for somebody who notes the call."""
+        return self._until_committed(self._run_of(call), origin_of(call.path), call.statistics)
+
+    def noted(self, call: Call) -> Noted:
+        """A ``with`` block that is a call, for the log of calls."""
+        return Noted(self.calls, call)
 
     def attempt(self, call: Call) -> Attempt:
         """Run a mutation on a snapshot now, to be committed later."""
         call.detach()
         run, origin = self._run_of(call), origin_of(call.path)
         again = partial(self._until_committed, run, origin, call.statistics)
-        return Attempt(self.store, run, origin, call.statistics, again)
+        return Attempt(self.store, run, origin, call.statistics, again, self.noted(call))
 
     def _run_of(self, call: Call) -> Run:
         def run(transaction: Transaction) -> Any:
@@ -211,7 +252,11 @@ class Runner:
             # Packed before it runs: it may change its lists and dicts.
             packed = call.packed if call.compiled.function.options.record_arguments else None
             transaction.identity = call.caller
-            value = self._execution.run(call.compiled, transaction, arguments, call.statistics)
+            call.runs += 1
+            try:
+                value = self._execution.run(call.compiled, transaction, arguments, call.statistics)
+            finally:
+                call.lines = transaction.lines
             if packed is not None:
                 moment = transaction.moment
                 transaction.recorded_call = RecordedCall(
@@ -301,13 +346,14 @@ class Runner:
 
     def query(self, call: Call) -> Any:
         """Run a query on a snapshot of the newest commit."""
-        snapshot = self.store.snapshot()
-        try:
-            if call.statistics.mean_seconds < _WORTH_CACHING_SECONDS:
-                return self._run_query(call, snapshot, None)[0]
-            return self._cached(call, snapshot)
-        finally:
-            snapshot.close()
+        with self.noted(call):
+            snapshot = self.store.snapshot()
+            try:
+                if call.statistics.mean_seconds < _WORTH_CACHING_SECONDS:
+                    return self._run_query(call, snapshot, None)[0]
+                return self._cached(call, snapshot)
+            finally:
+                snapshot.close()
 
     def query_in(self, call: Call, snapshot: Snapshot, moment: Moment | None) -> Any:
         """Run a query on a snapshot that somebody holds; nothing is kept of it.
@@ -359,12 +405,14 @@ class Runner:
             transaction = self._begin_query(call, snapshot, journal)
             result: bytes | None = None
             error: BaseException | None = None
+            begun, call.runs = self.calls.begin(), 0
             try:
                 result = pack(self._run_of(call)(transaction))
             except KeyboardInterrupt:
                 raise
             except BaseException as raised:  # noqa: BLE001 - it is the outcome, and may be mended
                 error = raised
+            self.calls.end(call, begun, error, reason="live")
             intervals = frozenset(transaction.reads.intervals())
             return Evaluation(
                 result,

@@ -32,11 +32,17 @@ class FunctionStatistics:
         runs: Runs that ended, well or not.
         mean_seconds: Moving average of their duration.
         conflicts: Losses by place.
+        slowest_seconds: The longest duration.
+        failures: Runs that raised.
+        most: The most that a run has used of limits, by the names of their fields.
     """
 
     runs: int = 0
     mean_seconds: float = 0.0
     conflicts: Counter[ConflictPlace] = field(default_factory=Counter[ConflictPlace])
+    slowest_seconds: float = 0.0
+    failures: int = 0
+    most: dict[str, int] = field(default_factory=dict[str, int])
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -51,6 +57,12 @@ class FunctionStatistics:
             self.mean_seconds = seconds
         else:
             self.mean_seconds += (seconds - self.mean_seconds) * _WEIGHT
+        self.slowest_seconds = max(self.slowest_seconds, seconds)
+
+    def used(self, limit: str, value: int) -> None:
+        """Note how much a run has used of a limit."""
+        if value > self.most.get(limit, 0):
+            self.most[limit] = value
 
     def lost(self, conflict: ConflictError) -> None:
         """Note a conflict."""

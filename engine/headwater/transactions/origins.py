@@ -58,6 +58,11 @@ def _marking(marked: Origin) -> Generator[None]:
         _marked.reset(token)
 
 
+def marked_request_id() -> str:
+    """The request id that the caller has marked; empty if there is none."""
+    return _marked.get().request_id
+
+
 def origin_of(function: str) -> Origin:
     """The origin of a commit of this caller by a function; empty for an explicit transaction."""
     marked = _marked.get()

@@ -74,6 +74,7 @@ class Transaction:
         moment: Its time and its seed.
         journal: Cursor at which the paginated query of an earlier run ended, and of this one.
         observed_time: Whether the function asked for the time or for randomness.
+        lines: What the function logged, for the floors above.
         identity: Who calls, for the floors above.
         observed_identity: Whether the function asked who calls.
         write_count: Number of writes so far, rolled back ones included.
@@ -90,6 +91,7 @@ class Transaction:
         "is_read_only",
         "journal",
         "layers",
+        "lines",
         "moment",
         "observed_identity",
         "observed_time",
@@ -124,6 +126,7 @@ class Transaction:
         self.has_paginated: bool = False
         self.create_table: Callable[[str, set[int]], TableInfo] | None = None
         self.observed_time: bool = False
+        self.lines: Any = None
         self.identity: Any = None
         self.observed_identity: bool = False
         self.write_count: int = 0
