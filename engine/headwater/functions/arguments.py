@@ -11,6 +11,7 @@ from typing import Any, Generic, NamedTuple, NoReturn, ParamSpec, TypeVar
 
 from headwater.errors import ArgumentError, DeclarationError, ReturnValueError
 from headwater.functions.declaration import Arguments, Function
+from headwater.functions.kinds import Kind
 from headwater.functions.parameters import NO_DEFAULT, Parameter, Signature, compile_completion
 from headwater.schema.annotations import TableNameOf, unresolved, validator_of, wire_name_of
 from headwater.schema.compile import compile_checker
@@ -132,6 +133,11 @@ class CompiledFunction(Generic[P, R]):
             )
             self._complete_wire = _wire_completion(function.signature, contract)
         self._check_result = compile_checker(contract.result, tables, nesting=nesting)
+
+    @property
+    def kind(self) -> Kind:
+        """Of the function."""
+        return self.function.kind
 
     def __repr__(self) -> str:
         return f"<compiled {self.function.kind} {self.path}>"

@@ -5,12 +5,13 @@ was committed, and by whom, is in the log of commits; this is for finding out wh
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count, islice
 from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from headwater.clock import Clock
+from headwater.functions.identity import Identity
 from headwater.functions.kinds import Kind
 from headwater.limits import Limits
 
@@ -18,6 +19,7 @@ Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 Reason: TypeAlias = Literal["call", "live"]
 
 _NS_PER_MS: Final = 1_000_000
+_MS_PER_SECOND: Final = 1000
 
 
 class LogLine(NamedTuple):
@@ -112,50 +114,49 @@ class FunctionLog:
         self._add("error", str(message))
 
 
-class Called(Protocol):
-    """A call as the log of calls sees it."""
-
-    number: int
-    request_id: str
-    runs: int
-    lines: Lines | None
+class Declared(Protocol):
+    """A function as the log of calls sees it."""
 
     @property
     def path(self) -> str:
-        """Published path of the function."""
+        """Its published path."""
         ...
 
     @property
     def kind(self) -> Kind:
-        """Of the function."""
+        """Its kind."""
         ...
+
+
+class Called(Protocol):
+    """A call as the log of calls sees it."""
+
+    request_id: str
+    runs: int
+    lines: Lines | None
+    caller: Identity | None
 
     @property
-    def caller_identifier(self) -> str | None:
-        """Token identifier of who calls."""
+    def compiled(self) -> Declared:
+        """The function."""
         ...
 
 
-class Begun(NamedTuple):
-    """When a call began: nanoseconds since the epoch, and seconds of a clock that never steps."""
-
-    now_ns: int
-    monotonic: float
+_Kept: TypeAlias = tuple[
+    int, str, Declared, Reason, int, float, int, str | None, Identity | None, Lines | None
+]
+"""What a `CallRecord` is made of when somebody looks: most calls are never looked at."""
 
 
 class CallLog:
-    """The newest calls of one open database. It is ``db.calls``; safe to use from any thread.
-
-    Attributes:
-        numbers: Of the calls, for their request ids.
-    """
+    """The newest calls of one open database. It is ``db.calls``; safe to use from any thread."""
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
         self._clock = clock
         self._opened_ns = clock.now_ns()
-        self._kept: deque[CallRecord] = deque(maxlen=limits.calls_kept)
+        self._kept: deque[_Kept] = deque(maxlen=limits.calls_kept)
         self._listeners: tuple[Callable[[CallRecord], object], ...] = ()
-        self.numbers: Iterator[int] = count(1)
+        self._numbers = count(1)
 
     def recent(
         self,
@@ -177,7 +178,7 @@ class CallLog:
         """
         found = (
             record
-            for record in reversed(tuple(self._kept))
+            for record in map(self._record, reversed(tuple(self._kept)))
             if (function is None or record.function == function)
             and (request_id is None or record.request_id == request_id)
             and (failed is None or (record.error is not None) == failed)
@@ -203,27 +204,42 @@ class CallLog:
 
         return stop
 
-    def begin(self) -> Begun:
-        """Note when a call begins."""
-        return Begun(self._clock.now_ns(), self._clock.monotonic())
-
     def end(
-        self, call: Called, begun: Begun, error: BaseException | None, *, reason: Reason = "call"
+        self, call: Called, seconds: float, error: BaseException | None, reason: Reason = "call"
     ) -> None:
         """Keep a call that has ended, and tell who listens."""
-        record = CallRecord(
-            call.request_id or f"{self._opened_ns:x}-{call.number:x}",
-            call.path,
-            call.kind,
+        kept = (
+            next(self._numbers),
+            call.request_id,
+            call.compiled,
             reason,
-            begun.now_ns / _NS_PER_MS,
-            self._clock.monotonic() - begun.monotonic,
+            self._clock.now_ns(),
+            seconds,
             call.runs,
             None if error is None else _shown(error),
-            call.caller_identifier,
-            () if call.lines is None else tuple(call.lines.lines),
+            call.caller,
+            call.lines,
         )
-        self._kept.append(record)
+        self._kept.append(kept)
+        if call.lines is not None or error is not None or self._listeners:
+            self._tell(self._record(kept))
+
+    def _record(self, kept: _Kept) -> CallRecord:
+        number, request_id, compiled, reason, ended_ns, seconds, runs, error, caller, lines = kept
+        return CallRecord(
+            request_id or f"{self._opened_ns:x}-{number:x}",
+            compiled.path,
+            compiled.kind,
+            reason,
+            ended_ns / _NS_PER_MS - seconds * _MS_PER_SECOND,
+            seconds,
+            runs,
+            error,
+            None if caller is None else caller.token_identifier,
+            () if lines is None else tuple(lines.lines),
+        )
+
+    def _tell(self, record: CallRecord) -> None:
         if record.lines or record.error is not None:
             _tell_logging(record)
         for listener in self._listeners:
@@ -233,12 +249,13 @@ class CallLog:
 class Noted:
     """A ``with`` block that is a call. Written by hand: it is around every call."""
 
-    __slots__ = ("_begun", "_call", "_calls")
+    __slots__ = ("_call", "_calls", "_monotonic", "_started")
 
-    def __init__(self, calls: CallLog, call: Called) -> None:
+    def __init__(self, calls: CallLog, call: Called, monotonic: Callable[[], float]) -> None:
         self._calls = calls
         self._call = call
-        self._begun = calls.begin()
+        self._monotonic = monotonic
+        self._started = monotonic()
 
     def __enter__(self) -> None:
         """Begun when it was made."""
@@ -249,7 +266,7 @@ class Noted:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._calls.end(self._call, self._begun, error)
+        self._calls.end(self._call, self._monotonic() - self._started, error)
 
 
 def _tell(listener: Callable[[CallRecord], object], record: CallRecord) -> None:
@@ -271,7 +288,13 @@ def _tell_logging(record: CallRecord) -> None:
     logger = logging.getLogger("headwater.functions")
     extra: dict[str, Any] = {"request_id": record.request_id, "function": record.function}
     for line in record.lines:
-        logger.log(getattr(logging, line.level.upper()), "%s: %s", record.function, line.message, extra=extra)
+        logger.log(
+            getattr(logging, line.level.upper()),
+            "%s: %s",
+            record.function,
+            line.message,
+            extra=extra,
+        )
     if record.error is not None:
         logger.debug("%s raised %s", record.function, record.error, extra=extra)
 

@@ -61,7 +61,11 @@ class Execution:
         else:
             return value
         finally:
-            _note_usage(transaction, statistics)
+            if transaction.is_read_only:
+                statistics.used(transaction.usage, 0, 0)
+            else:
+                own = transaction.own
+                statistics.used(transaction.usage, own.writes, own.bytes_written)
             transaction.end()
             statistics.took(self._clock.monotonic() - started)
 
@@ -86,16 +90,6 @@ class Execution:
         with transaction.nested():
             inner = MutationCtx(transaction, Writer(transaction, self._rules), self, depth)
             return _call(compiled, inner, arguments)
-
-
-def _note_usage(transaction: Transaction, statistics: FunctionStatistics) -> None:
-    usage = transaction.usage
-    statistics.used("documents_read", usage.documents_read)
-    statistics.used("bytes_read", usage.bytes_read)
-    if not transaction.is_read_only:
-        own = transaction.own
-        statistics.used("documents_written", own.writes)
-        statistics.used("bytes_written", own.bytes_written)
 
 
 def _call(compiled: CompiledFunction[..., Any], ctx: QueryCtx, arguments: Mapping[str, Any]) -> Any:

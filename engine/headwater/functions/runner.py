@@ -51,7 +51,6 @@ class Call:
         arguments: By parameter, as the caller gave them.
         statistics: What was seen of the function before.
         caller: Who calls.
-        number: Of the call, in this opening of the database.
         request_id: As the caller has marked it; empty if it has not.
         runs: How often the function has run.
         lines: What it logged in its last run.
@@ -64,7 +63,6 @@ class Call:
         "caller",
         "compiled",
         "lines",
-        "number",
         "request_id",
         "runs",
         "statistics",
@@ -75,13 +73,11 @@ class Call:
         compiled: CompiledFunction[..., Any],
         arguments: dict[str, Any],
         statistics: FunctionStatistics,
-        number: int,
     ) -> None:
         self.compiled: CompiledFunction[..., Any] = compiled
         self.arguments: dict[str, Any] = arguments
         self.statistics: FunctionStatistics = statistics
         self.caller: Identity | None = current_identity()
-        self.number: int = number
         self.request_id: str = marked_request_id()
         self.runs: int = 0
         self.lines: Lines | None = None
@@ -92,16 +88,6 @@ class Call:
     def path(self) -> str:
         """Published path of the function."""
         return self.compiled.path
-
-    @property
-    def kind(self) -> Kind:
-        """Of the function."""
-        return self.compiled.function.kind
-
-    @property
-    def caller_identifier(self) -> str | None:
-        """Token identifier of who calls."""
-        return None if self.caller is None else self.caller.token_identifier
 
     @property
     def packed(self) -> bytes:
@@ -137,6 +123,7 @@ class Runner:
         self.application = application
         self.cache: ResultCache = ResultCache(store.recent, store.limits.cache_bytes)
         self.statistics: dict[str, FunctionStatistics] = {}
+        self._monotonic = store.clock.monotonic
         self.calls: CallLog = CallLog(store.clock, store.limits)
         self._tables: TableNumbers = store.tables
         self._compiled: dict[Function[..., Any], CompiledFunction[..., Any]] = {}
@@ -208,7 +195,7 @@ class Runner:
         statistics = self.statistics.get(compiled.path)
         if statistics is None:
             statistics = self.statistics.setdefault(compiled.path, FunctionStatistics())
-        return Call(compiled, arguments, statistics, next(self.calls.numbers))
+        return Call(compiled, arguments, statistics)
 
     @property
     def services(self) -> ContextServices:
@@ -237,7 +224,7 @@ class Runner:
 
     def noted(self, call: Call) -> Noted:
         """A ``with`` block that is a call, for the log of calls."""
-        return Noted(self.calls, call)
+        return Noted(self.calls, call, self._monotonic)
 
     def attempt(self, call: Call) -> Attempt:
         """Run a mutation on a snapshot now, to be committed later."""
@@ -346,14 +333,20 @@ class Runner:
 
     def query(self, call: Call) -> Any:
         """Run a query on a snapshot of the newest commit."""
-        with self.noted(call):
-            snapshot = self.store.snapshot()
-            try:
-                if call.statistics.mean_seconds < _WORTH_CACHING_SECONDS:
-                    return self._run_query(call, snapshot, None)[0]
-                return self._cached(call, snapshot)
-            finally:
-                snapshot.close()
+        started = self._monotonic()
+        snapshot = self.store.snapshot()
+        try:
+            if call.statistics.mean_seconds < _WORTH_CACHING_SECONDS:
+                value = self._run_query(call, snapshot, None)[0]
+            else:
+                value = self._cached(call, snapshot)
+        except BaseException as error:
+            self.calls.end(call, self._monotonic() - started, error)
+            raise
+        finally:
+            snapshot.close()
+        self.calls.end(call, self._monotonic() - started, None)
+        return value
 
     def query_in(self, call: Call, snapshot: Snapshot, moment: Moment | None) -> Any:
         """Run a query on a snapshot that somebody holds; nothing is kept of it.
@@ -405,14 +398,14 @@ class Runner:
             transaction = self._begin_query(call, snapshot, journal)
             result: bytes | None = None
             error: BaseException | None = None
-            begun, call.runs = self.calls.begin(), 0
+            started, call.runs = self._monotonic(), 0
             try:
                 result = pack(self._run_of(call)(transaction))
             except KeyboardInterrupt:
                 raise
             except BaseException as raised:  # noqa: BLE001 - it is the outcome, and may be mended
                 error = raised
-            self.calls.end(call, begun, error, reason="live")
+            self.calls.end(call, self._monotonic() - started, error, "live")
             intervals = frozenset(transaction.reads.intervals())
             return Evaluation(
                 result,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from headwater.errors import ConflictError
+from headwater.transactions.usage import Usage
 
 _RUNS_TO_JUDGE: Final = 3
 _IN_TURN_SECONDS: Final = 0.002
@@ -34,7 +35,10 @@ class FunctionStatistics:
         conflicts: Losses by place.
         slowest_seconds: The longest duration.
         failures: Runs that raised.
-        most: The most that a run has used of limits, by the names of their fields.
+        documents_read: The most that a run has read.
+        bytes_read: Of documents, in one run.
+        documents_written: The most that a run has written.
+        bytes_written: Of documents, in one run.
     """
 
     runs: int = 0
@@ -42,7 +46,10 @@ class FunctionStatistics:
     conflicts: Counter[ConflictPlace] = field(default_factory=Counter[ConflictPlace])
     slowest_seconds: float = 0.0
     failures: int = 0
-    most: dict[str, int] = field(default_factory=dict[str, int])
+    documents_read: int = 0
+    bytes_read: int = 0
+    documents_written: int = 0
+    bytes_written: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -59,10 +66,12 @@ class FunctionStatistics:
             self.mean_seconds += (seconds - self.mean_seconds) * _WEIGHT
         self.slowest_seconds = max(self.slowest_seconds, seconds)
 
-    def used(self, limit: str, value: int) -> None:
-        """Note how much a run has used of a limit."""
-        if value > self.most.get(limit, 0):
-            self.most[limit] = value
+    def used(self, usage: Usage, writes: int, bytes_written: int) -> None:
+        """Note how much a run has used of its limits."""
+        self.documents_read = max(self.documents_read, usage.documents_read)
+        self.bytes_read = max(self.bytes_read, usage.bytes_read)
+        self.documents_written = max(self.documents_written, writes)
+        self.bytes_written = max(self.bytes_written, bytes_written)
 
     def lost(self, conflict: ConflictError) -> None:
         """Note a conflict."""

@@ -1,10 +1,14 @@
 """What functions did, and where the database hurts."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from headwater.functions.call_log import CallLog
 from headwater.functions.statistics import ConflictPlace
 from headwater.verbs.opened import Opened
+
+_COUNTED: Final = ("documents_read", "bytes_read", "documents_written", "bytes_written")
+"""Limits of one run, and what is noted of each function under the same names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +152,9 @@ class ObservingVerbs(Opened):
     def _near_limits(self) -> list[LimitInsight]:
         limits = self._store.limits
         found = [
-            LimitInsight(path, limit, value, getattr(limits, limit))
+            LimitInsight(path, limit, getattr(seen, limit), getattr(limits, limit))
             for path, seen in list(self._runner.statistics.items())
-            for limit, value in list(seen.most.items())
+            for limit in _COUNTED
         ]
         seconds = {"query": limits.query_seconds, "mutation": limits.mutation_seconds}
         for path, function in self._runner.application.functions.items():
