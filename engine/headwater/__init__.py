@@ -17,6 +17,7 @@ from headwater.errors import (
     AlreadyThereError,
     ApplicationError,
     ArgumentError,
+    ClientGoneError,
     ClosedError,
     ConfigurationMissingError,
     ConflictError,
@@ -48,8 +49,10 @@ from headwater.errors import (
     ProjectionTableError,
     RateLimitedError,
     ReadOnlyError,
+    RequestInvalidError,
     ReturnValueError,
     SchemaMismatchError,
+    SignatureInvalidError,
     SnapshotTooOldError,
     StorageError,
     TimeLimitError,
@@ -66,6 +69,9 @@ from headwater.functions.call_log import CallLog, CallRecord, FunctionLog, LogLi
 from headwater.functions.context_services import Configuration
 from headwater.functions.contexts import MutationCtx, QueryCtx
 from headwater.functions.declaration import BoundQuery, Mutation, Query, mutation, query
+from headwater.functions.http_actions import HttpAction, http_action
+from headwater.functions.http_fields import Headers, QueryParameters
+from headwater.functions.http_messages import Request, Response, SyncRequest
 from headwater.functions.identity import Identity, acting_as
 from headwater.functions.projections import Projection, ProjectionState, projection
 from headwater.functions.replaying import Replayed
@@ -82,6 +88,7 @@ from headwater.schema import v
 from headwater.schema.annotations import Wire
 from headwater.schema.tables import Document, DocumentOf, Id, Index, Table, TableIndex
 from headwater.schema.validators import Check, Length, Pattern, Range
+from headwater.services import webhooks
 from headwater.services.rate_limits import (
     RateLimit,
     RateLimitKey,
@@ -89,6 +96,8 @@ from headwater.services.rate_limits import (
     RateLimitResult,
     RateLimits,
 )
+from headwater.services.webhook_endpoints import Webhook, webhook
+from headwater.services.webhook_events import WebhookEvent, WebhookEvents, WebhookRecord
 from headwater.storage.commit_log import Origin, RecordedCall
 from headwater.tables.log_entries import Change, LogEntry
 from headwater.tables.measuring import IndexStatistics, LogStatistics, TableStatistics
@@ -129,6 +138,7 @@ __all__ = [
     "CallRecord",
     "Change",
     "Check",
+    "ClientGoneError",
     "Clock",
     "ClosedError",
     "CompactReport",
@@ -156,7 +166,9 @@ __all__ = [
     "FunctionKindError",
     "FunctionLog",
     "FunctionNotFoundError",
+    "Headers",
     "HeadwaterError",
+    "HttpAction",
     "Id",
     "Identity",
     "ImportRefusedError",
@@ -204,6 +216,7 @@ __all__ = [
     "ProjectionTableError",
     "Query",
     "QueryCtx",
+    "QueryParameters",
     "Range",
     "RateLimit",
     "RateLimitKey",
@@ -217,14 +230,19 @@ __all__ = [
     "RecordedCall",
     "RepairReport",
     "Replayed",
+    "Request",
+    "RequestInvalidError",
+    "Response",
     "Retry",
     "ReturnValueError",
     "Revision",
     "RunningAction",
     "SchemaMismatchError",
+    "SignatureInvalidError",
     "SnapshotTooOldError",
     "StorageError",
     "SyncActionCtx",
+    "SyncRequest",
     "SystemClock",
     "Table",
     "TableIndex",
@@ -236,6 +254,10 @@ __all__ = [
     "UniqueViolationError",
     "UsageError",
     "ValueNotStorableError",
+    "Webhook",
+    "WebhookEvent",
+    "WebhookEvents",
+    "WebhookRecord",
     "Wire",
     "WriteInQueryError",
     "Writer",
@@ -243,6 +265,7 @@ __all__ = [
     "acting_as",
     "action",
     "check",
+    "http_action",
     "mutation",
     "open",
     "origin",
@@ -251,4 +274,6 @@ __all__ = [
     "repair",
     "restore_backup",
     "v",
+    "webhook",
+    "webhooks",
 ]

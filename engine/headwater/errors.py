@@ -32,6 +32,9 @@
     │   ├── NotReplayableError              (ValueError)  a commit without a recorded call
     │   ├── ImportRefusedError              (ValueError)  a file that cannot be imported
     │   ├── ConfigurationMissingError       (KeyError)    a setting that functions ask for
+    │   ├── RequestInvalidError             (ValueError)  the body of a request cannot be read
+    │   ├── SignatureInvalidError           (PermissionError)  a webhook that nobody has signed
+    │   ├── ClientGoneError                 (ConnectionError)  a request that ended in the middle
     │   ├── ActionCanceledError             (RuntimeError)  an action that must not go on
     │   ├── AlreadyThereError               (FileExistsError)  an export would overwrite something
     │   ├── AlreadyOpenError                (RuntimeError)  open here with other modules or options
@@ -410,6 +413,24 @@ class ConfigurationMissingError(UsageError, KeyError):
     def __init__(self, message: str, *, name: str) -> None:
         super().__init__(message)
         self.name = name
+
+
+class RequestInvalidError(UsageError, ValueError):
+    """A request over HTTP that cannot be read as what it should be. Answered with 400."""
+
+    code = "request_invalid"
+
+
+class SignatureInvalidError(UsageError, PermissionError):
+    """A webhook without a signature of its sender, or with an old one. Answered with 401."""
+
+    code = "signature_invalid"
+
+
+class ClientGoneError(UsageError, ConnectionError):
+    """The other side went away before all of its request had come."""
+
+    code = "client_gone"
 
 
 class ActionCanceledError(UsageError, RuntimeError):

@@ -28,6 +28,11 @@ class Limits:
         mutation_seconds: Run time of one attempt of one mutation.
         action_seconds: Run time of one action, unless it is declared with another.
         actions_concurrent: Actions that run at the same time; others wait for their turn.
+        http_body_bytes: Body of one request over HTTP; counted as it comes.
+        http_body_seconds: Time that the body of one request may take to come.
+        webhook_body_bytes: Body of one webhook.
+        webhook_events_seconds: Age at which a webhook's event is forgotten; delivered again later,
+            it has its effect again.
         call_depth: Functions that call functions.
         transaction_seconds: Age of an explicit transaction at its commit.
         snapshot_seconds: Age of a snapshot; an old one keeps the file from reusing space.
@@ -53,6 +58,10 @@ class Limits:
     mutation_seconds: float = 10.0
     action_seconds: float = 600.0
     actions_concurrent: int = 64
+    http_body_bytes: int = 20 * MIB
+    http_body_seconds: float = 120.0
+    webhook_body_bytes: int = 4 * MIB
+    webhook_events_seconds: float = 30 * 24 * 3600.0
     call_depth: int = 32
     transaction_seconds: float = 60.0
     snapshot_seconds: float = 60.0

@@ -1,4 +1,4 @@
-"""The functions, tables and projections of an application, collected from its modules."""
+"""Functions, tables, projections and routes of an application, collected from its modules."""
 
 import importlib
 import inspect
@@ -13,6 +13,7 @@ from headwater.functions.arguments import CompiledFunction, Contract, read_contr
 from headwater.functions.declaration import Function
 from headwater.functions.paths import PathTable, function_path, module_path
 from headwater.functions.projections import Projection, in_order
+from headwater.functions.routes import Route, RouteTable
 from headwater.schema.annotations import document_validator
 from headwater.schema.explain import TableNumbers, name_problem
 from headwater.schema.tables import Table, TableIndex, is_table, table_of
@@ -32,6 +33,7 @@ class Application:
         tables: By name.
         documents: The type of each table's documents, without the system fields, by table name.
         projections: By name.
+        routes: What answers requests.
         modules: Names of the modules, in the order in which they were collected.
     """
 
@@ -40,6 +42,7 @@ class Application:
     tables: Mapping[str, AnyTable]
     documents: Mapping[str, ObjectValidator]
     projections: Mapping[str, Projection]
+    routes: RouteTable
     modules: tuple[str, ...]
     _paths: PathTable = field(repr=False, compare=False)
     _path_by_function: Mapping[AnyFunction, str] = field(repr=False, compare=False)
@@ -114,9 +117,9 @@ def collect(modules: Iterable[ModuleType | str]) -> Application:
             an id in an annotation refers to.
 
     Raises:
-        DeclarationError: Two functions, tables or projections have one name, two tables have one
-            document type, two projections make one table or each other's, or an annotation cannot
-            be stored.
+        DeclarationError: Two functions, tables or projections have one name, two routes answer the
+            same requests, two tables have one document type, two projections make one table or each
+            other's, or an annotation cannot be stored.
     """
     collector = _Collector()
     for module, path in _modules(modules):
@@ -131,6 +134,7 @@ class _Collector:
         self.tables: dict[str, AnyTable] = {}
         self.by_document: dict[int, AnyTable] = {}
         self.projections: dict[str, Projection] = {}
+        self.routes: dict[Route, None] = {}
 
     def add_module(self, module: ModuleType, path: str) -> None:
         self.modules[module.__name__] = None
@@ -139,6 +143,8 @@ class _Collector:
                 self.add_function(module, path, name, cast("AnyFunction", found))
             elif isinstance(found, Projection):
                 self.add_projection(module, found)
+            elif isinstance(found, Route):
+                self.add_route(module, path, name, found)
             elif is_table(found):
                 self.add_table(found)
 
@@ -163,6 +169,13 @@ class _Collector:
             )
         for table in projection.tables:
             self.add_table(table)
+
+    def add_route(self, module: ModuleType, path: str, name: str, route: Route) -> None:
+        if _is_imported(module, route.module):
+            return
+        self.routes[route] = None
+        if route.published is not None:
+            self.add_function(module, path, name, route.published)
 
     def add_table(self, table: AnyTable) -> None:
         other = self.tables.setdefault(table.table_name, table)
@@ -201,6 +214,7 @@ class _Collector:
             tables=MappingProxyType(self.tables),
             documents=MappingProxyType(documents),
             projections=MappingProxyType(in_order(self.projections)),
+            routes=RouteTable(self.routes),
             modules=tuple(self.modules),
             _paths=paths,
             _path_by_function=MappingProxyType(

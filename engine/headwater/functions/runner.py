@@ -174,6 +174,11 @@ class Runner:
         compiled = self.find(function)
         return self._call(compiled, compiled.bind_wire(arguments))
 
+    def prepared(self, function: Function[..., Any], arguments: dict[str, Any]) -> Call:
+        """A call with arguments of the database's own, which need be no values."""
+        refuse_inside()
+        return self._call(self.find(function), arguments)
+
     def bound(self, query: BoundQuery[Any]) -> Call:
         """Check a query that was bound to its arguments."""
         refuse_inside()

@@ -15,6 +15,7 @@ from headwater.transactions.declared_table import DeclaredTable
 
 _PLACES: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "_webhook_events": "headwater.services.webhook_events:WebhookEvents",
         "_rate_limits": "headwater.services.rate_limits:RateLimits",
     }
 )
