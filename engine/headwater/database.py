@@ -8,6 +8,7 @@ from headwater.verbs.functions import FunctionVerbs
 from headwater.verbs.measures import MeasuringVerbs
 from headwater.verbs.observing import ObservingVerbs
 from headwater.verbs.past import PastVerbs
+from headwater.verbs.serving import ServingVerbs
 from headwater.verbs.stream import StreamVerbs
 from headwater.verbs.undo import UndoVerbs
 from headwater.verbs.upkeep import UpkeepVerbs
@@ -25,6 +26,7 @@ class Database(
     MeasuringVerbs,
     ObservingVerbs,
     ExchangeVerbs,
+    ServingVerbs,
 ):
     """An open database. Made by `open`; safe to use from any thread.
 

@@ -68,7 +68,7 @@ def test_the_public_names_are_all_listed():
         for name, found in vars(hw).items()
         if not name.startswith("_") and not inspect.ismodule(found)
     }
-    assert public | {"__version__", "v"} == set(hw.__all__)
+    assert public | {"__version__", "v", "webhooks"} == set(hw.__all__)
 
 
 def error_classes():

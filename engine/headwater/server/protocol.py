@@ -1,0 +1,55 @@
+"""What ASGI applications are, and what this one needs of a database."""
+
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from headwater.functions.acting import Actor, AsyncCalls
+from headwater.functions.context_services import Configuration
+from headwater.functions.identity import Identity
+from headwater.functions.runner import Runner
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+AsgiApplication: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+Identify: TypeAlias = Callable[[str], Identity | None]
+"""From a bearer token to who has it; may block, as it is called on a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The database behind the application.
+
+    Attributes:
+        runner: Its functions.
+        actor: Its actions.
+        calls: Queries and mutations for tasks.
+        settings: Its settings.
+        close: Closes it.
+    """
+
+    runner: Runner
+    actor: Actor
+    calls: AsyncCalls
+    settings: Configuration
+    close: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """How the application behaves.
+
+    Attributes:
+        identify: Verifies bearer tokens; None if there are none.
+        is_dev: Whether errors tell their messages and tracebacks to everybody.
+        cors: Origins whose pages may call it.
+        closes: Whether the end of the server closes the database.
+    """
+
+    identify: Identify | None = None
+    is_dev: bool = False
+    cors: Sequence[str] = ()
+    closes: bool = False
