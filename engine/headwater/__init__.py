@@ -119,6 +119,7 @@ from headwater.transactions.pagination import PaginationOptions, PaginationResul
 from headwater.transactions.query import TableQuery
 from headwater.transactions.reader import Reader
 from headwater.transactions.writer import Writer
+from headwater.verbs.calling import Caller
 from headwater.verbs.measures import DatabaseStatistics, FileStatistics
 from headwater.verbs.observing import ConflictInsight, FunctionInsight, Insights, LimitInsight
 from headwater.verbs.stream import Log
@@ -136,6 +137,7 @@ __all__ = [
     "BoundQuery",
     "CallLog",
     "CallRecord",
+    "Caller",
     "Change",
     "Check",
     "ClientGoneError",

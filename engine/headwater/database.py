@@ -2,9 +2,9 @@
 
 from headwater.verbs.audit import AuditVerbs
 from headwater.verbs.by_hand import ManualVerbs
+from headwater.verbs.calling import CallingVerbs
 from headwater.verbs.care import CareVerbs
 from headwater.verbs.exchange import ExchangeVerbs
-from headwater.verbs.functions import FunctionVerbs
 from headwater.verbs.measures import MeasuringVerbs
 from headwater.verbs.observing import ObservingVerbs
 from headwater.verbs.past import PastVerbs
@@ -15,7 +15,7 @@ from headwater.verbs.upkeep import UpkeepVerbs
 
 
 class Database(
-    FunctionVerbs,
+    CallingVerbs,
     ManualVerbs,
     PastVerbs,
     CareVerbs,

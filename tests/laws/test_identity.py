@@ -2,8 +2,10 @@
 
 import asyncio
 import copy
+import inspect
 import pickle
 import threading
+import typing
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from typing import Any
@@ -16,11 +18,15 @@ from tests.laws.callers import answers, look, put, runs, tell
 from tests.laws.clocks import SlowClock, StillClock
 
 import headwater as hw
+from headwater.aio import AsyncVerbs
+from headwater.functions.identity import current_identity
 from headwater.reactive.live_queries import Wanted
 from headwater.reactive.subscription import Subscription, Transition
+from headwater.verbs.async_calling import AsyncCaller
 
 ADA = hw.Identity("ada", claims={"roles": ["admin"], "level": 1})
 GRACE = hw.Identity("grace", claims={"roles": ["admin"], "level": 1})
+ELSEWHERE = hw.Identity("mallory", claims={"roles": ["root"]})
 PEOPLE: tuple[hw.Identity | None, ...] = (
     None,
     ADA,
@@ -51,12 +57,74 @@ PROGRAMS: Any = st.lists(
 Answer = Callable[[hw.Database, list[Any]], Any]
 
 
+def first(live: hw.Live[Any]) -> Any:
+    with live:
+        return live.next(60)
+
+
+def watched(watch: Any) -> Any:
+    return lambda function, program: first(watch(function, program=program))
+
+
 def by_snapshot(db: hw.Database, program: list[Any]) -> Any:
     with db.snapshot() as snapshot:
         return snapshot.run(look, program=program)
 
 
+def acting(db: hw.Database) -> hw.Caller:
+    """A facade that was asked for elsewhere: whoever acts around the call does not count."""
+    return db.acting_as(current_identity())
+
+
+def from_elsewhere(ask: Callable[[hw.Caller], Any]) -> Answer:
+    def answer(db: hw.Database, program: list[Any]) -> Any:
+        caller = acting(db)
+        with hw.acting_as(ELSEWHERE):
+            return ask_of(caller, program)
+
+    def ask_of(caller: hw.Caller, program: list[Any]) -> Any:
+        return ask(caller)(look, program=program)
+
+    return answer
+
+
 WAYS: dict[str, Answer] = {
+    "facade": from_elsewhere(lambda caller: caller.query),
+    "facade by path": from_elsewhere(
+        lambda caller: lambda _, program: caller.call("callers:look", {"program": program})
+    ),
+    "facade action": from_elsewhere(
+        lambda caller: lambda _, program: caller.act(callers.look_in_thread, program=program)[1]
+    ),
+    "facade start": from_elsewhere(
+        lambda caller: (
+            lambda _, program: caller.start(callers.look_in_task, program=program).result()[1]
+        )
+    ),
+    "facade mutation": from_elsewhere(
+        lambda caller: lambda _, program: caller.mutate(tell, program)
+    ),
+    "facade task": from_elsewhere(
+        lambda caller: lambda _, program: asyncio.run(caller.aio.query(look, program))
+    ),
+    "facade async action": from_elsewhere(
+        lambda caller: (
+            lambda _, program: asyncio.run(caller.aio.act(callers.look_in_thread, program))[1]
+        )
+    ),
+    "facade async mutation": from_elsewhere(
+        lambda caller: lambda _, program: asyncio.run(caller.aio.mutate(tell, program))
+    ),
+    "facade async path": from_elsewhere(
+        lambda caller: (
+            lambda _, program: asyncio.run(caller.aio.call("callers:look", {"program": program}))
+        )
+    ),
+    "facade watch": from_elsewhere(lambda caller: watched(caller.watch)),
+    "facade watch all": from_elsewhere(
+        lambda caller: lambda _, program: first(caller.watch_all(look.bind(program)))[0]
+    ),
+    "facade async watch": from_elsewhere(lambda caller: watched(caller.aio.watch)),
     "query": lambda db, program: db.query(look, program=program),
     "again": lambda db, program: db.query(look, program=program),
     "path": lambda db, program: db.call("callers:look", {"program": program}),
@@ -376,6 +444,11 @@ def test_what_is_no_identity_calls_nothing(identity: Any) -> None:
         pytest.fail("inside")
 
 
+@hw.mutation
+def fail(ctx: hw.MutationCtx) -> None:
+    raise hw.ApplicationError(callers.shown(ctx.identity))
+
+
 @hw.query
 def pretend(ctx: hw.QueryCtx) -> Any:
     with hw.acting_as(ADA):
@@ -439,3 +512,44 @@ def test_the_innermost_block_counts_and_nobody_is_somebody_too() -> None:
             with hw.acting_as(GRACE):
                 assert db.query(look, program=[["ask"]]) == [callers.shown(GRACE)]
         assert db.query(look, program=[["ask"]]) == [callers.shown(ADA)]
+
+
+# -- the facade ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", ["query", "mutate", "call", "act", "start", "watch", "watch_all"])
+def test_the_facade_takes_what_the_database_takes(verb: str) -> None:
+    assert signatures(hw.Caller, verb) == signatures(hw.Database, verb)
+
+
+@pytest.mark.parametrize("verb", ["query", "mutate", "call", "act", "watch"])
+def test_the_facade_for_asyncio_takes_what_that_takes(verb: str) -> None:
+    assert signatures(AsyncCaller, verb) == signatures(AsyncVerbs, verb)
+
+
+def signatures(owner: type, verb: str) -> list[str]:
+    """That of a method, and those of its overloads; each module has type variables of its own."""
+    method = getattr(owner, verb)
+    return [str(inspect.signature(one)) for one in (method, *typing.get_overloads(method))]
+
+
+def test_a_facade_of_nobody_is_nobody() -> None:
+    with hw.open(None, modules=[callers]) as db, hw.acting_as(ADA):
+        assert db.acting_as(None).query(look, program=[["ask"]]) == [None]
+        db.acting_as(None).mutate(put, key="x", value=1)
+        assert db.log.read()[-1].origin.identity is None
+
+
+def test_a_facade_leaves_no_trace_where_it_was_used() -> None:
+    with hw.open(None, modules=[callers]) as db:
+        ada = db.acting_as(ADA)
+        with pytest.raises(hw.ApplicationError):
+            ada.mutate(fail)
+        assert db.query(look, program=[["ask"]]) == [None]
+        assert ada.query(look, program=[["ask"]]) == [callers.shown(ADA)]
+
+
+@pytest.mark.parametrize("identity", ["ada", False, {}])
+def test_a_facade_is_of_an_identity(identity: Any) -> None:
+    with hw.open(None) as db, pytest.raises(hw.ArgumentError, match=r"db\.acting_as"):
+        db.acting_as(identity)
