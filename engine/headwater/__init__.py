@@ -45,7 +45,9 @@ from headwater.errors import (
     NonRetryableError,
     NotADatabaseError,
     NotReplayableError,
+    NotSignedInError,
     NotUniqueError,
+    PermissionDeniedError,
     ProjectionTableError,
     RateLimitedError,
     ReadOnlyError,
@@ -63,18 +65,22 @@ from headwater.errors import (
     WriteInQueryError,
 )
 from headwater.exchange.reports import ExportReport, ImportReport
+from headwater.functions.access import AccessRules, rules
 from headwater.functions.acting import RunningAction
 from headwater.functions.actions import Action, ActionCtx, SyncActionCtx, action
 from headwater.functions.call_log import CallLog, CallRecord, FunctionLog, LogLine
 from headwater.functions.context_services import Configuration
 from headwater.functions.contexts import MutationCtx, QueryCtx
-from headwater.functions.declaration import BoundQuery, Mutation, Query, mutation, query
+from headwater.functions.declaration import BoundQuery, Mutation, Query
+from headwater.functions.decorators import mutation, query
 from headwater.functions.http_actions import HttpAction, http_action
 from headwater.functions.http_fields import Headers, QueryParameters
 from headwater.functions.http_messages import Request, Response, SyncRequest
 from headwater.functions.identity import Identity, acting_as
+from headwater.functions.middleware import custom
 from headwater.functions.projections import Projection, ProjectionState, projection
 from headwater.functions.replaying import Replayed
+from headwater.functions.requirements import require, require_identity
 from headwater.functions.retry import Retry
 from headwater.functions.snapshots import OpenSnapshot
 from headwater.functions.statistics import ConflictPlace
@@ -127,6 +133,7 @@ from headwater_indexes.values import MISSING, Int64
 
 __all__ = [
     "MISSING",
+    "AccessRules",
     "Action",
     "ActionCanceledError",
     "ActionCtx",
@@ -203,6 +210,7 @@ __all__ = [
     "NonRetryableError",
     "NotADatabaseError",
     "NotReplayableError",
+    "NotSignedInError",
     "NotUniqueError",
     "OpenSnapshot",
     "OpenTransaction",
@@ -210,6 +218,7 @@ __all__ = [
     "PaginationOptions",
     "PaginationResult",
     "Pattern",
+    "PermissionDeniedError",
     "Problem",
     "Progress",
     "Projection",
@@ -267,6 +276,7 @@ __all__ = [
     "acting_as",
     "action",
     "check",
+    "custom",
     "http_action",
     "mutation",
     "open",
@@ -274,7 +284,10 @@ __all__ = [
     "projection",
     "query",
     "repair",
+    "require",
+    "require_identity",
     "restore_backup",
+    "rules",
     "v",
     "webhook",
     "webhooks",

@@ -18,6 +18,8 @@
     │   ├── FunctionNotFoundError           (LookupError)
     │   ├── FunctionKindError               (TypeError)   a query called as a mutation, …
     │   ├── FunctionInternalError           (PermissionError)  internal=True, called from outside
+    │   ├── NotSignedInError                (PermissionError)  a call without an identity
+    │   ├── PermissionDeniedError           (PermissionError)  not for this caller
     │   ├── WriteInQueryError               (TypeError)
     │   ├── ImpureFunctionError             (RuntimeError)  I/O in a query or mutation
     │   ├── IndexNotFoundError              (LookupError)
@@ -230,7 +232,7 @@ class UniqueViolationError(UsageError, ValueError):
         table: Name of the table.
         index: Name of the index.
         key: The values of the index's fields.
-        holder: The id of the document that holds the key.
+        holder: The id of the document that holds the key; empty if the caller may not read it.
     """
 
     code = "unique_violation"
@@ -261,6 +263,34 @@ class FunctionInternalError(UsageError, PermissionError):
     """An internal function was called from outside."""
 
     code = "function_internal"
+
+
+class NotSignedInError(UsageError, PermissionError):
+    """A function that is for recognized callers was called by nobody in particular."""
+
+    code = "not_signed_in"
+
+
+class PermissionDeniedError(UsageError, PermissionError):
+    """The rules of a table, or a function, do not allow it to this caller.
+
+    Attributes:
+        table: Name of the table that was to be written; empty if a function refused.
+        verb: "insert", "modify" or "delete"; empty if a function refused.
+        id: The document; empty if there is none.
+    """
+
+    code = "permission_denied"
+
+    def __init__(
+        self, message: str, *, table: str = "", verb: str = "", id: str = "", code: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.table = table
+        self.verb = verb
+        self.id = id
+        if code:  # the application's own, of this one error
+            vars(self)["code"] = code
 
 
 class WriteInQueryError(UsageError, TypeError):

@@ -8,6 +8,7 @@ from typing import Literal
 
 from headwater.clock import Clock, SystemClock
 from headwater.database import Database
+from headwater.functions.access import DefaultAccess
 from headwater.functions.context_services import Configuration
 from headwater.functions.modules import collect
 from headwater.limits import DEFAULT_LIMITS, Limits
@@ -27,6 +28,7 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
     build: Build = "wait",
     progress: Report | None = None,
     env: Mapping[str, str] | None = None,
+    default_access: DefaultAccess | None = None,
 ) -> Database:
     """Open a database, and create it if there is nothing yet.
 
@@ -48,6 +50,8 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
         progress: Told about the steps that take long.
         env: Settings that functions read as ``ctx.env``; those of the process's environment by
             default, as they are now.
+        default_access: What public functions may do with a table that has no `hw.rules`: "allow",
+            the default, is everything; "deny" closes it to them.
 
     Raises:
         NotADatabaseError: Something else is at ``path``.
@@ -57,7 +61,7 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
         SchemaMismatchError: Stored documents do not fit a declared type; nothing was changed.
         DeclarationError: The modules declare something that cannot work.
     """
-    application = collect(modules)
+    application = collect(modules, default_access=default_access or "allow")
 
     bounds = limits or DEFAULT_LIMITS
     system = clock or SystemClock()
@@ -82,6 +86,7 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
         "modules": application.modules or None,
         "durability": durability,
         "limits": limits,
+        "default_access": default_access,
         "env": None if env is None else Configuration(env),  # which keeps its values to itself
     }
     return share(directory, asked, new)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from headwater.errors import ArgumentError, DeclarationError, ReturnValueError
 from headwater.functions.arguments import CompiledFunction, read_contract
 from headwater.functions.contexts import MutationCtx, QueryCtx
-from headwater.functions.declaration import Function, mutation, query
+from headwater.functions.declaration import Function
+from headwater.functions.decorators import mutation, query
 from headwater.schema import v
 from headwater.schema.annotations import Wire, declared_table_name
 from headwater.schema.explain import TableNumbers

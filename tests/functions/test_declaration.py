@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from headwater.errors import ArgumentError, DeclarationError
 from headwater.functions.contexts import MutationCtx, QueryCtx
-from headwater.functions.declaration import Mutation, Query, mutation, query
+from headwater.functions.declaration import Mutation, Query
+from headwater.functions.decorators import mutation, query
 from headwater.functions.parameters import Parameter, compile_completion
 from headwater.schema import v
 

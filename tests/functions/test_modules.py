@@ -9,7 +9,7 @@ import pytest
 
 from headwater.errors import ArgumentError, DeclarationError, FunctionNotFoundError
 from headwater.functions.contexts import QueryCtx
-from headwater.functions.declaration import query
+from headwater.functions.decorators import query
 from headwater.functions.modules import collect
 from headwater.schema import v
 from headwater.schema.explain import TableNumbers
@@ -20,7 +20,7 @@ HEAD = """
 from typing import Annotated, NotRequired, TypedDict
 from headwater.schema.validators import Check
 from headwater.functions.contexts import MutationCtx, QueryCtx
-from headwater.functions.declaration import mutation, query
+from headwater.functions.decorators import mutation, query
 from headwater.schema.tables import Document, Id, Index, Table
 """
 

@@ -338,7 +338,7 @@ class _Run:
         self.check()
         runner = self._actor.runner
         with self._as_its_caller():
-            call = runner.call(kind, function, args, kwargs)
+            call = runner.call(kind, function, args, kwargs).by(self._call)
             if kind == "query":
                 return runner.query(call)
             if kind == "mutation":
@@ -359,7 +359,7 @@ class _Run:
         """Call a function without blocking the event loop."""
         self.check()
         with self._as_its_caller():
-            call = self._actor.runner.call(kind, function, args, kwargs)
+            call = self._actor.runner.call(kind, function, args, kwargs).by(self._call)
             if kind != "action":
                 return await self._actor.async_calls().run(call)
             inner = _Run(self._actor, call, self)

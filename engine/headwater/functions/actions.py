@@ -7,12 +7,24 @@ once and which stays if the action fails later.
 
 import random
 from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, Protocol, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Concatenate,
+    Generic,
+    Never,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    overload,
+)
 
 from headwater.errors import DeclarationError, FunctionKindError
 from headwater.functions.call_log import FunctionLog, Level
 from headwater.functions.context_services import Configuration, ContextServices
 from headwater.functions.declaration import Arguments, Function, Mutation, Options, Query
+from headwater.functions.decorators import Decorator
 from headwater.functions.identity import Identity
 from headwater.functions.kinds import Kind
 from headwater.functions.retry import Retry, check_retry
@@ -21,6 +33,7 @@ from headwater.schema.validators import Validator
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+C_co = TypeVar("C_co", covariant=True)
 
 
 class Action(Function[P, R_co]):
@@ -87,8 +100,13 @@ class _Context:
 
     __slots__ = ("_calls",)
 
-    def __init__(self, calls: ActionCalls) -> None:
-        self._calls = calls
+    def __init__(self, of: "ActionCalls | _Context") -> None:
+        self._calls: ActionCalls = of.calls if isinstance(of, _Context) else of
+
+    @property
+    def calls(self) -> ActionCalls:
+        """How its calls reach the database; for the floors above."""
+        return self._calls
 
     @property
     def now(self) -> float:
@@ -117,9 +135,16 @@ class _Context:
 
 
 class SyncActionCtx(_Context):
-    """The context of an action that is a plain ``def``; it runs on a thread of its own."""
+    """The context of an action that is a plain ``def``; it runs on a thread of its own.
+
+    Args:
+        of: Another one, for a class of one's own that has more to it, as middleware makes.
+    """
 
     __slots__ = ()
+
+    def __init__(self, of: "ActionCalls | SyncActionCtx") -> None:
+        super().__init__(of)
 
     def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a query on a snapshot of the newest commit.
@@ -156,9 +181,16 @@ class SyncActionCtx(_Context):
 
 
 class ActionCtx(_Context):
-    """The context of an action that is an ``async def``."""
+    """The context of an action that is an ``async def``.
+
+    Args:
+        of: Another one, for a class of one's own that has more to it, as middleware makes.
+    """
 
     __slots__ = ()
+
+    def __init__(self, of: "ActionCalls | ActionCtx") -> None:
+        super().__init__(of)
 
     async def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a query on a snapshot of the newest commit. Raises what `SyncActionCtx` does."""
@@ -176,20 +208,120 @@ class ActionCtx(_Context):
         return result
 
 
-class ActionDecorator(Protocol):
-    """What ``@action(...)`` with options gives."""
+class LooseAsyncActionDecorator(Decorator, Generic[C_co]):
+    """Declares ``async def`` actions that take more arguments than type checkers can know."""
 
     @overload
     def __call__(
-        self, handler: Callable[Concatenate[ActionCtx, P], Coroutine[Any, Any, R]], /
+        self, handler: Callable[Concatenate[C_co, ...], Coroutine[object, Never, R]], /
+    ) -> Action[..., R]: ...
+    @overload
+    def __call__(
+        self,
+        *,
+        internal: bool = ...,
+        args: Arguments | None = ...,
+        returns: Validator | None = ...,
+        timeout_seconds: float | None = ...,
+        retry: Retry | None = ...,
+    ) -> "LooseAsyncActionDecorator[C_co]": ...
+    def __call__(self, *handler: Any, **options: Any) -> Any:
+        """Declare an action, or take options first."""
+        return self._decorate(handler, options)
+
+
+class AsyncActionDecorator(LooseAsyncActionDecorator[C_co]):
+    """Declares ``async def`` actions."""
+
+    @overload
+    def __call__(
+        self, handler: Callable[Concatenate[C_co, P], Coroutine[object, Never, R]], /
+    ) -> Action[P, R]: ...
+    @overload
+    def __call__(
+        self,
+        *,
+        internal: bool = ...,
+        args: Arguments | None = ...,
+        returns: Validator | None = ...,
+        timeout_seconds: float | None = ...,
+        retry: Retry | None = ...,
+    ) -> "AsyncActionDecorator[C_co]": ...
+    def __call__(self, *handler: Any, **options: Any) -> Any:
+        """Declare an action, or take options first."""
+        return self._decorate(handler, options)
+
+
+class LooseSyncActionDecorator(Decorator, Generic[C_co]):
+    """Declares ``def`` actions that take more arguments than type checkers can know."""
+
+    @overload
+    def __call__(self, handler: Callable[Concatenate[C_co, ...], R], /) -> Action[..., R]: ...
+    @overload
+    def __call__(
+        self,
+        *,
+        internal: bool = ...,
+        args: Arguments | None = ...,
+        returns: Validator | None = ...,
+        timeout_seconds: float | None = ...,
+        retry: Retry | None = ...,
+    ) -> "LooseSyncActionDecorator[C_co]": ...
+    def __call__(self, *handler: Any, **options: Any) -> Any:
+        """Declare an action, or take options first."""
+        return self._decorate(handler, options)
+
+
+class SyncActionDecorator(LooseSyncActionDecorator[C_co]):
+    """Declares ``def`` actions."""
+
+    @overload
+    def __call__(self, handler: Callable[Concatenate[C_co, P], R], /) -> Action[P, R]: ...
+    @overload
+    def __call__(
+        self,
+        *,
+        internal: bool = ...,
+        args: Arguments | None = ...,
+        returns: Validator | None = ...,
+        timeout_seconds: float | None = ...,
+        retry: Retry | None = ...,
+    ) -> "SyncActionDecorator[C_co]": ...
+    def __call__(self, *handler: Any, **options: Any) -> Any:
+        """Declare an action, or take options first."""
+        return self._decorate(handler, options)
+
+
+class ActionDecorator(AsyncActionDecorator[ActionCtx], SyncActionDecorator[SyncActionCtx]):
+    """Declares actions of both kinds."""
+
+    @overload
+    def __call__(
+        self, handler: Callable[Concatenate[ActionCtx, P], Coroutine[object, Never, R]], /
     ) -> Action[P, R]: ...
     @overload
     def __call__(self, handler: Callable[Concatenate[SyncActionCtx, P], R], /) -> Action[P, R]: ...
+    @overload
+    def __call__(
+        self,
+        *,
+        internal: bool = ...,
+        args: Arguments | None = ...,
+        returns: Validator | None = ...,
+        timeout_seconds: float | None = ...,
+        retry: Retry | None = ...,
+    ) -> "ActionDecorator": ...
+    # It takes what both of its bases take, which pyright does not see.
+    def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, *handler: Any, **options: Any
+    ) -> Any:
+        """Declare an action, or take options first."""
+        return self._decorate(handler, options)
 
 
 @overload
 def action(
-    handler: Callable[Concatenate[ActionCtx, P], Coroutine[Any, Any, R]], /
+    handler: Callable[Concatenate[ActionCtx, P], Coroutine[object, Never, R]], /
 ) -> Action[P, R]: ...
 @overload
 def action(handler: Callable[Concatenate[SyncActionCtx, P], R], /) -> Action[P, R]: ...
@@ -235,6 +367,15 @@ def action(
             f"@action(timeout_seconds={timeout_seconds!r}): expected a number of seconds above 0"
         )
     check_retry("action", retry)
+    if handler is None:
+        return ActionDecorator(
+            action,
+            internal=internal,
+            args=args,
+            returns=returns,
+            timeout_seconds=timeout_seconds,
+            retry=retry,
+        )
     options = Options(
         is_internal=internal,
         args=args,
@@ -242,8 +383,5 @@ def action(
         timeout_seconds=timeout_seconds,
         retry=retry,
     )
-
-    def declare(function: Callable[..., Any]) -> Action[..., Any]:
-        return Action(function, options)
-
-    return declare if handler is None else declare(handler)
+    declared: Action[..., Any] = Action(handler, options)
+    return declared

@@ -4,6 +4,7 @@
 contract for one database, which numbers its tables in its own way.
 """
 
+import inspect
 import typing
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
@@ -12,7 +13,13 @@ from typing import Any, Generic, NamedTuple, NoReturn, ParamSpec, TypeVar
 from headwater.errors import ArgumentError, DeclarationError, ReturnValueError
 from headwater.functions.declaration import Arguments, Function
 from headwater.functions.kinds import Kind
-from headwater.functions.parameters import NO_DEFAULT, Parameter, Signature, compile_completion
+from headwater.functions.parameters import (
+    NO_DEFAULT,
+    AnnotationOf,
+    Parameter,
+    Signature,
+    compile_completion,
+)
 from headwater.schema.annotations import TableNameOf, unresolved, validator_of, wire_name_of
 from headwater.schema.compile import compile_checker
 from headwater.schema.explain import (
@@ -234,8 +241,10 @@ def _where(path: str, name: str) -> str:
 
 
 def _evaluate(function: Function[..., Any], annotation: Any, where: str) -> Any:
+    handler = inspect.unwrap(function.handler)
+    if isinstance(annotation, AnnotationOf):
+        handler, annotation = annotation
     holder = SimpleNamespace(__annotations__={"it": annotation})
-    handler = function.handler
     names = handler.__code__.co_freevars
     cells = handler.__closure__ or ()
     # A document type that is local to a function is found if the handler mentions it.

@@ -2,11 +2,12 @@
 
 import random
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, cast
 
 from headwater.functions.call_log import FunctionLog, Level, Lines
 from headwater.functions.context_services import Configuration, ContextServices
 from headwater.functions.identity import Identity
+from headwater.transactions.guarded import Guard
 from headwater.transactions.reader import Reader
 from headwater.transactions.transaction import Transaction
 from headwater.transactions.writer import Writer
@@ -26,17 +27,52 @@ class NestedCalls(Protocol):
 
 
 class QueryCtx:
-    """The context of a query: reads of one snapshot."""
+    """The context of a query: reads of one snapshot.
 
-    __slots__ = ("_calls", "_db", "_transaction", "depth")
+    Args:
+        of: Another context, for a class of one's own that has more to it, as middleware makes.
+    """
 
-    def __init__(
-        self, transaction: Transaction, db: Reader, calls: NestedCalls, depth: int = 0
-    ) -> None:
-        self._transaction = transaction
-        self._db: Reader = db
-        self._calls = calls
-        self.depth: int = depth
+    __slots__ = ("_calls", "_db", "_transaction", "depth", "guard")
+
+    _transaction: Transaction
+    _db: Reader
+    _calls: NestedCalls
+    depth: int
+    guard: Guard | None
+
+    def __init__(self, of: "QueryCtx") -> None:
+        self._transaction = of._transaction  # noqa: SLF001
+        self._db = of._db  # noqa: SLF001
+        self._calls = of._calls  # noqa: SLF001
+        self.depth = of.depth
+        self.guard = of.guard
+
+    @classmethod
+    def of_run(
+        cls,
+        transaction: Transaction,
+        db: Reader,
+        calls: NestedCalls,
+        depth: int = 0,
+        guard: Guard | None = None,
+    ) -> Self:
+        """The context of one run of a function.
+
+        Args:
+            transaction: Of the run.
+            db: The tables as the function sees them.
+            calls: Runs what it calls.
+            depth: How many functions are around it.
+            guard: What the rules of the tables allow; None if it is all.
+        """
+        ctx = cls.__new__(cls)
+        ctx._transaction = transaction  # noqa: SLF001
+        ctx._db = db  # noqa: SLF001
+        ctx._calls = calls  # noqa: SLF001
+        ctx.depth = depth
+        ctx.guard = guard
+        return ctx
 
     @property
     def db(self) -> Reader:
@@ -66,6 +102,16 @@ class QueryCtx:
         """The settings of the database: ``ctx.env["API_ROOT"]``."""
         return self._calls.services.env
 
+    def without_rules(self) -> "QueryCtx":
+        """The same context without the rules of the tables, for what is called with it too.
+
+        For trusted code in a public function: nothing checks what it shows to its caller.
+        """
+        if self.guard is None:
+            return self
+        db = self._db.without_rules()
+        return QueryCtx.of_run(self._transaction, db, self._calls, self.depth)
+
     @property
     def log(self) -> FunctionLog:
         """Lines that are kept with the call: ``ctx.log.info("...")``; see ``db.calls``."""
@@ -90,15 +136,22 @@ class QueryCtx:
 class MutationCtx(QueryCtx):
     """The context of a mutation: reads and writes of one transaction."""
 
-    __slots__ = ("_writer",)
+    __slots__ = ()
 
-    def __init__(
-        self, transaction: Transaction, db: Writer, calls: NestedCalls, depth: int = 0
-    ) -> None:
-        super().__init__(transaction, db, calls, depth)
-        self._writer = db
+    def __init__(self, of: "MutationCtx") -> None:
+        super().__init__(of)
 
     @property
     def db(self) -> Writer:
         """The tables."""
-        return self._writer
+        return cast("Writer", self._db)
+
+    def without_rules(self) -> "MutationCtx":
+        """The same context without the rules of the tables, for what is called with it too.
+
+        For trusted code in a public function: nothing checks what it writes for its caller.
+        """
+        if self.guard is None:
+            return self
+        db = self._db.without_rules()
+        return MutationCtx.of_run(self._transaction, db, self._calls, self.depth)

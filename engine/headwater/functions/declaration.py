@@ -1,4 +1,4 @@
-"""Queries and mutations as an application declares them.
+"""Queries and mutations: what the decorators of `headwater.functions.decorators` make.
 
 A decorated function becomes a `Query` or a `Mutation`: an object that knows the function, its kind
 and its parameters, is called with a context inside another function, and is passed to the database
@@ -6,32 +6,28 @@ outside. What its annotations mean is read when its module is opened, not here.
 """
 
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import (
     Any,
     ClassVar,
-    Concatenate,
     Generic,
     ParamSpec,
-    Protocol,
     TypeAlias,
     TypeVar,
     cast,
-    overload,
 )
 
 from headwater.errors import DeclarationError
 from headwater.functions.contexts import MutationCtx, QueryCtx
 from headwater.functions.kinds import Kind
 from headwater.functions.parameters import Signature, read_signature
-from headwater.functions.paths import function_path, module_path
+from headwater.functions.paths import handler_path
 from headwater.functions.retry import Retry
 from headwater.schema.v import Optional
 from headwater.schema.validators import ObjectValidator, Validator
 
 P = ParamSpec("P")
-R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 Arguments: TypeAlias = ObjectValidator | Mapping[str, Validator | Optional]
@@ -84,7 +80,7 @@ class Function(Generic[P, R_co]):
         self.handler = handler
         self.name: str = handler.__name__
         self.module: str = handler.__module__ or "__main__"
-        self.path: str = function_path(module_path(self.module), self.name)
+        self.path: str = handler_path(handler)
         self.doc: str = inspect.getdoc(handler) or ""
         self.is_async: bool = inspect.iscoroutinefunction(handler)
         self.is_internal: bool = options.is_internal
@@ -153,116 +149,3 @@ class BoundQuery(Generic[R_co]):
 
     query: Query[..., R_co]
     arguments: Mapping[str, Any]
-
-
-class QueryDecorator(Protocol):
-    """What ``@query(...)`` with options gives."""
-
-    @overload
-    def __call__(
-        self, handler: Callable[Concatenate[QueryCtx, P], Coroutine[Any, Any, R]], /
-    ) -> Query[P, R]: ...
-    @overload
-    def __call__(self, handler: Callable[Concatenate[QueryCtx, P], R], /) -> Query[P, R]: ...
-
-
-class MutationDecorator(Protocol):
-    """What ``@mutation(...)`` with options gives."""
-
-    @overload
-    def __call__(
-        self, handler: Callable[Concatenate[MutationCtx, P], Coroutine[Any, Any, R]], /
-    ) -> Mutation[P, R]: ...
-    @overload
-    def __call__(self, handler: Callable[Concatenate[MutationCtx, P], R], /) -> Mutation[P, R]: ...
-
-
-@overload
-def query(
-    handler: Callable[Concatenate[QueryCtx, P], Coroutine[Any, Any, R]], /
-) -> Query[P, R]: ...
-@overload
-def query(handler: Callable[Concatenate[QueryCtx, P], R], /) -> Query[P, R]: ...
-@overload
-def query(
-    *, internal: bool = False, args: Arguments | None = None, returns: Validator | None = None
-) -> QueryDecorator: ...
-def query(
-    handler: Callable[..., Any] | None = None,
-    /,
-    *,
-    internal: bool = False,
-    args: Arguments | None = None,
-    returns: Validator | None = None,
-) -> Any:
-    """Declares a query: ``@hw.query``, or ``@hw.query(internal=True)``.
-
-    The function takes a `QueryCtx` and then its arguments; their annotations are checked at run
-    time. It is deterministic and reads only. ``async def`` is accepted as long as it never really
-    waits.
-
-    Args:
-        handler: The function.
-        internal: Refuse calls from outside.
-        args: Validators by parameter, in place of annotations that cannot say it.
-        returns: A validator in place of the return annotation.
-
-    Raises:
-        DeclarationError: The function has no context, or parameters that cannot be given by name.
-    """
-    options = Options(is_internal=internal, args=args, returns=returns)
-
-    def declare(function: Callable[..., Any]) -> Query[..., Any]:
-        return Query(function, options)
-
-    return declare if handler is None else declare(handler)
-
-
-@overload
-def mutation(
-    handler: Callable[Concatenate[MutationCtx, P], Coroutine[Any, Any, R]], /
-) -> Mutation[P, R]: ...
-@overload
-def mutation(handler: Callable[Concatenate[MutationCtx, P], R], /) -> Mutation[P, R]: ...
-@overload
-def mutation(
-    *,
-    internal: bool = False,
-    args: Arguments | None = None,
-    returns: Validator | None = None,
-    record_arguments: bool = False,
-) -> MutationDecorator: ...
-def mutation(
-    handler: Callable[..., Any] | None = None,
-    /,
-    *,
-    internal: bool = False,
-    args: Arguments | None = None,
-    returns: Validator | None = None,
-    record_arguments: bool = False,
-) -> Any:
-    """Declares a mutation: ``@hw.mutation``, or ``@hw.mutation(internal=True)``.
-
-    The function takes a `MutationCtx` and then its arguments, and is one transaction: all of its
-    writes happen or none. It may be run more than once, so it does nothing but read and write
-    documents. ``async def`` is accepted as long as it never really waits.
-
-    Args:
-        handler: The function.
-        internal: Refuse calls from outside.
-        args: Validators by parameter, in place of annotations that cannot say it.
-        returns: A validator in place of the return annotation.
-        record_arguments: Keep the arguments of each call in the log with what it wrote, so that
-            `Database.replay` can run it again. Not for secrets: the log is never rewritten.
-
-    Raises:
-        DeclarationError: The function has no context, or parameters that cannot be given by name.
-    """
-    options = Options(
-        is_internal=internal, args=args, returns=returns, record_arguments=record_arguments
-    )
-
-    def declare(function: Callable[..., Any]) -> Mutation[..., Any]:
-        return Mutation(function, options)
-
-    return declare if handler is None else declare(handler)

@@ -9,12 +9,15 @@ from headwater.errors import (
     ImpureFunctionError,
     LimitExceededError,
 )
+from headwater.functions.access import ALL_ALLOWED, Access
 from headwater.functions.arguments import CompiledFunction
 from headwater.functions.context_services import NO_SERVICES, ContextServices
 from headwater.functions.contexts import MutationCtx, QueryCtx
 from headwater.functions.declaration import Function, Mutation
+from headwater.functions.guarding import RuleGuard
 from headwater.functions.purity import enter, leave
 from headwater.functions.statistics import FunctionStatistics
+from headwater.transactions.guarded import Guard, GuardedReader, GuardedWriter
 from headwater.transactions.reader import Reader
 from headwater.transactions.rules import TableRules
 from headwater.transactions.transaction import Transaction
@@ -33,10 +36,12 @@ class Execution:
         find: Callable[[Function[..., Any]], CompiledFunction[..., Any]],
         clock: Clock,
         rules: TableRules,
+        access: Access = ALL_ALLOWED,
     ) -> None:
         self._find = find
         self._clock = clock
         self._rules = rules
+        self._access = None if access.allows_all else access
         self.services: ContextServices = NO_SERVICES
 
     def run(
@@ -45,16 +50,22 @@ class Execution:
         transaction: Transaction,
         arguments: Mapping[str, Any],
         statistics: FunctionStatistics,
+        is_guarded: bool,  # noqa: FBT001 - between floors, at every call
     ) -> Any:
-        """Run a function on a transaction and return its checked result."""
+        """Run a function on a transaction and return its checked result.
+
+        Args:
+            compiled: The function.
+            transaction: Of its own.
+            arguments: Checked, by parameter.
+            statistics: Take how long it took.
+            is_guarded: Whether the rules of the tables hold for it and for all that it calls.
+        """
         started = self._clock.monotonic()
         try:
-            if isinstance(compiled.function, Mutation):
-                writer = Writer(transaction, self._rules)
-                ctx: QueryCtx = MutationCtx(transaction, writer, self)
-            else:
-                ctx = QueryCtx(transaction, Reader(transaction), self)
-            value = _call(compiled, ctx, arguments)
+            access = self._access if is_guarded else None
+            guard = None if access is None else self._guard(transaction, access)
+            value = _call(compiled, self._ctx(compiled, transaction, 0, guard), arguments)
         except Exception:
             statistics.failures += 1
             raise
@@ -79,17 +90,37 @@ class Execution:
         depth = ctx.depth + 1
         _check_depth(transaction, compiled.path, depth)
         transaction.usage.check_time()
+        inner = self._ctx(compiled, transaction, depth, ctx.guard)
         if not isinstance(function, Mutation):
-            reader = Reader(transaction)
-            return _call(compiled, QueryCtx(transaction, reader, self, depth), arguments)
+            return _call(compiled, inner, arguments)
         if not isinstance(ctx, MutationCtx):
             raise FunctionKindError(
                 f"{transaction.usage.who} is a query, it cannot call the mutation {compiled.path}. "
                 "Make it a mutation, or call both from one"
             )
         with transaction.nested():
-            inner = MutationCtx(transaction, Writer(transaction, self._rules), self, depth)
             return _call(compiled, inner, arguments)
+
+    def _ctx(
+        self,
+        compiled: CompiledFunction[..., Any],
+        transaction: Transaction,
+        depth: int,
+        guard: Guard | None,
+    ) -> QueryCtx:
+        if isinstance(compiled.function, Mutation):
+            if guard is None:
+                writer = Writer(transaction, self._rules)
+            else:
+                writer = GuardedWriter(transaction, self._rules, guard)
+            return MutationCtx.of_run(transaction, writer, self, depth, guard)
+        reader = Reader(transaction) if guard is None else GuardedReader(transaction, guard)
+        return QueryCtx.of_run(transaction, reader, self, depth, guard)
+
+    def _guard(self, transaction: Transaction, access: Access) -> Guard:
+        """What the rules allow in one run."""
+        ctx = QueryCtx.of_run(transaction, Reader(transaction), self, 1)
+        return RuleGuard(access, ctx)
 
 
 def _call(compiled: CompiledFunction[..., Any], ctx: QueryCtx, arguments: Mapping[str, Any]) -> Any:

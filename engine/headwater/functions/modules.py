@@ -1,4 +1,4 @@
-"""Functions, tables, projections and routes of an application, collected from its modules."""
+"""What the modules of an application declare, collected from them."""
 
 import importlib
 import inspect
@@ -9,6 +9,7 @@ from types import MappingProxyType, ModuleType
 from typing import Any, TypeAlias, cast
 
 from headwater.errors import DeclarationError
+from headwater.functions.access import DECLARED, Access, AccessRules, DefaultAccess
 from headwater.functions.arguments import CompiledFunction, Contract, read_contract
 from headwater.functions.declaration import Function
 from headwater.functions.paths import PathTable, function_path, module_path
@@ -34,6 +35,7 @@ class Application:
         documents: The type of each table's documents, without the system fields, by table name.
         projections: By name.
         routes: What answers requests.
+        access: The rules of the tables.
         modules: Names of the modules, in the order in which they were collected.
     """
 
@@ -43,6 +45,7 @@ class Application:
     documents: Mapping[str, ObjectValidator]
     projections: Mapping[str, Projection]
     routes: RouteTable
+    access: Access
     modules: tuple[str, ...]
     _paths: PathTable = field(repr=False, compare=False)
     _path_by_function: Mapping[AnyFunction, str] = field(repr=False, compare=False)
@@ -107,7 +110,9 @@ class Application:
         return None if table is None else table.table_name
 
 
-def collect(modules: Iterable[ModuleType | str]) -> Application:
+def collect(
+    modules: Iterable[ModuleType | str], *, default_access: DefaultAccess = "allow"
+) -> Application:
     """The application that modules declare.
 
     Args:
@@ -115,16 +120,18 @@ def collect(modules: Iterable[ModuleType | str]) -> Application:
             those of its submodules that have been imported. Functions count in the module that
             defines them; tables count where they are imported, too, and so does every table that
             an id in an annotation refers to.
+        default_access: What public functions may do with tables that have no rules.
 
     Raises:
         DeclarationError: Two functions, tables or projections have one name, two routes answer the
             same requests, two tables have one document type, two projections make one table or each
-            other's, or an annotation cannot be stored.
+            other's, two modules have rules for one table, or an
+            annotation cannot be stored.
     """
     collector = _Collector()
     for module, path in _modules(modules):
         collector.add_module(module, path)
-    return collector.finish()
+    return collector.finish(default_access)
 
 
 class _Collector:
@@ -135,6 +142,7 @@ class _Collector:
         self.by_document: dict[int, AnyTable] = {}
         self.projections: dict[str, Projection] = {}
         self.routes: dict[Route, None] = {}
+        self.rules: dict[str, AccessRules] = {}
 
     def add_module(self, module: ModuleType, path: str) -> None:
         self.modules[module.__name__] = None
@@ -147,6 +155,8 @@ class _Collector:
                 self.add_route(module, path, name, found)
             elif is_table(found):
                 self.add_table(found)
+        for rules in vars(module).get(DECLARED, {}).values():
+            self.add_rules(rules)
 
     def add_function(self, module: ModuleType, path: str, name: str, function: AnyFunction) -> None:
         if _is_imported(module, function.module):
@@ -177,6 +187,17 @@ class _Collector:
         if route.published is not None:
             self.add_function(module, path, name, route.published)
 
+    def add_rules(self, rules: AccessRules) -> None:
+        table = rules.table
+        other = self.rules.setdefault(table.table_name, rules)
+        if other is not rules:
+            raise DeclarationError(
+                f"the rules of table {table.table_name!r} are declared in {other.module} and in "
+                f"{rules.module}; keep one of them"
+            )
+        if not table.table_name.startswith("_"):
+            self.add_table(table)
+
     def add_table(self, table: AnyTable) -> None:
         other = self.tables.setdefault(table.table_name, table)
         if other is not table:
@@ -200,7 +221,7 @@ class _Collector:
         self.add_table(table)
         return table.table_name
 
-    def finish(self) -> Application:
+    def finish(self, default_access: DefaultAccess) -> Application:
         paths = PathTable(self.declared)
         functions = {function_path(m, name): found for (m, name), found in self.declared.items()}
         contracts = {
@@ -215,6 +236,7 @@ class _Collector:
             documents=MappingProxyType(documents),
             projections=MappingProxyType(in_order(self.projections)),
             routes=RouteTable(self.routes),
+            access=Access(MappingProxyType(self.rules), default_access),
             modules=tuple(self.modules),
             _paths=paths,
             _path_by_function=MappingProxyType(

@@ -41,6 +41,18 @@ class Parameter(NamedTuple):
         return self.default is NO_DEFAULT
 
 
+class AnnotationOf(NamedTuple):
+    """An annotation that is to be read where another function was written.
+
+    Attributes:
+        owner: The function in whose parameters it stands.
+        annotation: As written, perhaps a string.
+    """
+
+    owner: Callable[..., Any]
+    annotation: Any
+
+
 class Signature(NamedTuple):
     """The parameters of a function after the context.
 

@@ -6,9 +6,9 @@ dropped) in a package, and ``presence`` alone is the function ``default`` of ``p
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from headwater.errors import DeclarationError, FunctionNotFoundError
 from headwater.schema.explain import nearest
@@ -50,6 +50,11 @@ def module_path(module: str, package: str | None = None) -> str:
 def function_path(module: str, name: str) -> str:
     """The published path of a function: module path, colon, published name."""
     return f"{module}:{published_name(name)}"
+
+
+def handler_path(handler: Callable[..., Any]) -> str:
+    """The path of a function before an application is opened, as messages call it."""
+    return function_path(module_path(handler.__module__ or "__main__"), handler.__name__)
 
 
 def split_path(path: str) -> tuple[str, str]:

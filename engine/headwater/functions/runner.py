@@ -54,6 +54,7 @@ class Call:
         request_id: As the caller has marked it; empty if it has not.
         runs: How often the function has run.
         lines: What it logged in its last run.
+        is_guarded: Whether the rules of the tables hold for it.
     """
 
     __slots__ = (
@@ -62,6 +63,7 @@ class Call:
         "arguments",
         "caller",
         "compiled",
+        "is_guarded",
         "lines",
         "request_id",
         "runs",
@@ -81,6 +83,7 @@ class Call:
         self.request_id: str = marked_request_id()
         self.runs: int = 0
         self.lines: Lines | None = None
+        self.is_guarded: bool = not compiled.function.is_internal
         self._packed: bytes | None = None
         self._was_run = False
 
@@ -95,6 +98,11 @@ class Call:
         if self._packed is None:
             self._packed = pack(self.arguments)
         return self._packed
+
+    def by(self, outer: "Call") -> "Call":
+        """The same call, made by an action: the rules hold for it if they do for the action."""
+        self.is_guarded = self.is_guarded or outer.is_guarded
+        return self
 
     def own_arguments(self) -> dict[str, Any]:
         """The arguments for one more run; what an earlier run did to them is not seen.
@@ -127,7 +135,7 @@ class Runner:
         self.calls: CallLog = CallLog(store.clock, store.limits)
         self._tables: TableNumbers = store.tables
         self._compiled: dict[Function[..., Any], CompiledFunction[..., Any]] = {}
-        self._execution = Execution(self.find, store.clock, store.rules)
+        self._execution = Execution(self.find, store.clock, store.rules, application.access)
         self._evaluated_once = EvaluatedOnce()
 
     # -- calls ----------------------------------------------------------------------------------
@@ -246,13 +254,15 @@ class Runner:
             transaction.identity = call.caller
             call.runs += 1
             try:
-                value = self._execution.run(call.compiled, transaction, arguments, call.statistics)
+                value = self._execution.run(
+                    call.compiled, transaction, arguments, call.statistics, call.is_guarded
+                )
             finally:
                 call.lines = transaction.lines
             if packed is not None:
                 moment = transaction.moment
                 transaction.recorded_call = RecordedCall(
-                    packed, moment.now_ms, moment.seed, fingerprint_of(call.caller)
+                    packed, moment.now_ms, moment.seed, fingerprint_of(call.caller), call.is_guarded
                 )
             return value
 
@@ -269,7 +279,13 @@ class Runner:
         arguments = unpack(call.packed)
         compiled.check_arguments(arguments)
         transaction.identity = identity_of(call.identity)
-        value = self._execution.run(compiled, transaction, arguments, FunctionStatistics())
+        value = self._execution.run(
+            compiled,
+            transaction,
+            arguments,
+            FunctionStatistics(),
+            call.is_guarded,
+        )
         self.store.feed(transaction)
         return value
 
@@ -369,7 +385,13 @@ class Runner:
         transaction.moment = moment or transaction.moment
         transaction.identity = call.caller
         arguments = call.own_arguments()
-        return self._execution.run(call.compiled, transaction, arguments, FunctionStatistics())
+        return self._execution.run(
+            call.compiled,
+            transaction,
+            arguments,
+            FunctionStatistics(),
+            call.is_guarded,
+        )
 
     def _cached(self, call: Call, snapshot: Snapshot) -> Any:
         known = self.cache.find(_cache_keys(call), snapshot)
@@ -428,11 +450,11 @@ class Runner:
 
 
 def _key_of(call: Call, *, by_identity: bool) -> Hashable:
-    """What makes a query distinct: the function itself, its arguments, and perhaps who calls.
+    """What makes a query distinct: the function, its arguments, its rules, and perhaps who calls.
 
     Nobody is a caller too: what was found for nobody in particular does not hold for everybody.
     """
-    key = (call.compiled.function, call.packed)
+    key = (call.compiled.function, call.packed, call.is_guarded)
     return (*key, fingerprint_of(call.caller)) if by_identity else key
 
 

@@ -44,12 +44,14 @@ class RecordedCall(NamedTuple):
         now_ms: Its time, ms since the epoch.
         seed: 64 bits that its ids and its randomness were made from.
         identity: Who called, packed; empty for nobody.
+        is_guarded: Whether the rules of the tables held for it.
     """
 
     packed: bytes
     now_ms: float
     seed: int
     identity: bytes = b""
+    is_guarded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from types import ModuleType
 from typing import Any
 
 from headwater.database import Database
+from headwater.functions.access import DefaultAccess
 from headwater.functions.modules import collect
 from headwater.limits import DEFAULT_LIMITS, Limits
 from headwater.services.services import ServiceOptions
@@ -31,6 +32,7 @@ def database(
     clock: ManualClock | None = None,
     limits: Limits | None = None,
     env: Mapping[str, str] | None = None,
+    default_access: DefaultAccess = "allow",
 ) -> ThrowAwayDatabase:
     """Open a throw-away database: ``with testing.database(chat) as db: ...``.
 
@@ -43,6 +45,7 @@ def database(
         clock: A clock to share with others; one that stands at the beginning of 2024 by default.
         limits: Bounds on documents, functions and transactions.
         env: Settings that functions read; none by default.
+        default_access: What public functions may do with a table that has no rules.
 
     Raises:
         DeclarationError: The modules declare something that cannot work.
@@ -50,7 +53,7 @@ def database(
     return make(
         ThrowAwayDatabase,
         None,
-        collect(modules),
+        collect(modules, default_access=default_access),
         durability="none",
         limits=limits or DEFAULT_LIMITS,
         clock=clock or ManualClock(seed=seed),

@@ -9,7 +9,7 @@ from headwater.tables.catalog import TableInfo
 from headwater.transactions.key_ranges import KeyRange, key_range
 from headwater.transactions.page import begin_page, empty_page, read_page
 from headwater.transactions.pagination import PaginationOptions, PaginationResult
-from headwater.transactions.scan import Scan, growing_chunks
+from headwater.transactions.scan import Scan, Visible, growing_chunks
 from headwater.transactions.transaction import Transaction
 from headwater_indexes.definition import UNBOUNDED
 
@@ -24,7 +24,7 @@ class TableQuery(Generic[D]):
     an index are in that order too.
     """
 
-    __slots__ = ("_filters", "_order", "_range", "_table", "_transaction")
+    __slots__ = ("_filters", "_order", "_range", "_table", "_transaction", "_visible")
 
     def __init__(
         self,
@@ -33,12 +33,14 @@ class TableQuery(Generic[D]):
         range: KeyRange | None = None,
         order: Order | None = None,
         filters: tuple[Callable[[D], object], ...] = (),
+        visible: Visible | None = None,
     ) -> None:
         self._transaction = transaction
         self._table = table
         self._range = range
         self._order: Order | None = order
         self._filters = filters
+        self._visible = visible
 
     # -- building -------------------------------------------------------------------------------
 
@@ -96,7 +98,7 @@ class TableQuery(Generic[D]):
         bounds = {"gt": gt, "gte": gte, "lt": lt, "lte": lte}
         name = index if isinstance(index, str) else index.name
         found = key_range(self._table, name, equal, bounds)
-        return TableQuery(self._transaction, self._table, found, self._order, self._filters)
+        return self._made(found, self._order, self._filters)
 
     def order(self, order: Order) -> "TableQuery[D]":
         """``"asc"`` (the default) or ``"desc"``, of the index or of creation."""
@@ -104,7 +106,7 @@ class TableQuery(Generic[D]):
             raise UsageError(f"order({order!r}): expected 'asc' or 'desc'")
         if self._order is not None:
             raise UsageError("order() was called twice; a query has one order")
-        return TableQuery(self._transaction, self._table, self._range, order, self._filters)
+        return self._made(self._range, order, self._filters)
 
     def filter(self, predicate: Callable[[D], object]) -> "TableQuery[D]":
         """Keep the documents for which the predicate is true.
@@ -113,7 +115,7 @@ class TableQuery(Generic[D]):
         an index reads less.
         """
         filters = (*self._filters, predicate)
-        return TableQuery(self._transaction, self._table, self._range, self._order, filters)
+        return self._made(self._range, self._order, filters)
 
     # -- running --------------------------------------------------------------------------------
 
@@ -174,6 +176,15 @@ class TableQuery(Generic[D]):
 
     # -- inside ---------------------------------------------------------------------------------
 
+    def _made(
+        self,
+        range: KeyRange | None,
+        order: Order | None,
+        filters: tuple[Callable[[D], object], ...],
+    ) -> "TableQuery[D]":
+        """The query with something changed; its rule stays."""
+        return TableQuery(self._transaction, self._table, range, order, filters, self._visible)
+
     def _take(self, count: int | None) -> list[D]:
         scan = self._scan()
         return [] if scan is None else cast("list[D]", scan.take(count))
@@ -184,5 +195,10 @@ class TableQuery(Generic[D]):
         bounds = self._range or KeyRange(self._table.order, *self._table.order_bounds)
         is_descending = self._order == "desc"
         return Scan(
-            self._transaction, self._table, bounds, self._filters, is_descending=is_descending
+            self._transaction,
+            self._table,
+            bounds,
+            self._filters,
+            is_descending=is_descending,
+            visible=self._visible,
         )

@@ -18,10 +18,14 @@ Row: TypeAlias = tuple[bytes, dict[str, Any]]
 Predicate: TypeAlias = Callable[[Any], object]
 
 
+Visible: TypeAlias = Callable[[dict[str, Any]], bool]
+"""Whether the rules of its table show a document; those that it hides are as if absent."""
+
+
 class Scan:
     """One range of one table, in one direction, as one transaction sees it."""
 
-    __slots__ = ("filters", "is_descending", "range", "table", "transaction")
+    __slots__ = ("filters", "is_descending", "range", "table", "transaction", "visible")
 
     def __init__(
         self,
@@ -31,12 +35,14 @@ class Scan:
         filters: tuple[Predicate, ...],
         *,
         is_descending: bool,
+        visible: Visible | None = None,
     ) -> None:
         self.transaction: Transaction = transaction
         self.table: TableInfo = table
         self.range: KeyRange = range
         self.filters: tuple[Predicate, ...] = filters
         self.is_descending: bool = is_descending
+        self.visible: Visible | None = visible
 
     def open(self, low: bytes | None = None, high: bytes | None = None) -> RangeRead:
         """Begin to depend on the range, or on the part of it between two keys."""
@@ -54,7 +60,7 @@ class Scan:
         """The first documents, or all."""
         if count == 0:
             return []
-        if self.filters:
+        if self.filters or self.visible is not None:
             rows = self.rows(growing_chunks(), self.open())
             return [document for _, document in (rows if count is None else limited(rows, count))]
         read = self.open()
@@ -75,7 +81,7 @@ class Scan:
 
     def rows(self, sizes: Iterator[int], read: RangeRead) -> Iterator[Row]:
         """Rows that pass the filters; moves the read's mark past each row that was looked at."""
-        transaction, keep = self.transaction, _all_of(self.filters)
+        transaction, keep = self.transaction, self._kept()
         returned = 0
         try:
             for keys, documents in self._chunks(read, sizes):
@@ -95,6 +101,11 @@ class Scan:
         except LimitExceededError as error:
             raise self._explained(error, returned) from None
         read.exhausted = True
+
+    def _kept(self) -> Predicate | None:
+        """What a row has to pass: first that it is visible, so that no filter sees another."""
+        rule = () if self.visible is None else (self.visible,)
+        return _all_of((*rule, *self.filters))
 
     def _chunks(
         self, read: RangeRead, sizes: Iterator[int], expected: int = EXPECTED

@@ -1,0 +1,170 @@
+"""Tables behind rules: a document that they hide is as if absent, a write that they deny raises.
+
+What the rules are is known to a `Guard`. Every read and write of a public function goes through
+here; `Reader.without_rules` is the way around.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from headwater.errors import UniqueViolationError
+from headwater.schema.tables import Id
+from headwater.storage.codec import unpack
+from headwater.tables.catalog import TableInfo
+from headwater.transactions.query import TableQuery
+from headwater.transactions.reader import Reader, name_of, table_number_of
+from headwater.transactions.rules import TableRules
+from headwater.transactions.scan import Visible
+from headwater.transactions.transaction import Existing, Transaction
+from headwater.transactions.writer import Writer, not_found
+
+
+class Guard(Protocol):
+    """What the rules of all tables allow, in one run for one caller."""
+
+    def visible(self, table: str) -> Visible | bool:
+        """Which documents of a table are shown; True for all, False for none."""
+        ...
+
+    def check_insert(self, table: str, document: dict[str, Any]) -> None:
+        """Refuse a document that must not be added; it has no system fields yet.
+
+        Raises:
+            PermissionDeniedError: It must not.
+        """
+        ...
+
+    def check_modify(self, table: str, old: dict[str, Any], new: dict[str, Any]) -> None:
+        """Refuse a change that must not be made of a document that is visible.
+
+        Raises:
+            PermissionDeniedError: It must not.
+        """
+        ...
+
+    def check_delete(self, table: str, document: dict[str, Any]) -> None:
+        """Refuse to delete a document that is visible.
+
+        Raises:
+            PermissionDeniedError: It must not be deleted.
+        """
+        ...
+
+
+class _Guarded(Reader):
+    """Reads, as far as a guard allows them."""
+
+    __slots__ = ()
+
+    _guard: Guard
+
+    # Type checkers see the signatures of Reader, which say the type of each document.
+    if not TYPE_CHECKING:
+
+        def get(self, id: Any) -> Any:
+            """The document with that id, or None; None also if it is hidden."""
+            document = super().get(id)
+            if document is None or self._shows(self._table_name_of(id), document):
+                return document
+            return None
+
+        def query(self, table: Any) -> Any:
+            """Begin a query over what is visible of a table."""
+            name = name_of(table)
+            visible = self._guard.visible(name)
+            if visible is False:
+                return TableQuery(self._transaction, None)
+            info = self._transaction.table(name)
+            rule = None if visible is True else visible
+            return TableQuery(self._transaction, info, visible=rule)
+
+    def without_rules(self) -> Reader:
+        """The same tables without their rules."""
+        return Reader(self._transaction)
+
+    def _shows(self, table: str, document: dict[str, Any]) -> bool:
+        visible = self._guard.visible(table)
+        return visible if isinstance(visible, bool) else visible(document)
+
+    def _table_name_of(self, id: str) -> str:
+        transaction, number = self._transaction, table_number_of(id)
+        info = transaction.snapshot.catalog.by_number.get(number)
+        if info is None:  # of a table that this transaction has made
+            info = next(table for table in transaction.tables.values() if table.number == number)
+        return info.name
+
+
+class GuardedReader(_Guarded):
+    """What a query sees of the database through a guard."""
+
+    __slots__ = ("_guard",)
+
+    def __init__(self, transaction: Transaction, guard: Guard) -> None:
+        super().__init__(transaction)
+        self._guard = guard
+
+
+class GuardedWriter(_Guarded, Writer):
+    """What a mutation sees of the database through a guard, and what it may write."""
+
+    __slots__ = ("_guard",)
+
+    def __init__(self, transaction: Transaction, rules: TableRules, guard: Guard) -> None:
+        Writer.__init__(self, transaction, rules)
+        self._guard = guard
+
+    def without_rules(self) -> Writer:
+        """The same tables without their rules."""
+        return Writer(self._transaction, self._rules)
+
+    if not TYPE_CHECKING:
+
+        def insert_many(self, table: Any, documents: Iterable[Mapping[str, object]]) -> Any:
+            """Add documents in their order: the rule of each sees those before it."""
+            info = self._table_for_writing(table)
+            return [self._insert(info, document) for document in documents]
+
+    def _row(self, info: TableInfo, document: Mapping[str, object]) -> tuple[dict[str, Any], bytes]:
+        fields, body = super()._row(info, document)
+        self._guard.check_insert(info.name, unpack(body))
+        return fields, body
+
+    def _existing(self, id: str, verb: str) -> tuple[TableInfo, Existing]:
+        info, existing = super()._existing(id, verb)
+        if not self._shows(info.name, _document(id, existing, existing.body)):
+            raise not_found(info, id, verb)
+        return info, existing
+
+    def _update(self, info: TableInfo, id: str, existing: Existing, new: dict[str, Any]) -> None:
+        body = self._packed(info, new, id)  # first, so that the rule sees a document that fits
+        old = _document(id, existing, existing.body)
+        self._guard.check_modify(info.name, old, _document(id, existing, body))
+        super()._update(info, id, existing, new)
+
+    def _remove(self, info: TableInfo, id: str, existing: Existing) -> None:
+        self._guard.check_delete(info.name, _document(id, existing, existing.body))
+        super()._remove(info, id, existing)
+
+    def _check_unique(self, info: TableInfo, id: str, fields: dict[str, Any]) -> None:
+        try:
+            super()._check_unique(info, id, fields)
+        except UniqueViolationError as error:
+            if self.get(Id[Any](error.holder)) is not None:
+                raise
+            raise _hidden_holder(error) from None
+
+
+def _document(id: str, existing: Existing, body: bytes) -> dict[str, Any]:
+    """A document for a rule to look at, which shares nothing with what is written."""
+    return {**unpack(body), "_id": id, "_creationTime": existing.creation_time}
+
+
+def _hidden_holder(error: UniqueViolationError) -> UniqueViolationError:
+    """The same error for somebody who must not know which document holds the key."""
+    return UniqueViolationError(
+        f"{error.table}.{error.index} is unique, and holds this key already; choose another one",
+        table=error.table,
+        index=error.index,
+        key=error.key,
+        holder="",
+    )
