@@ -82,6 +82,13 @@ from headwater.functions.projections import Projection, ProjectionState, project
 from headwater.functions.replaying import Replayed
 from headwater.functions.requirements import require, require_identity
 from headwater.functions.retry import Retry
+from headwater.functions.scheduling import (
+    AsyncScheduler,
+    ScheduledFunction,
+    ScheduledFunctions,
+    ScheduledState,
+    Scheduler,
+)
 from headwater.functions.snapshots import OpenSnapshot
 from headwater.functions.statistics import ConflictPlace
 from headwater.limits import Limits
@@ -141,6 +148,7 @@ __all__ = [
     "AlreadyThereError",
     "ApplicationError",
     "ArgumentError",
+    "AsyncScheduler",
     "BoundQuery",
     "CallLog",
     "CallRecord",
@@ -248,6 +256,10 @@ __all__ = [
     "ReturnValueError",
     "Revision",
     "RunningAction",
+    "ScheduledFunction",
+    "ScheduledFunctions",
+    "ScheduledState",
+    "Scheduler",
     "SchemaMismatchError",
     "SignatureInvalidError",
     "SnapshotTooOldError",

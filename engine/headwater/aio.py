@@ -11,6 +11,7 @@ from headwater.functions.acting import Actor
 from headwater.functions.actions import Action
 from headwater.functions.declaration import Mutation, Query
 from headwater.functions.runner import Call, Runner
+from headwater.functions.scheduling import AsyncScheduler
 from headwater.functions.snapshots import optional_moment, query_at, take_moment
 from headwater.reactive.live import Live
 from headwater.reactive.log_reading import open_tail, read_log
@@ -20,7 +21,7 @@ from headwater.schema.tables import Id
 from headwater.tables.log_entries import LogEntry, TableFilter, Wanted
 from headwater.tables.moments import moment_of
 from headwater.transactions.store import Store
-from headwater.transactions.transaction import TableMissing
+from headwater.transactions.transaction import TableMissing, Transaction
 from headwater.transactions.writer import Writer
 
 P = ParamSpec("P")
@@ -161,6 +162,14 @@ class AsyncVerbs:
         from headwater.transactions.undo import restore
 
         return await _in_thread(lambda: restore(self._runner.store, id, ts, override=override))
+
+    @property
+    def scheduler(self) -> AsyncScheduler:
+        """Has functions run later, as `Database.scheduler`; each call is awaited."""
+        return self._runner.services.async_scheduler(self._serve)
+
+    async def _serve(self, name: str, run: Callable[[Transaction], T]) -> T:
+        return await _in_thread(lambda: self._runner.serve(name, run))
 
     def watch(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> Live[R]:
         """The result now and after every change: ``async for result in db.aio.watch(...)``."""

@@ -5,6 +5,7 @@ from headwater.verbs.by_hand import ManualVerbs
 from headwater.verbs.calling import CallingVerbs
 from headwater.verbs.care import CareVerbs
 from headwater.verbs.exchange import ExchangeVerbs
+from headwater.verbs.jobs import JobVerbs
 from headwater.verbs.measures import MeasuringVerbs
 from headwater.verbs.observing import ObservingVerbs
 from headwater.verbs.past import PastVerbs
@@ -27,6 +28,7 @@ class Database(
     ObservingVerbs,
     ExchangeVerbs,
     ServingVerbs,
+    JobVerbs,
 ):
     """An open database. Made by `open`; safe to use from any thread.
 

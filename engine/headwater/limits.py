@@ -33,6 +33,10 @@ class Limits:
         webhook_body_bytes: Body of one webhook.
         webhook_events_seconds: Age at which a webhook's event is forgotten; delivered again later,
             it has its effect again.
+        jobs_concurrent: Scheduled actions that run at the same time in one process.
+        scheduled_functions: Functions that one mutation may schedule.
+        scheduled_argument_bytes: Arguments of one scheduled function.
+        scheduled_bytes: Arguments of all functions that one mutation schedules.
         call_depth: Functions that call functions.
         transaction_seconds: Age of an explicit transaction at its commit.
         snapshot_seconds: Age of a snapshot; an old one keeps the file from reusing space.
@@ -62,6 +66,10 @@ class Limits:
     http_body_seconds: float = 120.0
     webhook_body_bytes: int = 4 * MIB
     webhook_events_seconds: float = 30 * 24 * 3600.0
+    jobs_concurrent: int = 16
+    scheduled_functions: int = 1000
+    scheduled_argument_bytes: int = 4 * MIB
+    scheduled_bytes: int = 16 * MIB
     call_depth: int = 32
     transaction_seconds: float = 60.0
     snapshot_seconds: float = 60.0

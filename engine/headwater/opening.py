@@ -12,7 +12,7 @@ from headwater.functions.access import DefaultAccess
 from headwater.functions.context_services import Configuration
 from headwater.functions.modules import collect
 from headwater.limits import DEFAULT_LIMITS, Limits
-from headwater.services.services import ServiceOptions
+from headwater.services.services import Jobs, ServiceOptions
 from headwater.sharing import share
 from headwater.tables.progress import Report
 from headwater.verbs.opened import Build, make
@@ -29,6 +29,7 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
     progress: Report | None = None,
     env: Mapping[str, str] | None = None,
     default_access: DefaultAccess | None = None,
+    jobs: Jobs | None = None,
 ) -> Database:
     """Open a database, and create it if there is nothing yet.
 
@@ -52,6 +53,10 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
             default, as they are now.
         default_access: What public functions may do with a table that has no `hw.rules`: "allow",
             the default, is everything; "deny" closes it to them.
+        jobs: Whether scheduled functions run here when their time comes. By default they do, on
+            threads that begin once this process sees that there are any. "run": they do, and it
+            hears from the start of those that other processes schedule; for a process that does
+            nothing else. "hold": nothing runs by itself here; `Database.run_due_jobs` does it.
 
     Raises:
         NotADatabaseError: Something else is at ``path``.
@@ -75,7 +80,7 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
             durability=durability or "full",
             limits=bounds,
             clock=system,
-            options=ServiceOptions(env=os.environ if env is None else env),
+            options=ServiceOptions(env=os.environ if env is None else env, jobs=jobs),
             build=build,
             progress=progress,
         )
@@ -88,5 +93,6 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
         "limits": limits,
         "default_access": default_access,
         "env": None if env is None else Configuration(env),  # which keeps its values to itself
+        "jobs": jobs,
     }
     return share(directory, asked, new)

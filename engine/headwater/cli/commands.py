@@ -45,7 +45,7 @@ def _opened(path: Path) -> Generator[hw.Database]:
     """A database that is there; it is not made."""
     if not (path / MANIFEST_NAME).exists():
         raise refusal(f"{path}: there is no database; expected a directory with {MANIFEST_NAME}")
-    with hw.open(path, build="later") as db:
+    with hw.open(path, build="later", jobs="hold") as db:
         yield db
 
 

@@ -4,7 +4,7 @@ import contextvars
 import random
 import threading
 from collections.abc import Callable, Generator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from copy import copy
 from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
@@ -19,9 +19,12 @@ from headwater.functions.kinds import Kind
 from headwater.functions.retry import ONCE, Retry
 from headwater.functions.retrying import try_in_task, try_on_thread
 from headwater.functions.runner import Call, Runner
+from headwater.functions.scheduling import in_job
 from headwater.functions.slots import Slots
+from headwater.transactions.transaction import Transaction
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 _NS_PER_MS: Final = 1_000_000
 
@@ -345,13 +348,30 @@ class _Run:
                 return runner.mutate(call)
             return _Run(self._actor, call, self).run()
 
-    def _as_its_caller(self) -> AbstractContextManager[None]:
+    def serve(self, name: str, run: Callable[[Transaction], T]) -> T:
+        """Have a service do something in a transaction of its own."""
+        self.check()
+        with self._as_its_caller():
+            return self._actor.runner.serve(name, run)
+
+    async def serve_async(self, name: str, run: Callable[[Transaction], T]) -> T:
+        """The same without blocking the event loop."""
+        import asyncio
+
+        self.check()
+        with self._as_its_caller():
+            return await asyncio.to_thread(self._actor.runner.serve, name, run)
+
+    @contextmanager
+    def _as_its_caller(self) -> Generator[None]:
         """A block in which whoever called the action calls, unless it says otherwise itself.
 
         A thread that the action has started has not got its context variables.
         """
         caller = self._call.caller
-        return nullcontext() if caller is None or is_caller_said() else acting_as(caller)
+        is_known = caller is None or is_caller_said()
+        with in_job(self._call.job), nullcontext() if is_known else acting_as(caller):
+            yield
 
     async def call_async(
         self, kind: Kind, function: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -405,9 +425,13 @@ class RunningAction(Generic[R]):
             raise self._error
         return cast("R", self._value)
 
-    def cancel(self) -> None:
-        """End it: an ``async def`` wherever it waits, a ``def`` at its next call."""
-        self._run.cancel("it was canceled")
+    def cancel(self, reason: str = "it was canceled") -> None:
+        """End it: an ``async def`` wherever it waits, a ``def`` at its next call.
+
+        Args:
+            reason: What the error says.
+        """
+        self._run.cancel(reason)
 
     def run_is_over(self) -> None:
         """What ends its run from now on is no reason to give up."""

@@ -28,10 +28,13 @@ from headwater.functions.decorators import Decorator
 from headwater.functions.identity import Identity
 from headwater.functions.kinds import Kind
 from headwater.functions.retry import Retry, check_retry
+from headwater.functions.scheduling import AsyncScheduler, Scheduler
 from headwater.schema.validators import Validator
+from headwater.transactions.transaction import Transaction
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
 C_co = TypeVar("C_co", covariant=True)
 
@@ -40,6 +43,14 @@ class Action(Function[P, R_co]):
     """A function that does I/O, and calls queries and mutations."""
 
     kind: ClassVar[Kind] = "action"
+
+    def later(self, *args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
+        """Its arguments by parameter, with defaults, for a call that is made later.
+
+        Raises:
+            ArgumentError: Names are unknown, missing or given twice.
+        """
+        return self.signature.arrange(args, kwargs)
 
     if not TYPE_CHECKING:
 
@@ -86,6 +97,14 @@ class ActionCalls(Protocol):
         self, kind: Kind, function: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
         """Call a function and wait for its result."""
+        ...
+
+    def serve(self, name: str, run: Callable[[Transaction], T]) -> T:
+        """Have a service do something in a transaction of its own."""
+        ...
+
+    async def serve_async(self, name: str, run: Callable[[Transaction], T]) -> T:
+        """The same without blocking the event loop."""
         ...
 
     async def call_async(
@@ -146,6 +165,11 @@ class SyncActionCtx(_Context):
     def __init__(self, of: "ActionCalls | SyncActionCtx") -> None:
         super().__init__(of)
 
+    @property
+    def scheduler(self) -> Scheduler:
+        """Has functions run later; durable on return, whatever becomes of the action."""
+        return self._calls.services.scheduler(self._calls.serve)
+
     def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a query on a snapshot of the newest commit.
 
@@ -191,6 +215,11 @@ class ActionCtx(_Context):
 
     def __init__(self, of: "ActionCalls | ActionCtx") -> None:
         super().__init__(of)
+
+    @property
+    def scheduler(self) -> AsyncScheduler:
+        """Has functions run later; durable once awaited, whatever becomes of the action."""
+        return self._calls.services.async_scheduler(self._calls.serve_async)
 
     async def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a query on a snapshot of the newest commit. Raises what `SyncActionCtx` does."""

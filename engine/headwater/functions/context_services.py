@@ -1,10 +1,14 @@
 """What services give to functions, as the floor of functions sees it."""
 
-from collections.abc import Iterator, Mapping
-from typing import Final, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, Protocol, TypeVar
 
-from headwater.errors import ConfigurationMissingError
+from headwater.errors import ConfigurationMissingError, UsageError
+from headwater.functions.scheduling import AsyncScheduler, Scheduler
 from headwater.schema.explain import nearest
+from headwater.transactions.transaction import Transaction
+
+T = TypeVar("T")
 
 
 class Configuration(Mapping[str, str]):
@@ -35,6 +39,22 @@ class Configuration(Mapping[str, str]):
         return f"<configuration {', '.join(sorted(self._settings))}>"  # values may be secrets
 
 
+class Serve(Protocol):
+    """Has a service do something in a transaction: that of a mutation, or one of its own."""
+
+    def __call__(self, name: str, run: Callable[[Transaction], T], /) -> T:
+        """Run it, and return what it returns; ``name`` says in the log who did."""
+        ...
+
+
+class AsyncServe(Protocol):
+    """The same for tasks, without blocking the event loop."""
+
+    async def __call__(self, name: str, run: Callable[[Transaction], T], /) -> T:
+        """Run it in a transaction of its own, and return what it returns."""
+        ...
+
+
 class ContextServices(Protocol):
     """The services of an open database, as contexts hand them to functions."""
 
@@ -43,12 +63,30 @@ class ContextServices(Protocol):
         """The settings."""
         ...
 
+    def scheduler(self, serve: Serve) -> Scheduler:
+        """Has functions run later."""
+        ...
+
+    def async_scheduler(self, serve: AsyncServe) -> AsyncScheduler:
+        """The same for tasks."""
+        ...
+
 
 class _NoServices:
     """Where there is a runner and no open database, as in tests of the floors below."""
 
     def __init__(self) -> None:
         self.env: Configuration = Configuration({})
+
+    def scheduler(self, serve: Serve) -> Scheduler:
+        raise _no_services(serve)
+
+    def async_scheduler(self, serve: AsyncServe) -> AsyncScheduler:
+        raise _no_services(serve)
+
+
+def _no_services(serve: object) -> UsageError:
+    return UsageError(f"there is no open database here that could run functions later, for {serve}")
 
 
 NO_SERVICES: Final[ContextServices] = _NoServices()

@@ -7,6 +7,7 @@ from typing import Any, Protocol, Self, cast
 from headwater.functions.call_log import FunctionLog, Level, Lines
 from headwater.functions.context_services import Configuration, ContextServices
 from headwater.functions.identity import Identity
+from headwater.functions.scheduling import Scheduler
 from headwater.transactions.guarded import Guard
 from headwater.transactions.reader import Reader
 from headwater.transactions.transaction import Transaction
@@ -155,3 +156,9 @@ class MutationCtx(QueryCtx):
             return self
         db = self._db.without_rules()
         return MutationCtx.of_run(self._transaction, db, self._calls, self.depth)
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """Has functions run later, as a part of this transaction."""
+        transaction = self._transaction
+        return self._calls.services.scheduler(lambda _, run: run(transaction))

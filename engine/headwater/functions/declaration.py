@@ -142,6 +142,14 @@ class Mutation(Function[P, R_co]):
         """
         return cast("R_co", ctx.run_function(self, self.signature.arrange(args, kwargs)))
 
+    def later(self, *args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
+        """Its arguments by parameter, with defaults, for a call that is made later.
+
+        Raises:
+            ArgumentError: Names are unknown, missing or given twice.
+        """
+        return self.signature.arrange(args, kwargs)
+
 
 @dataclass(frozen=True, slots=True)
 class BoundQuery(Generic[R_co]):

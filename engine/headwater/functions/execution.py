@@ -80,6 +80,37 @@ class Execution:
             transaction.end()
             statistics.took(self._clock.monotonic() - started)
 
+    def run_inside(
+        self,
+        compiled: CompiledFunction[..., Any],
+        transaction: Transaction,
+        arguments: Mapping[str, Any],
+        statistics: FunctionStatistics,
+        is_guarded: bool,  # noqa: FBT001 - as for `run`
+    ) -> Any:
+        """Run a mutation as a sub-transaction of a transaction that goes on after it.
+
+        Args:
+            compiled: The mutation.
+            transaction: What has been written to it before stays if the mutation raises.
+            arguments: Checked, by parameter.
+            statistics: Take how long it took.
+            is_guarded: Whether the rules of the tables hold for it and for all that it calls.
+        """
+        started = self._clock.monotonic()
+        try:
+            access = self._access if is_guarded else None
+            guard = None if access is None else self._guard(transaction, access)
+            with transaction.nested():
+                return _call(compiled, self._ctx(compiled, transaction, 0, guard), arguments)
+        except Exception:
+            statistics.failures += 1
+            raise
+        finally:
+            own = transaction.own
+            statistics.used(transaction.usage, own.writes, own.bytes_written)
+            statistics.took(self._clock.monotonic() - started)
+
     def run_nested(
         self, ctx: QueryCtx, function: Function[..., Any], arguments: Mapping[str, Any]
     ) -> Any:

@@ -21,6 +21,7 @@ from headwater.functions.identity import Identity, current_identity, fingerprint
 from headwater.functions.kinds import A_KIND, Kind
 from headwater.functions.modules import Application
 from headwater.functions.purity import Pure, refuse_inside
+from headwater.functions.scheduling import current_job
 from headwater.functions.statistics import FunctionStatistics
 from headwater.reactive.evaluation import Evaluation
 from headwater.reactive.live_queries import Wanted
@@ -51,6 +52,7 @@ class Call:
         arguments: By parameter, as the caller gave them.
         statistics: What was seen of the function before.
         caller: Who calls.
+        job: The scheduled function that calls, None for any other caller.
         request_id: As the caller has marked it; empty if it has not.
         runs: How often the function has run.
         lines: What it logged in its last run.
@@ -64,6 +66,7 @@ class Call:
         "caller",
         "compiled",
         "is_guarded",
+        "job",
         "lines",
         "request_id",
         "runs",
@@ -84,6 +87,7 @@ class Call:
         self.runs: int = 0
         self.lines: Lines | None = None
         self.is_guarded: bool = not compiled.function.is_internal
+        self.job: str | None = current_job()
         self._packed: bytes | None = None
         self._was_run = False
 
@@ -205,10 +209,13 @@ class Runner:
         return compiled
 
     def _call(self, compiled: CompiledFunction[..., Any], arguments: dict[str, Any]) -> Call:
-        statistics = self.statistics.get(compiled.path)
+        return Call(compiled, arguments, self._statistics_of(compiled.path))
+
+    def _statistics_of(self, path: str) -> FunctionStatistics:
+        statistics = self.statistics.get(path)
         if statistics is None:
-            statistics = self.statistics.setdefault(compiled.path, FunctionStatistics())
-        return Call(compiled, arguments, statistics)
+            statistics = self.statistics.setdefault(path, FunctionStatistics())
+        return statistics
 
     @property
     def services(self) -> ContextServices:
@@ -267,6 +274,69 @@ class Runner:
             return value
 
         return run
+
+    # -- what services do -----------------------------------------------------------------------
+
+    def serve(self, name: str, run: Callable[[Transaction], T]) -> T:
+        """Have a service do something short in a transaction of its own.
+
+        Args:
+            name: Says in the log who did.
+            run: Is run by the committer, in turn, so that it loses to nobody of this process.
+        """
+        refuse_inside()
+        return self.serve_as(origin_of(name), run)
+
+    def serve_as(self, origin: Origin, run: Callable[[Transaction], T]) -> T:
+        """The same, with an origin that is known."""
+        while True:
+            try:
+                result: T = self._in_turn(run, origin)
+            except TableMissing as missing:
+                self.store.create_table(missing.name)
+            else:
+                return result
+
+    def make_call(self, function: Function[..., Any], arguments: dict[str, Any]) -> Call:
+        """Check a call that a service makes on behalf of nobody who waits.
+
+        Raises:
+            ArgumentError: The arguments do not fit.
+        """
+        compiled = self.find(function)
+        compiled.check_arguments(arguments)
+        return self._call(compiled, arguments)
+
+    def run_inside(self, call: Call, transaction: Transaction) -> Any:
+        """Run a mutation inside a transaction that goes on after it.
+
+        If it raises, what it wrote is dropped, and nothing else.
+        """
+        arguments = call.own_arguments()
+        return self._execution.run_inside(
+            call.compiled, transaction, arguments, call.statistics, call.is_guarded
+        )
+
+    def is_short(self, path: str) -> bool:
+        """Whether a mutation has proved short enough to be run by the committer."""
+        return self._statistics_of(path).is_short
+
+    def commit(self, run: Run, origin: Origin) -> Any:
+        """Commit what a run writes, the way that calls of the function of its origin go."""
+        return self._until_committed(run, origin, self._statistics_of(origin.function))
+
+    def submit(
+        self,
+        run: Run,
+        origin: Origin,
+        context: contextvars.Context,
+        when_done: Callable[[CommitRequest], None],
+    ) -> None:
+        """Have the committer run something short, without waiting for it."""
+        request = CommitRequest(origin, run=run, context=context, when_done=when_done)
+        self.store.committer.submit(request)
+
+    # -- replays --------------------------------------------------------------------------------
 
     def run_again(
         self, compiled: CompiledFunction[..., Any], transaction: Transaction, call: RecordedCall

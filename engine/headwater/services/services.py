@@ -1,11 +1,27 @@
 """The services of one open database, and when they begin and end."""
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from headwater.functions.context_services import Configuration
+from headwater.functions.acting import Actor
+from headwater.functions.context_services import AsyncServe, Configuration, Serve
 from headwater.functions.runner import Runner
+from headwater.functions.scheduling import AsyncScheduler, Scheduler
+from headwater.reactive.log_listeners import Listener
+from headwater.reactive.reactor import Reactor
 from headwater.services.service_tables import ServiceTables
+from headwater.tables.catalog import Catalog
+
+if TYPE_CHECKING:
+    from headwater.services.executing import Executing
+
+_WORK_TABLES: Final = ("_scheduled_functions",)
+"""Where there is one of these tables, there may be work that is due some time."""
+
+Jobs: TypeAlias = Literal["run", "hold"]
+"""Whether an open database runs what is due by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,9 +30,11 @@ class ServiceOptions:
 
     Attributes:
         env: Settings that functions read.
+        jobs: Whether what is due runs by itself; None: it does once this process sees something.
     """
 
     env: Mapping[str, str]
+    jobs: Jobs | None = None
 
 
 class Services:
@@ -30,8 +48,19 @@ class Services:
         tables: The declarations of the tables that services keep.
     """
 
-    def __init__(self, runner: Runner, options: ServiceOptions) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        options: ServiceOptions,
+        *,
+        actor: Actor,
+        watching: Callable[[], Reactor],
+    ) -> None:
         self._runner = runner
+        self._actor = actor
+        self._watching = watching
+        self._lock = threading.Lock()
+        self._executing: Executing | None = None
         self.options: ServiceOptions = options
         self.env: Configuration = Configuration(options.env)
         store = runner.store
@@ -39,11 +68,62 @@ class Services:
         store.service_table = self.tables.find
         runner.services = self
 
+    # -- for contexts ---------------------------------------------------------------------------
+
+    def scheduler(self, serve: Serve) -> Scheduler:
+        """Has functions run later."""
+        from headwater.services.scheduling import ScheduleVerbs, Scheduling
+
+        return ScheduleVerbs(Scheduling(self._runner), serve)
+
+    def async_scheduler(self, serve: AsyncServe) -> AsyncScheduler:
+        """The same for tasks."""
+        from headwater.services.scheduling import AsyncScheduleVerbs, Scheduling
+
+        return AsyncScheduleVerbs(Scheduling(self._runner), serve)
+
+    # -- work that is done at its time ----------------------------------------------------------
+
+    @property
+    def executing(self) -> "Executing":
+        """What does the work that is due."""
+        with self._lock:
+            if self._executing is None:
+                from headwater.services.executing import Executing
+
+                self._executing = Executing(self._runner, self._actor, self._listen)
+            return self._executing
+
+    def _listen(self, listener: Listener) -> None:
+        self._watching().listen(listener)
+
+    def _saw(self, catalog: Catalog) -> None:
+        """Begin to work if there may be work."""
+        if any(name in catalog.by_name for name in _WORK_TABLES):
+            self._runner.store.on_catalog = None
+            self.executing.start()
+
+    # -- its life -------------------------------------------------------------------------------
+
     def start(self) -> None:
         """The database is open, and its tables are those that are declared."""
+        if self.options.jobs == "run":
+            self.executing.start()
+        elif self.options.jobs is None:
+            store = self._runner.store
+            store.on_catalog = self._saw
+            self._saw(store.catalog)
+
+    def somebody_died(self) -> None:
+        """Another process on the same directory may have died."""
+        if self._executing is not None:
+            self._executing.somebody_died()
 
     def close(self) -> None:
         """The database is about to close."""
+        self._runner.store.on_catalog = None
+        if self._executing is not None:
+            self._executing.close()
 
     def after_fork_in_child(self) -> None:
         """This is a child, without the threads of its parent."""

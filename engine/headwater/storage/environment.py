@@ -50,7 +50,7 @@ from headwater.storage.format import (
     timestamp_of,
 )
 from headwater.storage.manifest import read_manifest, write_manifest
-from headwater.storage.members import Membership, refuse_other_containers
+from headwater.storage.members import Membership, members, refuse_other_containers
 from headwater.storage.newest import Newest, read_newest, write_newest
 from headwater.storage.registry import identity_of, register, unregister
 from headwater.storage.supervision import SupervisedEngine
@@ -204,6 +204,15 @@ class Environment(SupervisedEngine):
         if path is None:
             environment._remove = weakref.finalize(environment, _remove, directory, os.getpid())
         return environment
+
+    @property
+    def member(self) -> str:
+        """What names this open database for ever; empty where the directory cannot be written."""
+        return self._membership.name
+
+    def living_members(self) -> set[str]:
+        """The names of those that have the directory open now, in all processes."""
+        return {member.file.name for member in members(self.path)}
 
     def __enter__(self) -> Self:
         return self

@@ -86,6 +86,11 @@ class Membership:
         except OSError:
             return cls(None, -1)
 
+    @property
+    def name(self) -> str:
+        """Name of the file, which nobody else ever has; empty if there is none."""
+        return "" if self._file is None else self._file.name
+
     def leave(self) -> None:
         """Remove the file. Does nothing the second time."""
         file, descriptor = self._file, self._descriptor

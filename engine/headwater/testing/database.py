@@ -1,17 +1,22 @@
 """Throw-away databases, on which time and randomness are set by hand."""
 
 from collections.abc import Mapping
+from math import ceil
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from headwater.database import Database
+from headwater.errors import UsageError
 from headwater.functions.access import DefaultAccess
 from headwater.functions.modules import collect
 from headwater.limits import DEFAULT_LIMITS, Limits
-from headwater.services.services import ServiceOptions
+from headwater.services.services import Jobs, ServiceOptions
 from headwater.testing.clock import ManualClock
 from headwater.testing.crashing import Crashing
 from headwater.verbs.opened import make
+
+_US_PER_MS: Final = 1000
+_NS_PER_US: Final = 1000
 
 
 class ThrowAwayDatabase(Crashing, Database):
@@ -25,6 +30,34 @@ class ThrowAwayDatabase(Crashing, Database):
         super().__init__(*args, clock=clock, **options)
         self.clock: ManualClock = clock
 
+    def finish_jobs(self, *, limit: int = 10_000) -> int:
+        """Let time pass until nothing is scheduled any more; returns how many functions ran.
+
+        The clock is moved from one due time to the next, and what is due then runs on this thread.
+
+        Args:
+            limit: The most to run.
+
+        Raises:
+            UsageError: More than that: something schedules itself again without end.
+        """
+        count = self._run_some(limit)
+        while (next_ms := self._services.executing.next_ms()) is not None:
+            ahead_us = ceil(next_ms * _US_PER_MS - self.clock.now_ns() / _NS_PER_US)
+            self.clock.advance(microseconds=max(ahead_us, 1))
+            count += self._run_some(limit - count)
+        return count
+
+    def _run_some(self, limit: int) -> int:
+        count = self.run_due_jobs(limit=limit + 1)
+        if count > limit:
+            raise UsageError(
+                f"finish_jobs: more than {limit} functions ran, and others wait; something "
+                "schedules itself again without end. Let some time pass instead: "
+                "db.clock.advance(...) and db.run_due_jobs(limit=...), or raise the limit"
+            )
+        return count
+
 
 def database(
     *modules: ModuleType | str,
@@ -33,6 +66,7 @@ def database(
     limits: Limits | None = None,
     env: Mapping[str, str] | None = None,
     default_access: DefaultAccess = "allow",
+    jobs: Jobs = "hold",
 ) -> ThrowAwayDatabase:
     """Open a throw-away database: ``with testing.database(chat) as db: ...``.
 
@@ -46,6 +80,8 @@ def database(
         limits: Bounds on documents, functions and transactions.
         env: Settings that functions read; none by default.
         default_access: What public functions may do with a table that has no rules.
+        jobs: By default nothing runs by itself: `run_due_jobs` and `finish_jobs` do it, on the
+            thread of the test. "run": in the background, once the clock was moved.
 
     Raises:
         DeclarationError: The modules declare something that cannot work.
@@ -57,5 +93,5 @@ def database(
         durability="none",
         limits=limits or DEFAULT_LIMITS,
         clock=clock or ManualClock(seed=seed),
-        options=ServiceOptions(env=env or {}),
+        options=ServiceOptions(env=env or {}, jobs=jobs),
     )

@@ -12,7 +12,7 @@ from headwater.transactions.transaction import Transaction
 class Run(Protocol):
     """A function that the committer runs by itself, in turn."""
 
-    def __call__(self, transaction: Transaction) -> Any:
+    def __call__(self, transaction: Transaction, /) -> Any:
         """Run on a transaction and return the result."""
         ...
 

@@ -72,6 +72,8 @@ class Store:
         tell_others: Called after either: wakes other processes on the same directory.
         service_table: The declaration of a service's table, which is made when it is first written
             to; None for any other name.
+        on_catalog: Called when this process sees another catalog, by whoever looked; must not look
+            itself.
         observer: Watches what transactions read and what is committed, while histories are
             recorded.
     """
@@ -87,6 +89,7 @@ class Store:
         self.on_doubt: Callable[[], None] | None = None
         self.tell_others: Callable[[], object] | None = None
         self.service_table: Callable[[str], DeclaredTable | None] = _no_service
+        self.on_catalog: Callable[[Catalog], None] | None = None
         self.observer: Observer | None = None
         self._catalog_lock = threading.Lock()
         self._now_lock = threading.Lock()
@@ -142,6 +145,8 @@ class Store:
                 self._known = found
                 if _are_renumbered(known.catalog, catalog):
                     self.tables.renumbered()
+                if self.on_catalog is not None and catalog is not known.catalog:
+                    self.on_catalog(catalog)
             return found
 
     # -- transactions ---------------------------------------------------------------------------

@@ -13,6 +13,8 @@ class Usage:
     Attributes:
         documents_read: Documents taken from storage so far.
         bytes_read: Their size as stored.
+        scheduled: Functions scheduled so far, rolled back ones included.
+        scheduled_bytes: The size of their arguments.
         function: Path of the running function, for messages.
     """
 
@@ -24,6 +26,8 @@ class Usage:
         "documents_read",
         "function",
         "limits",
+        "scheduled",
+        "scheduled_bytes",
         "seconds",
         "seconds_limit",
     )
@@ -35,6 +39,8 @@ class Usage:
         self.function: str = function
         self.documents_read: int = 0
         self.bytes_read: int = 0
+        self.scheduled: int = 0
+        self.scheduled_bytes: int = 0
         self.seconds_limit: str | None = seconds_limit
         self.seconds: float = getattr(limits, seconds_limit) if seconds_limit else inf
         self._monotonic = clock.monotonic
@@ -75,6 +81,22 @@ class Usage:
             self.exceeded("documents_written", documents, "split the work into several mutations")
         if size > self.limits.bytes_written:
             self.exceeded("bytes_written", size, "split the work into several mutations")
+
+    def add_scheduled(self, size: int) -> None:
+        """Count a function that was scheduled, by the size of its arguments."""
+        self.scheduled += 1
+        self.scheduled_bytes += size
+        limits = self.limits
+        if size > limits.scheduled_argument_bytes:
+            self.exceeded("scheduled_argument_bytes", size, "store them, and pass an id")
+        if self.scheduled_bytes > limits.scheduled_bytes:
+            self.exceeded("scheduled_bytes", self.scheduled_bytes, "store them, and pass ids")
+        if self.scheduled > limits.scheduled_functions:
+            self.exceeded(
+                "scheduled_functions",
+                self.scheduled,
+                "schedule one function that does the work of many, or schedules the next ones",
+            )
 
     def exceeded(self, limit: str, value: float, advice: str) -> None:
         """Raise for a limit that was reached.

@@ -1,6 +1,7 @@
 """What a commit did, whether it would do it again, and what would happen if."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -60,7 +61,8 @@ class AuditVerbs(Opened):
     ) -> Self:
         """A database of its own that starts with this one's state and history. Close it yourself.
 
-        It has the same functions and limits. Made whole or not at all; others go on writing here,
+        It has the same functions and limits, and nothing that was scheduled runs there by itself.
+        Made whole or not at all; others go on writing here,
         and the file cannot reuse space meanwhile. O(documents and commits).
 
         Args:
@@ -104,7 +106,7 @@ class AuditVerbs(Opened):
             limits=self._store.limits,
             clock=self._store.clock,
             progress=progress,
-            options=self._services.options,
+            options=replace(self._services.options, jobs="hold"),
             fill=fill,
         )
 

@@ -60,7 +60,7 @@ class Opened:
         self._runner = Runner(self._store, application)
         self._actor = Actor(self._runner, lambda: self.aio)
         self._reactor = Reactor(self._store)
-        self._services = Services(self._runner, options)
+        self._services = Services(self._runner, options, actor=self._actor, watching=self._watching)
         self._projector = Projector(self._store, application.projections)
         self._beacon = Beacon(environment.path)
         self._beacon_lock = threading.Lock()
@@ -139,14 +139,15 @@ class Opened:
         with self._beacon_lock:
             if not self._is_listening:
                 self._store.snapshot().close()  # which says so if it is closed, or was forked
-                self._beacon.listen(self._reactor.hear, on_death=self._free_slots_of_the_dead)
+                self._beacon.listen(self._reactor.hear, on_death=self._notice_a_death)
                 self._is_listening = True
         return self._reactor
 
-    def _free_slots_of_the_dead(self) -> None:
-        """Another process died: what its snapshots held back can be used again."""
+    def _notice_a_death(self) -> None:
+        """Another process died: what it held back can be used again, and what it did has ended."""
         with contextlib.suppress(HeadwaterError):
             self._store.environment.check_readers()
+        self._services.somebody_died()
 
     def _build_later(self) -> None:
         from headwater.transactions.index_building import build_indexes

@@ -1,0 +1,230 @@
+"""Doing single tasks, on the thread that asks for it."""
+
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from typing import Any, Final, NamedTuple, TypeVar
+
+from headwater.functions.acting import Actor, RunningAction
+from headwater.functions.runner import Runner
+from headwater.services.work import (
+    Claimed,
+    Outcome,
+    Room,
+    Source,
+    Task,
+    Work,
+    is_passing,
+    order_of,
+)
+from headwater.storage.commit_log import Origin
+from headwater.transactions.reader import Reader
+from headwater.transactions.store import Store
+from headwater.transactions.transaction import Transaction
+
+T = TypeVar("T")
+
+_CLOSED: Final = "the database was closed"
+
+
+class Look(NamedTuple):
+    """What there is to do.
+
+    Attributes:
+        tasks: What is due, in order.
+        upkeep: The sources that have something to remove.
+        next_ms: When more will be due, ms since the epoch; None for never.
+        upkeep_ms: When there will be something to remove.
+        now_ms: When this was.
+    """
+
+    tasks: list[Task]
+    upkeep: list[Source]
+    next_ms: float | None
+    upkeep_ms: float | None
+    now_ms: float
+
+
+def look(store: Store, sources: Iterable[Source], room: Room) -> Look:
+    """What is due now, on a snapshot of the newest commit."""
+    with closing(store.snapshot()) as snapshot:
+        transaction = store.begin(snapshot, seconds_limit=None, is_read_only=True)
+        reader, now_ms = Reader(transaction), transaction.moment.now_ms
+        found = [(source, source.agenda(reader, now_ms, room)) for source in sources]
+    tasks = sorted((task for _, one in found for task in one.tasks), key=order_of)
+    next_ms = min((one.next_ms for _, one in found if one.next_ms is not None), default=None)
+    upkeep = [(source, one.upkeep_ms) for source, one in found if one.upkeep_ms is not None]
+    wanted = [source for source, time in upkeep if time <= now_ms]
+    upkeep_ms = min((time for _, time in upkeep if time > now_ms), default=None)
+    return Look(tasks, wanted, next_ms, upkeep_ms, now_ms)
+
+
+class Performance:
+    """Does tasks, in the name of one open database. Safe to use from several threads.
+
+    Args:
+        runner: Runs functions.
+        actor: Runs actions.
+    """
+
+    def __init__(self, runner: Runner, actor: Actor) -> None:
+        self._runner = runner
+        self._actor = actor
+        self._owner = runner.store.environment.member
+        self._lock = threading.Lock()
+        self._running: set[RunningAction[Any]] = set()
+        self._unended: dict[str, tuple[Task, Outcome]] = {}
+        self._is_closed = False
+
+    def do(self, task: Task) -> bool:
+        """Do a task; whether there was something to do.
+
+        Run it in a context of its own: nobody calls it.
+
+        Raises:
+            Exception: A passing error. The task is as it was, or claimed and lost.
+        """
+        return self._mutate(task) if task.kind == "mutation" else self._act(task)
+
+    # -- mutations ------------------------------------------------------------------------------
+
+    def _mutate(self, task: Task) -> bool:
+        try:
+            done: bool = self._runner.commit(self.run_of(task), origin_of_task(task))
+        except Exception as error:
+            if is_passing(error):
+                raise
+            self.fail(task, error)
+            return True
+        return done
+
+    def run_of(self, task: Task) -> Callable[[Transaction], bool]:
+        """What does a mutation in one transaction; gives whether there was something to do."""
+
+        def run(transaction: Transaction) -> bool:
+            try:
+                work = task.source.begin(transaction, task, self._owner)
+                if work is None:
+                    return False
+                outcome = self._run_inside(transaction, work)
+                task.source.end(transaction, task, outcome, self._owner)
+                return True
+            finally:
+                transaction.end()
+
+        return run
+
+    def _run_inside(self, transaction: Transaction, work: Work) -> Outcome:
+        try:
+            call = self._runner.make_call(work.function, work.arguments)
+            return Outcome(self._runner.run_inside(call, transaction))
+        except Exception as error:
+            if is_passing(error):
+                raise
+            return Outcome(error=error)
+
+    def fail(self, task: Task, error: BaseException) -> None:
+        """Note that what a mutation does cannot be committed."""
+
+        def run(transaction: Transaction) -> None:
+            if task.source.begin(transaction, task, self._owner) is not None:
+                task.source.end(transaction, task, Outcome(error=error), self._owner)
+
+        self._serve(task, run)
+
+    # -- actions --------------------------------------------------------------------------------
+
+    def _act(self, task: Task) -> bool:
+        work = self._serve(
+            task, lambda transaction: task.source.begin(transaction, task, self._owner)
+        )
+        if work is None:
+            return False
+        outcome = self._outcome(work)
+        if outcome is None:
+            self._serve(
+                task, lambda transaction: task.source.release(transaction, task, self._owner)
+            )
+            return False
+        with self._lock:
+            self._unended[task.id] = (task, outcome)
+        self._end(task, outcome)
+        return True
+
+    def _outcome(self, work: Work) -> Outcome | None:
+        """Run an action to its end; None if the database is being closed before it began."""
+        try:
+            call = self._runner.make_call(work.function, work.arguments)
+        except Exception as error:  # noqa: BLE001 - it belongs to the task
+            return Outcome(error=error)
+        with self._lock:
+            if self._is_closed:
+                return None
+            running = self._actor.start(call)
+            self._running.add(running)
+        try:
+            return Outcome(running.result())
+        except Exception as error:  # noqa: BLE001 - it belongs to the task
+            return Outcome(error=error)
+        except BaseException:
+            running.cancel()
+            raise
+        finally:
+            with self._lock:
+                self._running.discard(running)
+
+    def _end(self, task: Task, outcome: Outcome) -> None:
+        self._serve(
+            task, lambda transaction: task.source.end(transaction, task, outcome, self._owner)
+        )
+        with self._lock:
+            self._unended.pop(task.id, None)
+
+    def end_what_is_left(self) -> None:
+        """Note how actions have ended of which that could not be noted at their end."""
+        with self._lock:
+            left = list(self._unended.values())
+        for task, outcome in left:
+            self._end(task, outcome)
+
+    def close(self) -> None:
+        """End the actions that run, and begin no more."""
+        with self._lock:
+            self._is_closed = True
+            running = list(self._running)
+        for one in running:
+            one.cancel(_CLOSED)
+
+    # -- others ---------------------------------------------------------------------------------
+
+    def lose_those_of_the_dead(self, sources: Iterable[Source]) -> None:
+        """Note of actions whose owner is gone that nobody will end them."""
+        store = self._runner.store
+        with closing(store.snapshot()) as snapshot:
+            reader = Reader(store.begin(snapshot, seconds_limit=None, is_read_only=True))
+            claimed = [one for source in sources for one in source.claimed(reader)]
+        if not claimed:
+            return
+        # Whoever claims is alive; so who is alive is asked after it was read who has claimed.
+        alive = store.environment.living_members()
+        for one in claimed:
+            if one.owner not in alive:
+                self._lose(one)
+
+    def _lose(self, claimed: Claimed) -> None:
+        task, lost = claimed.task, Outcome(is_lost=True)
+        self._serve(
+            task, lambda transaction: task.source.end(transaction, task, lost, claimed.owner)
+        )
+
+    def upkeep(self, source: Source) -> None:
+        """Remove a batch of what a source does not keep any longer."""
+        self._runner.serve_as(Origin("_forget"), source.upkeep)
+
+    def _serve(self, task: Task, run: Callable[[Transaction], T]) -> T:
+        return self._runner.serve_as(origin_of_task(task), run)
+
+
+def origin_of_task(task: Task) -> Origin:
+    """Where the commits of a task come from."""
+    return Origin(task.function, details={"job": task.id})

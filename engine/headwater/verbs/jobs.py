@@ -1,0 +1,31 @@
+"""Having functions run later, and running what is due."""
+
+from headwater.functions.purity import refuse_inside
+from headwater.functions.scheduling import Scheduler
+from headwater.verbs.opened import Opened
+
+
+class JobVerbs(Opened):
+    """Scheduled functions."""
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """Has functions run later; each call is a transaction of its own, durable on return."""
+        return self._services.scheduler(self._runner.serve)
+
+    def run_due_jobs(self, *, limit: int | None = None) -> int:
+        """Run everything that is due now, one after the other, and return how many that were.
+
+        In the order in which they became due, then in that in which they were scheduled; those that
+        become due meanwhile, too. What fails is noted in its table, and does not raise.
+
+        For a process that decides itself when to work (``jobs="hold"``), and for tests.
+
+        Args:
+            limit: The most to run; all by default.
+
+        Raises:
+            StorageError: The system failed. What was not run is run later.
+        """
+        refuse_inside()
+        return self._services.executing.run_due(limit)
