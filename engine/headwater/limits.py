@@ -47,6 +47,7 @@ class Limits:
         recent_commits: Commits whose keys are kept in memory for conflict checks.
         log_lines: Lines that one run of a function may log; the rest is left out.
         log_line_bytes: Of one such line, as UTF-8; a longer one is cut.
+        log_bytes: Memory for the lines of all calls that are kept; the oldest are forgotten.
         calls_kept: Calls of functions that ``db.calls`` remembers.
         backfill_documents: Documents per step when an index or a projection is filled.
     """
@@ -80,6 +81,7 @@ class Limits:
     recent_commits: int = 4096
     log_lines: int = 256
     log_line_bytes: int = 4 * KIB
+    log_bytes: int = 8 * MIB
     calls_kept: int = 1000
     backfill_documents: int = 2000
 

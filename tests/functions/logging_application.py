@@ -29,9 +29,9 @@ def add_twice(ctx: MutationCtx, n: int) -> None:
 
 
 @hw.mutation
-def refuse(ctx: MutationCtx) -> None:
+def refuse(ctx: MutationCtx, reason: str = "no") -> None:
     ctx.log.error("about to fail")
-    raise hw.ApplicationError("no")
+    raise hw.ApplicationError(reason)
 
 
 @hw.mutation

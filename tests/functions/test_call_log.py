@@ -121,6 +121,46 @@ def test_only_the_newest_are_kept():
         ]
 
 
+def test_the_lines_of_all_calls_stay_within_their_bound():
+    limits = hw.Limits(log_bytes=5000, calls_kept=1000)
+    with testing.database(application, limits=limits) as db:
+        for n in range(200):
+            db.mutate(application.add, n=n)
+        calls = db.calls.recent(1000)
+        assert len(calls) == 200
+        assert calls[0].lines[0].message == "adding 199"
+        assert [line.message for line in calls[-1].lines] == [
+            "the lines are forgotten: log_bytes is 5000"
+        ]
+        kept = sum("forgotten" not in call.lines[0].message for call in calls)
+        assert 5 < kept < 30
+
+
+def test_a_long_error_is_cut():
+    with testing.database(application, limits=hw.Limits(log_line_bytes=50)) as db:
+        with pytest.raises(hw.ApplicationError):
+            db.mutate(application.refuse, reason="x" * 1000)
+        (call,) = db.calls.recent(failed=True)
+        assert call.error is not None
+        assert len(call.error) < 60
+
+
+def test_nothing_is_kept_while_it_is_switched_off(db, caplog):
+    heard = []
+    db.calls.enabled = False
+    db.mutate(application.add, n=1)
+    stop = db.calls.listen(heard.append)
+    with caplog.at_level("DEBUG", "headwater.functions"):
+        db.mutate(application.add, n=2)
+    stop()
+    assert db.calls.recent() == []
+    assert [call.lines[0].message for call in heard] == ["adding 2"]
+    assert "adding 2" in caplog.text
+    db.calls.enabled = True
+    db.mutate(application.add, n=3)
+    assert len(db.calls.recent()) == 1
+
+
 def test_a_live_query_is_kept_with_its_reason(db):
     with db.watch(application.count) as live:
         seen = iter(live)

@@ -204,7 +204,7 @@ def test_each_limit_is_tried_here() -> None:
     alone = {"nesting", "bytes_read", "bytes_written", "snapshot_seconds"}
     alone |= {"snapshot_warning_seconds"}  # tests/storage/test_old_snapshots.py
     alone |= {"action_seconds", "actions_concurrent"}  # tests/functions/test_actions.py
-    alone |= {"log_lines", "log_line_bytes", "calls_kept"}  # tests/functions/test_call_log.py
+    alone |= {"log_lines", "log_line_bytes", "log_bytes", "calls_kept"}  # .../test_call_log.py
     alone |= {"http_body_bytes", "http_body_seconds", "webhook_body_bytes"}  # tests/server
     alone |= {"webhook_events_seconds"}  # tests/services/test_webhooks.py
     # tests/services/test_scheduler.py

@@ -4,6 +4,8 @@ Kept in memory, the newest calls only, and told to Python's ``logging`` and to w
 was committed, and by whom, is in the log of commits; this is for finding out what is slow or fails.
 """
 
+import sys
+import threading
 from collections import deque
 from collections.abc import Callable
 from itertools import count, islice
@@ -20,6 +22,8 @@ Reason: TypeAlias = Literal["call", "live"]
 
 _NS_PER_MS: Final = 1_000_000
 _MS_PER_SECOND: Final = 1000
+_EMPTY_BYTES: Final = 200
+_LINE_BYTES: Final = 64
 
 
 class LogLine(NamedTuple):
@@ -61,15 +65,20 @@ class CallRecord(NamedTuple):
 class Lines:
     """The lines of one run, within the bounds.
 
+    Attributes:
+        lines: The lines.
+        size: What they take of the memory, in bytes, about.
+
     Args:
         limits: How many lines, and how long.
     """
 
-    __slots__ = ("_limits", "lines")
+    __slots__ = ("_limits", "lines", "size")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self.lines: list[LogLine] = []
+        self.size: int = _EMPTY_BYTES
 
     def add(self, level: Level, message: str) -> None:
         """Add a line; what is too long is cut, and so is what is too many, which is said."""
@@ -79,10 +88,14 @@ class Lines:
                 "warning", f"further lines are left out: log_lines is {maximum}"
             )
             return
-        size = self._limits.log_line_bytes
-        if len(message.encode("utf-8", "replace")) > size:
-            message = message.encode("utf-8", "replace")[:size].decode("utf-8", "ignore") + " ..."
+        message = cut(message, self._limits.log_line_bytes)
+        self.size += sys.getsizeof(message) + _LINE_BYTES
         self.lines.append(LogLine(level, message))
+
+    def forget(self) -> None:
+        """Leave one line that says that there were others."""
+        maximum = self._limits.log_bytes
+        self.lines = [LogLine("warning", f"the lines are forgotten: log_bytes is {maximum}")]
 
 
 class FunctionLog:
@@ -149,10 +162,19 @@ _Kept: TypeAlias = tuple[
 
 
 class CallLog:
-    """The newest calls of one open database. It is ``db.calls``; safe to use from any thread."""
+    """The newest calls of one open database. It is ``db.calls``; safe to use from any thread.
+
+    Attributes:
+        enabled: Whether calls are kept. Without, they are told to ``logging`` and to listeners.
+    """
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
+        self.enabled: bool = True
         self._clock = clock
+        self._limits = limits
+        self._lines_lock = threading.Lock()
+        self._with_lines: deque[Lines] = deque()
+        self._lines_size = 0
         self._opened_ns = clock.now_ns()
         self._kept: deque[_Kept] = deque(maxlen=limits.calls_kept)
         self._listeners: tuple[Callable[[CallRecord], object], ...] = ()
@@ -208,6 +230,9 @@ class CallLog:
         self, call: Called, seconds: float, error: BaseException | None, reason: Reason = "call"
     ) -> None:
         """Keep a call that has ended, and tell who listens."""
+        is_told = call.lines is not None or error is not None or self._listeners
+        if not (self.enabled or is_told):
+            return
         kept = (
             next(self._numbers),
             call.request_id,
@@ -216,13 +241,26 @@ class CallLog:
             self._clock.now_ns(),
             seconds,
             call.runs,
-            None if error is None else _shown(error),
+            None if error is None else cut(_shown(error), self._limits.log_line_bytes),
             call.caller,
             call.lines,
         )
-        self._kept.append(kept)
-        if call.lines is not None or error is not None or self._listeners:
+        if self.enabled:
+            self._kept.append(kept)
+        if is_told:
             self._tell(self._record(kept))
+            if call.lines is not None:
+                self._bound(call.lines)
+
+    def _bound(self, lines: Lines) -> None:
+        """Forget the oldest lines where all of them together are too many."""
+        with self._lines_lock:
+            self._with_lines.append(lines)
+            self._lines_size += lines.size
+            while self._lines_size > self._limits.log_bytes:
+                oldest = self._with_lines.popleft()
+                self._lines_size -= oldest.size
+                oldest.forget()
 
     def _record(self, kept: _Kept) -> CallRecord:
         number, request_id, compiled, reason, ended_ns, seconds, runs, error, caller, lines = kept
@@ -267,6 +305,14 @@ class Noted:
         traceback: TracebackType | None,
     ) -> None:
         self._calls.end(self._call, self._monotonic() - self._started, error)
+
+
+def cut(text: str, maximum: int) -> str:
+    """A text of so many bytes at most, and a mark if it was longer."""
+    if len(text) * 4 <= maximum:
+        return text
+    coded = text.encode("utf-8", "replace")
+    return text if len(coded) <= maximum else coded[:maximum].decode("utf-8", "ignore") + " ..."
 
 
 def _tell(listener: Callable[[CallRecord], object], record: CallRecord) -> None:
