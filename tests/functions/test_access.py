@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.functions import guarded
 from tests.functions.guarded import Notes
+from tests.server.asgi import ask
 
 import headwater as hw
 from headwater import MutationCtx, QueryCtx, testing
@@ -298,6 +299,21 @@ def test_they_hold_however_a_public_function_is_called(db, notes) -> None:
     assert [texts(found) for found in calls] == [["a", "c", "e"]] * len(calls)
 
 
+def test_they_hold_for_what_a_request_reaches() -> None:
+    @hw.http_action("/notes")
+    async def show(ctx: hw.ActionCtx, request: hw.Request) -> hw.Response:
+        found = await ctx.query(guarded.all_notes_internal)
+        return hw.Response.json(texts(found))
+
+    module = made("shown", show=show)
+    with testing.database(guarded, module) as db:
+        fill(db, note("ada", "a"), note("eva", "b"))
+        app = db.asgi()
+        assert ask(app, "GET", "/notes").json() == []
+        with hw.acting_as(ADA):
+            assert ask(app, "GET", "/notes").json() == ["a"]
+
+
 def test_they_do_not_hold_for_the_program_itself(db, notes) -> None:
     calls = [
         db.query(guarded.all_notes_internal),
@@ -404,6 +420,20 @@ def test_documents_that_rules_skip_count_as_read(db) -> None:
         small.mutate(guarded.fill, table="notes", documents=[note("eva", "x")] * 30)
         with hw.acting_as(ADA), pytest.raises(hw.LimitExceededError, match="documents_read"):
             small.query(guarded.all_notes)
+
+
+def test_a_rule_may_call_functions_which_read_without_rules() -> None:
+    def among_few(ctx: QueryCtx, one: Any) -> bool:
+        return len(everything(ctx)) < 3
+
+    everything = read_everything()
+    module = made("few", everything=everything)
+    declare(module, guarded.Notes, read=among_few)
+    with testing.database(module) as db:
+        fill(db, note("ada", "x"), note("eva", "y"))
+        assert len(db.query(everything)) == 2
+        fill(db, note("eva", "z"))
+        assert db.query(everything) == []
 
 
 # Tables without rules ----------------------------------------------------------------------------

@@ -290,7 +290,6 @@ def test_an_error_stays_one_and_nothing_is_written(plain, of_async, how, expecte
             kind = expected
             if expected is StopIteration:  # a coroutine cannot raise that one
                 kind = StopAsyncIteration if function.is_async else StopIteration
-                kind = (kind, RuntimeError)
             with pytest.raises(kind):
                 db.mutate(function, how=how)
         with db.snapshot() as snapshot:
@@ -372,6 +371,27 @@ def test_options_are_taken_before_and_after() -> None:
 
 def plain_function(ctx: QueryCtx) -> int:
     return 1
+
+
+def test_annotations_are_read_where_they_were_written() -> None:
+    """Also if they are strings, and each module has names of its own."""
+    giving = made_module("giving", Thing=int)
+    exec(
+        "def give(ctx, thing: 'Thing', more: 'list[Thing]' = []): return (thing, more)",
+        vars(giving),
+    )
+    taking = made_module("taking", hw=hw, give=giving.give, Thing=str)
+    exec(
+        "def take(ctx, name: 'Thing') -> 'Thing': return f'{ctx} {name}'\n"
+        "take = hw.custom(hw.query, give)(take)",
+        vars(taking),
+    )
+    with testing.database(taking) as db:
+        arguments = {"thing": 1, "more": [2], "name": "x"}
+        assert db.call("taking:take", arguments) == "(1, [2]) x"
+        for wrong in ({"thing": "1"}, {"more": ["2"]}, {"name": 3}):
+            with pytest.raises(hw.ArgumentError):
+                db.call("taking:take", {**arguments, **wrong})
 
 
 def test_an_action_context_is_extended_by_a_class_of_its_own() -> None:

@@ -44,6 +44,7 @@ class Options:
         record_arguments: Whether commits keep what the function was called with.
         timeout_seconds: How long an action may run, None for the limit.
         retry: Whether an action that fails is tried again; None if not.
+        is_exposed: Whether strangers reach it although it is internal, as by a request.
     """
 
     is_internal: bool = False
@@ -52,6 +53,7 @@ class Options:
     record_arguments: bool = False
     timeout_seconds: float | None = None
     retry: Retry | None = None
+    is_exposed: bool = False
 
 
 class Function(Generic[P, R_co]):
@@ -65,6 +67,7 @@ class Function(Generic[P, R_co]):
         doc: Its docstring, or empty.
         is_async: Whether it is an ``async def``.
         is_internal: Whether it may not be called from outside.
+        is_exposed: Whether strangers reach it, so that the rules of tables hold for it.
         signature: Its parameters after the context, as declared.
         options: What the decorator was given.
     """
@@ -84,6 +87,7 @@ class Function(Generic[P, R_co]):
         self.doc: str = inspect.getdoc(handler) or ""
         self.is_async: bool = inspect.iscoroutinefunction(handler)
         self.is_internal: bool = options.is_internal
+        self.is_exposed: bool = options.is_exposed or not options.is_internal
         self.options = options
         self.signature: Signature = read_signature(handler, self.path)
         # What inspect, help() and doctest look at.

@@ -147,7 +147,7 @@ def http_action(
             "above 0"
         )
     place = place_of("http_action", path, prefix, methods)
-    options = Options(is_internal=True, timeout_seconds=timeout_seconds)
+    options = Options(is_internal=True, is_exposed=True, timeout_seconds=timeout_seconds)
 
     def declare(handler: Callable[..., Any]) -> HttpAction:
         return HttpAction(handler, place, options)

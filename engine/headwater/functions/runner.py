@@ -86,7 +86,7 @@ class Call:
         self.request_id: str = marked_request_id()
         self.runs: int = 0
         self.lines: Lines | None = None
-        self.is_guarded: bool = not compiled.function.is_internal
+        self.is_guarded: bool = compiled.function.is_exposed
         self.job: str | None = current_job()
         self._packed: bytes | None = None
         self._was_run = False
