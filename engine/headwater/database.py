@@ -10,6 +10,7 @@ from headwater.verbs.measures import MeasuringVerbs
 from headwater.verbs.observing import ObservingVerbs
 from headwater.verbs.past import PastVerbs
 from headwater.verbs.serving import ServingVerbs
+from headwater.verbs.storage import StorageVerbs
 from headwater.verbs.stream import StreamVerbs
 from headwater.verbs.undo import UndoVerbs
 from headwater.verbs.upkeep import UpkeepVerbs
@@ -22,6 +23,7 @@ class Database(
     CareVerbs,
     AuditVerbs,
     StreamVerbs,
+    StorageVerbs,
     UndoVerbs,
     UpkeepVerbs,
     MeasuringVerbs,

@@ -37,6 +37,9 @@
     │   ├── RequestInvalidError             (ValueError)  the body of a request cannot be read
     │   ├── SignatureInvalidError           (PermissionError)  a webhook that nobody has signed
     │   ├── ClientGoneError                 (ConnectionError)  a request that ended in the middle
+    │   ├── UrlRefusedError                 (PermissionError)  a signed URL that is not good
+    │   ├── UploadRefusedError              (ValueError)  a content that must not be stored
+    │   ├── RangeRefusedError               (ValueError)  bytes that a file does not have
     │   ├── ActionCanceledError             (RuntimeError)  an action that must not go on
     │   ├── AlreadyThereError               (FileExistsError)  an export would overwrite something
     │   ├── AlreadyOpenError                (RuntimeError)  open here with other modules or options
@@ -60,7 +63,7 @@ was expected, what was found and what to do.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, TypeAlias
 
 
 class HeadwaterError(Exception):
@@ -461,6 +464,57 @@ class ClientGoneError(UsageError, ConnectionError):
     """The other side went away before all of its request had come."""
 
     code = "client_gone"
+
+
+UrlRefusal: TypeAlias = Literal["malformed", "signature", "expired", "used"]
+"""Why a signed URL is refused."""
+
+UploadRefusal: TypeAlias = Literal["size", "content_type", "sha256"]
+"""What a content that must not be stored has wrong."""
+
+
+class UrlRefusedError(UsageError, PermissionError):
+    """A signed URL of a stored file that is not good, or not any more.
+
+    Attributes:
+        reason: "malformed": no such URL is made here; "signature": for something else, made by
+            somebody else, or with a key that is gone; "expired"; "used": its one upload was made.
+    """
+
+    code = "url_refused"
+
+    def __init__(self, message: str, *, reason: UrlRefusal) -> None:
+        super().__init__(message)
+        self.reason: UrlRefusal = reason
+
+
+class UploadRefusedError(UsageError, ValueError):
+    """A content that must not be stored. Nothing was stored.
+
+    Attributes:
+        reason: "size": larger than the upload URL allows; "content_type": of a type that it does
+            not allow; "sha256": not the content that the hash is of.
+    """
+
+    code = "upload_refused"
+
+    def __init__(self, message: str, *, reason: UploadRefusal) -> None:
+        super().__init__(message)
+        self.reason: UploadRefusal = reason
+
+
+class RangeRefusedError(UsageError, ValueError):
+    """Bytes of a stored file that it does not have, or several ranges at once.
+
+    Attributes:
+        size: Bytes of the file.
+    """
+
+    code = "range_refused"
+
+    def __init__(self, message: str, *, size: int) -> None:
+        super().__init__(message)
+        self.size = size
 
 
 class ActionCanceledError(UsageError, RuntimeError):

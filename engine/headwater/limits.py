@@ -50,6 +50,8 @@ class Limits:
         log_bytes: Memory for the lines of all calls that are kept; the oldest are forgotten.
         calls_kept: Calls of functions that ``db.calls`` remembers.
         backfill_documents: Documents per step when an index or a projection is filled.
+        file_bytes: One stored file. It is streamed, so what bounds it is the disk.
+        url_seconds: How long a signed URL of a stored file may be good for.
     """
 
     document_bytes: int = 8 * MIB
@@ -84,6 +86,8 @@ class Limits:
     log_bytes: int = 8 * MIB
     calls_kept: int = 1000
     backfill_documents: int = 2000
+    file_bytes: int = 64 * GIB
+    url_seconds: float = 7 * 24 * 3600.0
 
     def __post_init__(self) -> None:
         for name in self.__slots__:

@@ -30,6 +30,8 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
     env: Mapping[str, str] | None = None,
     default_access: DefaultAccess | None = None,
     jobs: Jobs | None = None,
+    public_origin: str | None = None,
+    log_accesses: bool | None = None,
 ) -> Database:
     """Open a database, and create it if there is nothing yet.
 
@@ -57,6 +59,9 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
             threads that begin once this process sees that there are any. "run": they do, and it
             hears from the start of those that other processes schedule; for a process that does
             nothing else. "hold": nothing runs by itself here; `Database.run_due_jobs` does it.
+        public_origin: What the program is reached at, such as "https://example.org": it stands
+            before the paths of signed URLs, which are paths alone by default.
+        log_accesses: Whether every access to a stored file is noted; by default it is.
 
     Raises:
         NotADatabaseError: Something else is at ``path``.
@@ -80,7 +85,12 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
             durability=durability or "full",
             limits=bounds,
             clock=system,
-            options=ServiceOptions(env=os.environ if env is None else env, jobs=jobs),
+            options=ServiceOptions(
+                env=os.environ if env is None else env,
+                jobs=jobs,
+                public_origin=(public_origin or "").rstrip("/"),
+                log_accesses=log_accesses is not False,
+            ),
             build=build,
             progress=progress,
         )
@@ -94,5 +104,7 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
         "default_access": default_access,
         "env": None if env is None else Configuration(env),  # which keeps its values to itself
         "jobs": jobs,
+        "public_origin": public_origin,
+        "log_accesses": log_accesses,
     }
     return share(directory, asked, new)

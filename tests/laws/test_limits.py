@@ -209,6 +209,7 @@ def test_each_limit_is_tried_here() -> None:
     alone |= {"webhook_events_seconds"}  # tests/services/test_webhooks.py
     # tests/services/test_scheduler.py
     alone |= {"scheduled_functions", "scheduled_argument_bytes", "scheduled_bytes"}
+    alone |= {"file_bytes", "url_seconds"}  # tests/services/test_files.py
     tried = {row[0] for row in HARD} | alone | BOUNDS_OF_WORK
     assert {field.name for field in fields(hw.Limits)} == tried
 

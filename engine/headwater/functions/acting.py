@@ -4,7 +4,7 @@ import contextvars
 import random
 import threading
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
@@ -361,6 +361,11 @@ class _Run:
         self.check()
         with self._as_its_caller():
             return await asyncio.to_thread(self._actor.runner.serve, name, run)
+
+    def entered(self) -> AbstractContextManager[None]:
+        """A block for one use of a service; raises if the action must not go on."""
+        self.check()
+        return self._as_its_caller()
 
     @contextmanager
     def _as_its_caller(self) -> Generator[None]:

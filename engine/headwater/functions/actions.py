@@ -7,6 +7,7 @@ once and which stays if the action fails later.
 
 import random
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -25,6 +26,7 @@ from headwater.functions.call_log import FunctionLog, Level
 from headwater.functions.context_services import Configuration, ContextServices
 from headwater.functions.declaration import Arguments, Function, Mutation, Options, Query
 from headwater.functions.decorators import Decorator
+from headwater.functions.files import ActionFiles, AsyncActionFiles
 from headwater.functions.identity import Identity
 from headwater.functions.kinds import Kind
 from headwater.functions.retry import Retry, check_retry
@@ -91,6 +93,10 @@ class ActionCalls(Protocol):
     @property
     def services(self) -> ContextServices:
         """What the context hands out besides its calls."""
+        ...
+
+    def entered(self) -> AbstractContextManager[None]:
+        """A block for one use of a service; raises if the action must not go on."""
         ...
 
     def call(
@@ -170,6 +176,11 @@ class SyncActionCtx(_Context):
         """Has functions run later; durable on return, whatever becomes of the action."""
         return self._calls.services.scheduler(self._calls.serve)
 
+    @property
+    def storage(self) -> ActionFiles:
+        """The stored files."""
+        return self._calls.services.files.in_action(self._calls.entered)
+
     def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a query on a snapshot of the newest commit.
 
@@ -220,6 +231,11 @@ class ActionCtx(_Context):
     def scheduler(self) -> AsyncScheduler:
         """Has functions run later; durable once awaited, whatever becomes of the action."""
         return self._calls.services.async_scheduler(self._calls.serve_async)
+
+    @property
+    def storage(self) -> AsyncActionFiles:
+        """The stored files."""
+        return self._calls.services.files.in_async_action(self._calls.entered)
 
     async def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a query on a snapshot of the newest commit. Raises what `SyncActionCtx` does."""

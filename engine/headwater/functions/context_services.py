@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Protocol, TypeVar
 
 from headwater.errors import ConfigurationMissingError, UsageError
+from headwater.functions.files import FileServices
 from headwater.functions.scheduling import AsyncScheduler, Scheduler
 from headwater.schema.explain import nearest
 from headwater.transactions.transaction import Transaction
@@ -71,12 +72,26 @@ class ContextServices(Protocol):
         """The same for tasks."""
         ...
 
+    @property
+    def files(self) -> FileServices:
+        """The stored files."""
+        ...
+
 
 class _NoServices:
     """Where there is a runner and no open database, as in tests of the floors below."""
 
     def __init__(self) -> None:
         self.env: Configuration = Configuration({})
+
+    @property
+    def files(self) -> FileServices:
+        """There are none.
+
+        Raises:
+            UsageError: Always.
+        """
+        raise UsageError("files are stored by an open database, and there is none here")
 
     def scheduler(self, serve: Serve) -> Scheduler:
         raise _no_services(serve)

@@ -6,6 +6,7 @@ from typing import Any, Protocol, Self, cast
 
 from headwater.functions.call_log import FunctionLog, Level, Lines
 from headwater.functions.context_services import Configuration, ContextServices
+from headwater.functions.files import FileReader, FileWriter
 from headwater.functions.identity import Identity
 from headwater.functions.scheduling import Scheduler
 from headwater.transactions.guarded import Guard
@@ -114,6 +115,11 @@ class QueryCtx:
         return QueryCtx.of_run(self._transaction, db, self._calls, self.depth)
 
     @property
+    def storage(self) -> FileReader:
+        """The stored files: their metadata and URLs."""
+        return self._calls.services.files.in_query(self._transaction)
+
+    @property
     def log(self) -> FunctionLog:
         """Lines that are kept with the call: ``ctx.log.info("...")``; see ``db.calls``."""
         return FunctionLog(self._add_line)
@@ -162,3 +168,8 @@ class MutationCtx(QueryCtx):
         """Has functions run later, as a part of this transaction."""
         transaction = self._transaction
         return self._calls.services.scheduler(lambda _, run: run(transaction))
+
+    @property
+    def storage(self) -> FileWriter:
+        """The stored files: metadata and URLs, deleting, and letting others upload."""
+        return self._calls.services.files.in_mutation(self._transaction)

@@ -73,7 +73,9 @@ class Application:
     def table_of(self, document_type: Any) -> AnyTable | None:
         """The table of a document type, None if it has none here."""
         table = table_of(document_type)
-        return table if table is not None and table in self.tables.values() else None
+        if table is None or table.table_number is not None:
+            return table  # that of a service is one of every database
+        return table if table in self.tables.values() else None
 
     def compile(
         self, tables: TableNumbers, *, nesting: int = 64

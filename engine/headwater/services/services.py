@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from headwater.functions.acting import Actor
 from headwater.functions.context_services import AsyncServe, Configuration, Serve
+from headwater.functions.purity import suspended
 from headwater.functions.runner import Runner
 from headwater.functions.scheduling import AsyncScheduler, Scheduler
 from headwater.reactive.log_listeners import Listener
 from headwater.reactive.reactor import Reactor
 from headwater.services.service_tables import ServiceTables
+from headwater.storage.format import FILES_NAME
 from headwater.tables.catalog import Catalog
 
 if TYPE_CHECKING:
     from headwater.services.executing import Executing
+    from headwater.services.files import FileService
 
 _WORK_TABLES: Final = ("_scheduled_functions",)
 """Where there is one of these tables, there may be work that is due some time."""
@@ -31,10 +34,14 @@ class ServiceOptions:
     Attributes:
         env: Settings that functions read.
         jobs: Whether what is due runs by itself; None: it does once this process sees something.
+        public_origin: What is put before the paths of signed URLs.
+        log_accesses: Whether every access to a stored file is noted.
     """
 
     env: Mapping[str, str]
     jobs: Jobs | None = None
+    public_origin: str = ""
+    log_accesses: bool = True
 
 
 class Services:
@@ -61,6 +68,8 @@ class Services:
         self._watching = watching
         self._lock = threading.Lock()
         self._executing: Executing | None = None
+        self._making = threading.RLock()
+        self._files: FileService | None = None
         self.options: ServiceOptions = options
         self.env: Configuration = Configuration(options.env)
         store = runner.store
@@ -81,6 +90,27 @@ class Services:
         from headwater.services.scheduling import AsyncScheduleVerbs, Scheduling
 
         return AsyncScheduleVerbs(Scheduling(self._runner), serve)
+
+    @property
+    def files(self) -> "FileService":
+        """The stored files."""
+        if self._files is None:
+            with self._making, suspended():  # the first to ask may be a query
+                if self._files is None:  # still
+                    self._files = self._make_files()
+        return self._files
+
+    def _make_files(self) -> "FileService":
+        from headwater.services.files import FileService
+
+        files = FileService(
+            self._runner,
+            self._watching,
+            public_origin=self.options.public_origin,
+            log_accesses=self.options.log_accesses,
+        )
+        files.start()
+        return files
 
     # -- work that is done at its time ----------------------------------------------------------
 
@@ -113,6 +143,8 @@ class Services:
             store = self._runner.store
             store.on_catalog = self._saw
             self._saw(store.catalog)
+        if (self._runner.store.environment.path / FILES_NAME).is_dir():
+            _ = self.files  # which collects what was left
 
     def somebody_died(self) -> None:
         """Another process on the same directory may have died."""
@@ -124,6 +156,8 @@ class Services:
         self._runner.store.on_catalog = None
         if self._executing is not None:
             self._executing.close()
+        if self._files is not None:
+            self._files.close()
 
     def after_fork_in_child(self) -> None:
         """This is a child, without the threads of its parent."""

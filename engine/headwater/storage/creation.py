@@ -17,6 +17,7 @@ from headwater.errors import NotADatabaseError
 from headwater.storage.engine import Engine, EngineOptions, open_handles
 from headwater.storage.format import (
     DATA_NAME,
+    FILES_NAME,
     FORMAT_VERSION,
     MAGIC,
     MANIFEST_NAME,
@@ -53,7 +54,8 @@ def is_database(directory: Path) -> bool:
     others = [
         name
         for name in names
-        if not name.startswith(STAGING_PREFIX) and not (unfinished and name == DATA_NAME)
+        if not name.startswith(STAGING_PREFIX)
+        and not (unfinished and name in {DATA_NAME, FILES_NAME})
     ]
     if others:
         raise NotADatabaseError(
@@ -142,6 +144,9 @@ def _finish_earlier_creation(directory: Path) -> bool:
             (staging / MANIFEST_NAME).rename(directory / MANIFEST_NAME)
             flush(directory)
             is_complete = True
+        if not is_complete and not (directory / DATA_NAME).exists():
+            # What it had moved already; without a data file nothing names them.
+            shutil.rmtree(directory / FILES_NAME, ignore_errors=True)
         shutil.rmtree(staging)
     return is_complete
 
@@ -163,6 +168,10 @@ def _fill(directory: Path, engine: Engine, clock: Clock) -> None:
 
 def _publish(staging: Path, directory: Path) -> None:
     flush(staging / DATA_NAME)
+    if (staging / FILES_NAME).exists():
+        # First: where the data file is, the files that it names are.
+        (staging / FILES_NAME).rename(directory / FILES_NAME)
+        flush(directory)
     (staging / DATA_NAME).rename(directory / DATA_NAME)
     # Were both renames flushed together, the manifest could become durable alone.
     flush(directory)

@@ -31,6 +31,7 @@ from headwater.storage.compaction import (
     copy_compacted,
     replace_by_compacted,
 )
+from headwater.storage.contents import Contents, copy_contents
 from headwater.storage.creation import (
     create_database,
     create_temporary_directory,
@@ -260,8 +261,9 @@ class Environment(SupervisedEngine):
     def copy_to(self, directory: Path, told: Told | None = None) -> None:
         """Write a copy of the newest snapshot, without unused space, while others go on writing.
 
-        The copy is the same database (it has the same uuid) and is whole or not there. Keeps a
-        snapshot for as long as it takes.
+        The copy is the same database (it has the same uuid) and is whole or not there. It has the
+        stored files, as links where that can be, and not the keys of URLs. Keeps a snapshot for as
+        long as it takes.
 
         Args:
             directory: Missing or empty.
@@ -276,6 +278,12 @@ class Environment(SupervisedEngine):
         """
 
         def fill(staging: Path) -> None:
+            with contents.kept():  # from before the snapshot that names them
+                copy_data(staging)
+                copy_contents(self.path, staging)
+            write_manifest(staging, read_manifest(self.path))
+
+        def copy_data(staging: Path) -> None:
             with self.read_for_long("db.backup()") as snapshot, self._using:
 
                 def look(done: int, total: int) -> None:
@@ -285,8 +293,8 @@ class Environment(SupervisedEngine):
 
                 snapshot.count(Database.META)
                 copy_compacted(self._lmdb, staging / DATA_NAME, look)
-            write_manifest(staging, read_manifest(self.path))
 
+        contents = Contents(self.path, is_durable=True)
         try:
             if not create_with(directory, fill):
                 raise AlreadyOpenError(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from headwater.clock import Clock
 from headwater.errors import AlreadyOpenError
+from headwater.storage.contents import copy_contents
 from headwater.storage.creation import create_database, create_with
 from headwater.storage.engine import Engine, open_engine
 from headwater.storage.environment import Environment
@@ -17,6 +18,7 @@ def create_filled(
     *,
     clock: Clock,
     engine: Engine = open_engine,
+    files_of: Path | None = None,
 ) -> None:
     """Create a database of what ``fill`` writes, with a uuid of its own. Durable on return.
 
@@ -25,6 +27,7 @@ def create_filled(
         fill: Writes everything in one transaction; called again if the map had to grow.
         clock: Time and randomness.
         engine: What opens LMDB.
+        files_of: A database whose stored files the new one gets as well.
 
     Raises:
         AlreadyOpenError: There is a database already.
@@ -40,6 +43,8 @@ def create_filled(
             environment.sync()
         for path in inner.iterdir():
             path.rename(staging / path.name)
+        if files_of is not None:
+            copy_contents(files_of, staging)
 
     if not create_with(directory, make):
         raise AlreadyOpenError(

@@ -21,6 +21,8 @@ LOCK_NAME: Final = "lock.mdb"
 LAST_TRANSACTION_NAME: Final = "last-transaction"
 WAKE_NAME: Final = "wake"
 MEMBERS_NAME: Final = "members"
+FILES_NAME: Final = "files"
+URL_KEYS_NAME: Final = "url-keys.json"
 
 KEY_BYTES_MAX: Final = 511
 """LMDB's own bound on a key (engine 0.9, default build)."""

@@ -59,7 +59,7 @@ class ThrowAwayDatabase(Crashing, Database):
         return count
 
 
-def database(
+def database(  # noqa: PLR0913 - each option is of its own, and given by name
     *modules: ModuleType | str,
     seed: int = 0,
     clock: ManualClock | None = None,
@@ -67,6 +67,8 @@ def database(
     env: Mapping[str, str] | None = None,
     default_access: DefaultAccess = "allow",
     jobs: Jobs = "hold",
+    public_origin: str = "",
+    log_accesses: bool = True,
 ) -> ThrowAwayDatabase:
     """Open a throw-away database: ``with testing.database(chat) as db: ...``.
 
@@ -82,6 +84,8 @@ def database(
         default_access: What public functions may do with a table that has no rules.
         jobs: By default nothing runs by itself: `run_due_jobs` and `finish_jobs` do it, on the
             thread of the test. "run": in the background, once the clock was moved.
+        public_origin: What is put before the paths of signed URLs.
+        log_accesses: Whether every access to a stored file is noted.
 
     Raises:
         DeclarationError: The modules declare something that cannot work.
@@ -93,5 +97,7 @@ def database(
         durability="none",
         limits=limits or DEFAULT_LIMITS,
         clock=clock or ManualClock(seed=seed),
-        options=ServiceOptions(env=env or {}, jobs=jobs),
+        options=ServiceOptions(
+            env=env or {}, jobs=jobs, public_origin=public_origin, log_accesses=log_accesses
+        ),
     )

@@ -61,9 +61,9 @@ class AuditVerbs(Opened):
     ) -> Self:
         """A database of its own that starts with this one's state and history. Close it yourself.
 
-        It has the same functions and limits, and nothing that was scheduled runs there by itself.
-        Made whole or not at all; others go on writing here,
-        and the file cannot reuse space meanwhile. O(documents and commits).
+        It has the same functions and limits, and the stored files that are there now. Nothing that
+        was scheduled runs there by itself. Made whole or not at all; others go on writing here, and
+        the file cannot reuse space meanwhile. O(documents and commits).
 
         Args:
             path: A directory that is missing or empty; None for a throw-away database.
@@ -76,6 +76,7 @@ class AuditVerbs(Opened):
             LogTrimmedError: That moment is no longer in the log.
             SchemaMismatchError: The documents of then do not fit today's types.
         """
+        from headwater.storage.contents import Contents, copy_contents
         from headwater.storage.filling import create_filled
 
         refuse_inside()
@@ -83,10 +84,14 @@ class AuditVerbs(Opened):
         def fill(writer: WriteTransaction) -> None:
             self._copy_into(writer, at, progress)
 
-        if path is None:
-            return self._same_over(None, progress, fill)
-        directory = Path(path).expanduser().absolute()
-        create_filled(directory, fill, clock=self._store.clock)
+        contents = Contents(self.path, is_durable=True)
+        with contents.kept():
+            if path is None:
+                made = self._same_over(None, progress, fill)
+                copy_contents(self.path, made.path)
+                return made
+            directory = Path(path).expanduser().absolute()
+            create_filled(directory, fill, clock=self._store.clock, files_of=self.path)
         modules = self.application.modules or None
         asked = {"modules": modules, "durability": None, "limits": self._store.limits}
         return share(directory, asked, lambda: self._same_over(directory, progress, None))
