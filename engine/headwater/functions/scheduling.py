@@ -4,7 +4,17 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from datetime import datetime
-from typing import Any, Final, Literal, NotRequired, ParamSpec, Protocol, TypeAlias, TypedDict
+from typing import (
+    Any,
+    ClassVar,
+    Final,
+    Literal,
+    NotRequired,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypedDict,
+)
 
 from headwater.schema.tables import Document, Id, Index, Table
 
@@ -41,8 +51,8 @@ class ScheduledFunctions(Table[ScheduledFunction], name="_scheduled_functions", 
     ``by_state`` begins with a phase such as ``"pending"``, then a path, then the time.
     """
 
-    by_state = Index("state.kind", "name", "scheduledTime")
-    by_completion = Index("completedTime")
+    by_state: ClassVar[Index] = Index("state.kind", "name", "scheduledTime")
+    by_completion: ClassVar[Index] = Index("completedTime")
 
 
 class Schedulable(Protocol[P]):
