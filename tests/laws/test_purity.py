@@ -141,7 +141,7 @@ def test_the_same_snapshot_seed_and_time_give_the_same_bytes(seed: int, count: i
             transaction = store.begin(snapshot)
             transaction.moment = Moment.fixed(now_ms=1_700_000_000_123.25, seed=seed)
             value = db._runner._execution.run(
-                call.compiled, transaction, {"count": count}, call.statistics
+                call.compiled, transaction, {"count": count}, call.statistics, False
             )
             batch = Batch(snapshot.ts)
             batch.append(transaction.own, Origin(function="x"), 2 * 10**18)
