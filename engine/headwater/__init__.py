@@ -22,6 +22,7 @@ from headwater.errors import (
     ConfigurationMissingError,
     ConflictError,
     CorruptionError,
+    DanglingReferenceError,
     DatabaseFullError,
     DeclarationError,
     DiskError,
@@ -52,6 +53,7 @@ from headwater.errors import (
     RangeRefusedError,
     RateLimitedError,
     ReadOnlyError,
+    ReferencedError,
     RequestInvalidError,
     ReturnValueError,
     SchemaMismatchError,
@@ -116,6 +118,7 @@ from headwater.repairing import check, repair
 from headwater.restoring import restore_backup
 from headwater.schema import v
 from headwater.schema.annotations import Wire
+from headwater.schema.references import Reference, references
 from headwater.schema.tables import Document, DocumentOf, Id, Index, Table, TableIndex
 from headwater.schema.validators import Check, Length, Pattern, Range
 from headwater.services import webhooks
@@ -143,6 +146,7 @@ from headwater.tables.reports import (
     Revision,
     TrimReport,
 )
+from headwater.transactions.cascades import Cascade, Cascades
 from headwater.transactions.explicit import OpenTransaction
 from headwater.transactions.origins import origin
 from headwater.transactions.pagination import PaginationOptions, PaginationResult
@@ -173,6 +177,8 @@ __all__ = [
     "CallLog",
     "CallRecord",
     "Caller",
+    "Cascade",
+    "Cascades",
     "Change",
     "Check",
     "ClientGoneError",
@@ -185,6 +191,7 @@ __all__ = [
     "ConflictInsight",
     "ConflictPlace",
     "CorruptionError",
+    "DanglingReferenceError",
     "Database",
     "DatabaseFullError",
     "DatabaseStatistics",
@@ -271,6 +278,8 @@ __all__ = [
     "Reader",
     "RebuildReport",
     "RecordedCall",
+    "Reference",
+    "ReferencedError",
     "RepairReport",
     "Replayed",
     "Request",
@@ -327,6 +336,7 @@ __all__ = [
     "origin",
     "projection",
     "query",
+    "references",
     "repair",
     "require",
     "require_identity",

@@ -7,15 +7,16 @@ here; `Reader.without_rules` is the way around.
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from headwater.errors import UniqueViolationError
+from headwater.errors import ReferencedError, UniqueViolationError
 from headwater.schema.tables import Id
 from headwater.storage.codec import unpack
 from headwater.tables.catalog import TableInfo
 from headwater.transactions.query import TableQuery
 from headwater.transactions.reader import Reader, name_of, table_number_of
+from headwater.transactions.references import dangling
 from headwater.transactions.rules import TableRules
 from headwater.transactions.scan import Visible
-from headwater.transactions.transaction import Existing, Transaction
+from headwater.transactions.transaction import Existing, Fields, Transaction
 from headwater.transactions.writer import Writer, not_found
 
 
@@ -143,7 +144,24 @@ class GuardedWriter(_Guarded, Writer):
 
     def _remove(self, info: TableInfo, id: str, existing: Existing) -> None:
         self._guard.check_delete(info.name, _document(id, existing, existing.body))
-        super()._remove(info, id, existing)
+        try:
+            super()._remove(info, id, existing)
+        except ReferencedError as error:
+            shown = [child for child in error.children if self.get(Id[Any](child)) is not None]
+            if len(shown) == len(error.children):
+                raise
+            raise _hidden_children(error, shown) from None
+
+    def _check_references(
+        self, info: TableInfo, id: str, fields: Fields, before: Fields | None = None
+    ) -> None:
+        """Check what a document names: what is hidden is as if it were not there."""
+        super()._check_references(info, id, fields, before)
+        for reference in info.references:
+            target = fields.get(reference.field)
+            is_named = before is not None and before.get(reference.field) == target
+            if target is not None and not is_named and self.get(Id[Any](target)) is None:
+                raise dangling(info, id, reference, target)
 
     def _check_unique(self, info: TableInfo, id: str, fields: dict[str, Any]) -> None:
         try:
@@ -157,6 +175,19 @@ class GuardedWriter(_Guarded, Writer):
 def _document(id: str, existing: Existing, body: bytes) -> dict[str, Any]:
     """A document for a rule to look at, which shares nothing with what is written."""
     return {**unpack(body), "_id": id, "_creationTime": existing.creation_time}
+
+
+def _hidden_children(error: ReferencedError, shown: list[str]) -> ReferencedError:
+    """The same error for somebody who must not know which documents refer to the one."""
+    return ReferencedError(
+        f"{error.id} is not deleted, because documents of {error.table!r} refer to it by "
+        f"{error.field!r}, hidden ones among them. Nothing was written",
+        id=error.id,
+        table=error.table,
+        field=error.field,
+        index=error.index,
+        children=shown,
+    )
 
 
 def _hidden_holder(error: UniqueViolationError) -> UniqueViolationError:

@@ -19,6 +19,8 @@ class JobVerbs(Opened):
         In the order in which they became due, then in that in which they were scheduled; those that
         become due meanwhile, too. What fails is noted in its table, and does not raise.
 
+        What large deletions have left to do is done as well, and is not counted.
+
         For a process that decides itself when to work (``jobs="hold"``), and for tests.
 
         Args:
@@ -27,5 +29,10 @@ class JobVerbs(Opened):
         Raises:
             StorageError: The system failed. What was not run is run later.
         """
+        from headwater.transactions.cascade_steps import finish_cascades
+
         refuse_inside()
-        return self._services.executing.run_due(limit)
+        finish_cascades(self._store)
+        count = self._services.executing.run_due(limit)
+        finish_cascades(self._store)
+        return count
