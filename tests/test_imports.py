@@ -6,13 +6,16 @@ import sys
 import pytest
 
 SLOW_OR_UNASKED = [
+    "argon2",
     "asyncio",
+    "cryptography",
     "ctypes",
     "headwater.aio",
     "headwater.testing",
     "headwater.tables.rebuild",
     "headwater.tables.verify",
     "hypothesis",
+    "jwt",
     "logging",
     "multiprocessing",
     "numpy",

@@ -59,6 +59,8 @@ from headwater.errors import (
     SnapshotTooOldError,
     StorageError,
     TimeLimitError,
+    TokenInvalidError,
+    TokenKeysUnavailableError,
     UndoConflictError,
     UniqueViolationError,
     UploadRefusedError,
@@ -126,6 +128,7 @@ from headwater.services.rate_limits import (
     RateLimitResult,
     RateLimits,
 )
+from headwater.services.tokens import TokenAlgorithm, TokenProvider, VerifiedToken
 from headwater.services.webhook_endpoints import Webhook, webhook
 from headwater.services.webhook_events import WebhookEvent, WebhookEvents, WebhookRecord
 from headwater.storage.commit_log import Origin, RecordedCall
@@ -300,6 +303,10 @@ __all__ = [
     "TableQuery",
     "TableStatistics",
     "TimeLimitError",
+    "TokenAlgorithm",
+    "TokenInvalidError",
+    "TokenKeysUnavailableError",
+    "TokenProvider",
     "TrimReport",
     "UndoConflictError",
     "UniqueViolationError",
@@ -309,6 +316,7 @@ __all__ = [
     "UrlRefusedError",
     "UsageError",
     "ValueNotStorableError",
+    "VerifiedToken",
     "Webhook",
     "WebhookEvent",
     "WebhookEvents",

@@ -10,6 +10,7 @@ from typing import Any, Final, ParamSpec, TypeVar, overload
 from headwater.functions.acting import Actor
 from headwater.functions.actions import Action
 from headwater.functions.declaration import Mutation, Query
+from headwater.functions.identity import Identity
 from headwater.functions.runner import Call, Runner
 from headwater.functions.scheduling import AsyncScheduler
 from headwater.functions.snapshots import optional_moment, query_at, take_moment
@@ -18,6 +19,8 @@ from headwater.reactive.log_reading import open_tail, read_log
 from headwater.reactive.log_tail import LogTail
 from headwater.reactive.reactor import Reactor
 from headwater.schema.tables import Id
+from headwater.services.identifying import Identification
+from headwater.services.tokens import VerifiedToken
 from headwater.tables.log_entries import LogEntry, TableFilter, Wanted
 from headwater.tables.moments import moment_of
 from headwater.transactions.store import Store
@@ -90,8 +93,11 @@ class AsyncVerbs:
         log: The log, to read and to follow.
     """
 
-    def __init__(self, runner: Runner, reactor: Reactor, actor: Actor) -> None:
+    def __init__(
+        self, runner: Runner, reactor: Reactor, actor: Actor, identification: Identification
+    ) -> None:
         self._runner = runner
+        self._identification = identification
         self._reactor = reactor
         self._actor = actor
         self.log: AsyncLog = AsyncLog(runner.store, reactor)
@@ -170,6 +176,14 @@ class AsyncVerbs:
 
     async def _serve(self, name: str, run: Callable[[Transaction], T]) -> T:
         return await _in_thread(lambda: self._runner.serve(name, run))
+
+    async def identify(self, token: str) -> Identity:
+        """Who has a token, as `Database.identify`."""
+        return (await self.verify_token(token)).identity
+
+    async def verify_token(self, token: str) -> VerifiedToken:
+        """Who has a token, and until when, as `Database.verify_token`."""
+        return await _in_thread(lambda: self._identification.verify(token))
 
     def watch(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> Live[R]:
         """The result now and after every change: ``async for result in db.aio.watch(...)``."""

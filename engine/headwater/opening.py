@@ -1,7 +1,7 @@
 """How a database is opened: by its directory, once in a process, with the application's modules."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
@@ -13,6 +13,7 @@ from headwater.functions.context_services import Configuration
 from headwater.functions.modules import collect
 from headwater.limits import DEFAULT_LIMITS, Limits
 from headwater.services.services import Jobs, ServiceOptions
+from headwater.services.tokens import TokenProvider
 from headwater.sharing import share
 from headwater.tables.progress import Report
 from headwater.verbs.opened import Build, make
@@ -32,6 +33,7 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
     jobs: Jobs | None = None,
     public_origin: str | None = None,
     log_accesses: bool | None = None,
+    providers: Sequence[TokenProvider] = (),
 ) -> Database:
     """Open a database, and create it if there is nothing yet.
 
@@ -62,6 +64,8 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
         public_origin: What the program is reached at, such as "https://example.org": it stands
             before the paths of signed URLs, which are paths alone by default.
         log_accesses: Whether every access to a stored file is noted; by default it is.
+        providers: Identity providers whose tokens `Database.identify` believes. Needs the extra
+            ``auth``.
 
     Raises:
         NotADatabaseError: Something else is at ``path``.
@@ -90,6 +94,7 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
                 jobs=jobs,
                 public_origin=(public_origin or "").rstrip("/"),
                 log_accesses=log_accesses is not False,
+                providers=tuple(providers),
             ),
             build=build,
             progress=progress,
@@ -106,5 +111,6 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
         "jobs": jobs,
         "public_origin": public_origin,
         "log_accesses": log_accesses,
+        "providers": tuple(providers) or None,
     }
     return share(directory, asked, new)

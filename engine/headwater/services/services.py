@@ -1,7 +1,7 @@
 """The services of one open database, and when they begin and end."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -12,7 +12,9 @@ from headwater.functions.runner import Runner
 from headwater.functions.scheduling import AsyncScheduler, Scheduler
 from headwater.reactive.log_listeners import Listener
 from headwater.reactive.reactor import Reactor
+from headwater.services.identifying import Identification
 from headwater.services.service_tables import ServiceTables
+from headwater.services.tokens import TokenProvider
 from headwater.storage.format import FILES_NAME
 from headwater.tables.catalog import Catalog
 
@@ -36,12 +38,14 @@ class ServiceOptions:
         jobs: Whether what is due runs by itself; None: it does once this process sees something.
         public_origin: What is put before the paths of signed URLs.
         log_accesses: Whether every access to a stored file is noted.
+        providers: Whose tokens are believed.
     """
 
     env: Mapping[str, str]
     jobs: Jobs | None = None
     public_origin: str = ""
     log_accesses: bool = True
+    providers: Sequence[TokenProvider] = ()
 
 
 class Services:
@@ -53,6 +57,7 @@ class Services:
         options: What the database was opened with.
         env: The settings.
         tables: The declarations of the tables that services keep.
+        identification: Who has a token.
     """
 
     def __init__(
@@ -75,6 +80,7 @@ class Services:
         store = runner.store
         self.tables: ServiceTables = ServiceTables(store.tables, nesting=store.limits.nesting)
         store.service_table = self.tables.find
+        self.identification: Identification = Identification(runner, options.providers)
         runner.services = self
 
     # -- for contexts ---------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Throw-away databases, on which time and randomness are set by hand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil
 from types import ModuleType
 from typing import Any, Final
@@ -11,6 +11,7 @@ from headwater.functions.access import DefaultAccess
 from headwater.functions.modules import collect
 from headwater.limits import DEFAULT_LIMITS, Limits
 from headwater.services.services import Jobs, ServiceOptions
+from headwater.services.tokens import TokenProvider
 from headwater.testing.clock import ManualClock
 from headwater.testing.crashing import Crashing
 from headwater.verbs.opened import make
@@ -69,6 +70,7 @@ def database(  # noqa: PLR0913 - each option is of its own, and given by name
     jobs: Jobs = "hold",
     public_origin: str = "",
     log_accesses: bool = True,
+    providers: Sequence[TokenProvider] = (),
 ) -> ThrowAwayDatabase:
     """Open a throw-away database: ``with testing.database(chat) as db: ...``.
 
@@ -86,6 +88,7 @@ def database(  # noqa: PLR0913 - each option is of its own, and given by name
             thread of the test. "run": in the background, once the clock was moved.
         public_origin: What is put before the paths of signed URLs.
         log_accesses: Whether every access to a stored file is noted.
+        providers: Identity providers whose tokens are believed.
 
     Raises:
         DeclarationError: The modules declare something that cannot work.
@@ -98,6 +101,10 @@ def database(  # noqa: PLR0913 - each option is of its own, and given by name
         limits=limits or DEFAULT_LIMITS,
         clock=clock or ManualClock(seed=seed),
         options=ServiceOptions(
-            env=env or {}, jobs=jobs, public_origin=public_origin, log_accesses=log_accesses
+            env=env or {},
+            jobs=jobs,
+            public_origin=public_origin,
+            log_accesses=log_accesses,
+            providers=tuple(providers),
         ),
     )

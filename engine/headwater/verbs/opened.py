@@ -131,7 +131,8 @@ class Opened:
         if self._aio is None:
             from headwater.aio import AsyncVerbs
 
-            self._aio = AsyncVerbs(self._runner, self._watching(), self._actor)
+            identification = self._services.identification
+            self._aio = AsyncVerbs(self._runner, self._watching(), self._actor, identification)
         return self._aio
 
     def _watching(self) -> Reactor:
