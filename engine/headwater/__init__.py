@@ -71,6 +71,16 @@ from headwater.functions.actions import Action, ActionCtx, SyncActionCtx, action
 from headwater.functions.call_log import CallLog, CallRecord, FunctionLog, LogLine
 from headwater.functions.context_services import Configuration
 from headwater.functions.contexts import MutationCtx, QueryCtx
+from headwater.functions.cron_schedules import CronSchedule, IntervalSchedule
+from headwater.functions.crons import (
+    AsyncCronRegistry,
+    CronRegistry,
+    CronRun,
+    CronRuns,
+    Crons,
+    RegisteredCron,
+    RegisteredCrons,
+)
 from headwater.functions.declaration import BoundQuery, Mutation, Query
 from headwater.functions.decorators import mutation, query
 from headwater.functions.http_actions import HttpAction, http_action
@@ -148,6 +158,7 @@ __all__ = [
     "AlreadyThereError",
     "ApplicationError",
     "ArgumentError",
+    "AsyncCronRegistry",
     "AsyncScheduler",
     "BoundQuery",
     "CallLog",
@@ -165,6 +176,11 @@ __all__ = [
     "ConflictInsight",
     "ConflictPlace",
     "CorruptionError",
+    "CronRegistry",
+    "CronRun",
+    "CronRuns",
+    "CronSchedule",
+    "Crons",
     "Database",
     "DatabaseFullError",
     "DatabaseStatistics",
@@ -198,6 +214,7 @@ __all__ = [
     "IndexStatistics",
     "Insights",
     "Int64",
+    "IntervalSchedule",
     "InvalidCursorError",
     "InvalidIdError",
     "Length",
@@ -247,6 +264,8 @@ __all__ = [
     "Reader",
     "RebuildReport",
     "RecordedCall",
+    "RegisteredCron",
+    "RegisteredCrons",
     "RepairReport",
     "Replayed",
     "Request",

@@ -112,3 +112,17 @@ def jobs(ctx: QueryCtx, kind: str | None = None) -> list[Any]:
     if kind is not None:
         query = query.with_index(hw.ScheduledFunctions.by_state, kind)
     return list(query.collect())
+
+
+@hw.mutation
+def many_now(ctx: MutationCtx, count: int) -> None:
+    for number in range(count):
+        ctx.scheduler.run_after(0, note, str(number))
+
+
+@hw.query
+def waiting(ctx: QueryCtx) -> bool:
+    index = hw.ScheduledFunctions.by_state
+    return (
+        ctx.db.query(hw.ScheduledFunctions).with_index(index, "pending").first() is not None
+    )

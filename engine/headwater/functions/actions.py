@@ -23,6 +23,7 @@ from typing import (
 from headwater.errors import DeclarationError, FunctionKindError
 from headwater.functions.call_log import FunctionLog, Level
 from headwater.functions.context_services import Configuration, ContextServices
+from headwater.functions.crons import AsyncCronRegistry, CronRegistry
 from headwater.functions.declaration import Arguments, Function, Mutation, Options, Query
 from headwater.functions.decorators import Decorator
 from headwater.functions.identity import Identity
@@ -170,6 +171,11 @@ class SyncActionCtx(_Context):
         """Has functions run later; durable on return, whatever becomes of the action."""
         return self._calls.services.scheduler(self._calls.serve)
 
+    @property
+    def crons(self) -> CronRegistry:
+        """Crons that are registered at run time; durable on return."""
+        return self._calls.services.crons(self._calls.serve)
+
     def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a query on a snapshot of the newest commit.
 
@@ -220,6 +226,11 @@ class ActionCtx(_Context):
     def scheduler(self) -> AsyncScheduler:
         """Has functions run later; durable once awaited, whatever becomes of the action."""
         return self._calls.services.async_scheduler(self._calls.serve_async)
+
+    @property
+    def crons(self) -> AsyncCronRegistry:
+        """Crons that are registered at run time; durable once awaited."""
+        return self._calls.services.async_crons(self._calls.serve_async)
 
     async def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a query on a snapshot of the newest commit. Raises what `SyncActionCtx` does."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Protocol, TypeVar
 
 from headwater.errors import ConfigurationMissingError, UsageError
+from headwater.functions.crons import AsyncCronRegistry, CronRegistry
 from headwater.functions.scheduling import AsyncScheduler, Scheduler
 from headwater.schema.explain import nearest
 from headwater.transactions.transaction import Transaction
@@ -71,6 +72,14 @@ class ContextServices(Protocol):
         """The same for tasks."""
         ...
 
+    def crons(self, serve: Serve) -> CronRegistry:
+        """Crons that are registered at run time."""
+        ...
+
+    def async_crons(self, serve: AsyncServe) -> AsyncCronRegistry:
+        """The same for tasks."""
+        ...
+
 
 class _NoServices:
     """Where there is a runner and no open database, as in tests of the floors below."""
@@ -82,6 +91,12 @@ class _NoServices:
         raise _no_services(serve)
 
     def async_scheduler(self, serve: AsyncServe) -> AsyncScheduler:
+        raise _no_services(serve)
+
+    def crons(self, serve: Serve) -> CronRegistry:
+        raise _no_services(serve)
+
+    def async_crons(self, serve: AsyncServe) -> AsyncCronRegistry:
         raise _no_services(serve)
 
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol, Self, cast
 
 from headwater.functions.call_log import FunctionLog, Level, Lines
 from headwater.functions.context_services import Configuration, ContextServices
+from headwater.functions.crons import CronRegistry
 from headwater.functions.identity import Identity
 from headwater.functions.scheduling import Scheduler
 from headwater.transactions.guarded import Guard
@@ -162,3 +163,9 @@ class MutationCtx(QueryCtx):
         """Has functions run later, as a part of this transaction."""
         transaction = self._transaction
         return self._calls.services.scheduler(lambda _, run: run(transaction))
+
+    @property
+    def crons(self) -> CronRegistry:
+        """Crons that are registered at run time, as a part of this transaction."""
+        transaction = self._transaction
+        return self._calls.services.crons(lambda _, run: run(transaction))

@@ -1,11 +1,12 @@
 """Scheduled functions as work for the executor."""
 
 from collections.abc import Sequence
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from headwater.functions.runner import Runner
 from headwater.functions.scheduling import ScheduledFunction, ScheduledFunctions
 from headwater.schema.tables import Id
+from headwater.services.ended import Ended
 from headwater.services.pending import Pending
 from headwater.services.work import Agenda, Claimed, Outcome, Room, Task, Work
 from headwater.transactions.reader import Reader
@@ -13,20 +14,17 @@ from headwater.transactions.service_writer import ServiceWriter
 from headwater.transactions.transaction import Transaction
 from headwater_indexes.values import MISSING
 
-KEPT_MS: Final = 7 * 24 * 3600 * 1000.0
-"""How long those that have ended are kept."""
-
-_REMOVED_AT_ONCE: Final = 256
-
 
 class ScheduledWork:
     """The `Source` of what `ctx.scheduler` has written."""
 
     tables: Sequence[str] = (ScheduledFunctions.table_name,)
+    is_endless = False
 
     def __init__(self, runner: Runner) -> None:
         self._application = runner.application
         self._rules = runner.store.rules
+        self._ended = Ended(ScheduledFunctions, ScheduledFunctions.by_completion)
         self._pending = Pending(
             self,
             runner.application,
@@ -37,9 +35,7 @@ class ScheduledWork:
 
     def agenda(self, reader: Reader, now_ms: float, room: Room) -> Agenda:
         """What is due, and when to ask again."""
-        ended = reader.query(ScheduledFunctions).with_index(ScheduledFunctions.by_completion, gte=0)
-        oldest = ended.first()
-        upkeep_ms = None if oldest is None else oldest.get("completedTime", 0.0) + KEPT_MS
+        upkeep_ms = self._ended.forgotten_ms(reader)
         return self._pending.agenda(reader, now_ms, room, "pending", upkeep_ms)
 
     def begin(self, transaction: Transaction, task: Task, owner: str) -> Work | None:
@@ -92,9 +88,4 @@ class ScheduledWork:
     def upkeep(self, transaction: Transaction) -> None:
         """Remove a batch of those that have ended long ago."""
         writer = ServiceWriter(transaction, self._rules)
-        before = transaction.moment.now_ms - KEPT_MS
-        ended = writer.query(ScheduledFunctions).with_index(
-            ScheduledFunctions.by_completion, gte=0, lte=before
-        )
-        for one in ended.take(_REMOVED_AT_ONCE):
-            writer.delete(one["_id"])
+        self._ended.forget(writer, transaction.moment.now_ms)

@@ -154,6 +154,11 @@ class Source(Protocol):
         """Names of the tables in which it keeps work; a commit to one of them may make it due."""
         ...
 
+    @property
+    def is_endless(self) -> bool:
+        """Whether there is always more to come, so that nobody can wait for its end."""
+        ...
+
     def agenda(self, reader: Reader, now_ms: float, room: Room) -> Agenda:
         """What is due, and when to ask again. Only of functions that this process has.
 
@@ -162,7 +167,7 @@ class Source(Protocol):
         ...
 
     def begin(self, transaction: Transaction, task: Task, owner: str) -> Work | None:
-        """Mark a task as begun; None if there is nothing to do any more, and nothing was written.
+        """Mark a task as begun; None if there is nothing to run.
 
         A mutation is run in the same transaction, and then ended. An action is run if and once the
         transaction is committed.

@@ -1,17 +1,23 @@
 """Having functions run later, and running what is due."""
 
+from headwater.functions.crons import CronRegistry
 from headwater.functions.purity import refuse_inside
 from headwater.functions.scheduling import Scheduler
 from headwater.verbs.opened import Opened
 
 
 class JobVerbs(Opened):
-    """Scheduled functions."""
+    """Scheduled functions and crons."""
 
     @property
     def scheduler(self) -> Scheduler:
         """Has functions run later; each call is a transaction of its own, durable on return."""
         return self._services.scheduler(self._runner.serve)
+
+    @property
+    def crons(self) -> CronRegistry:
+        """Crons that are registered at run time; each call is a transaction of its own."""
+        return self._services.crons(self._runner.serve)
 
     def run_due_jobs(self, *, limit: int | None = None) -> int:
         """Run everything that is due now, one after the other, and return how many that were.
