@@ -36,12 +36,14 @@ class ServiceOptions:
         jobs: Whether what is due runs by itself; None: it does once this process sees something.
         public_origin: What is put before the paths of signed URLs.
         log_accesses: Whether every access to a stored file is noted.
+        keep_files_seconds: How long deleted files are kept.
     """
 
     env: Mapping[str, str]
     jobs: Jobs | None = None
     public_origin: str = ""
     log_accesses: bool = True
+    keep_files_seconds: float = 0
 
 
 class Services:
@@ -108,6 +110,7 @@ class Services:
             self._watching,
             public_origin=self.options.public_origin,
             log_accesses=self.options.log_accesses,
+            keep_seconds=self.options.keep_files_seconds,
         )
         files.start()
         return files
