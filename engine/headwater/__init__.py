@@ -71,6 +71,7 @@ from headwater.exchange.reports import ExportReport, ImportReport
 from headwater.functions.access import AccessRules, rules
 from headwater.functions.acting import RunningAction
 from headwater.functions.actions import Action, ActionCtx, SyncActionCtx, action
+from headwater.functions.bound_calls import BoundCall
 from headwater.functions.call_log import CallLog, CallRecord, FunctionLog, LogLine
 from headwater.functions.context_services import Configuration
 from headwater.functions.contexts import MutationCtx, QueryCtx
@@ -94,6 +95,26 @@ from headwater.functions.http_actions import HttpAction, http_action
 from headwater.functions.http_fields import Headers, QueryParameters
 from headwater.functions.http_messages import Request, Response, SyncRequest
 from headwater.functions.identity import Identity, acting_as
+from headwater.functions.job_client import JobClient
+from headwater.functions.job_client_async import AsyncJobClient
+from headwater.functions.job_declaration import job
+from headwater.functions.job_options import Queue
+from headwater.functions.jobs import (
+    BatchResult,
+    Job,
+    JobBatch,
+    JobBatches,
+    JobCanceled,
+    JobError,
+    JobFailure,
+    JobProgress,
+    JobResult,
+    Jobs,
+    JobState,
+    JobSuccess,
+    Queues,
+    QueueSetting,
+)
 from headwater.functions.middleware import custom
 from headwater.functions.projections import Projection, ProjectionState, projection
 from headwater.functions.replaying import Replayed
@@ -168,7 +189,10 @@ __all__ = [
     "ArgumentError",
     "AsyncActionFiles",
     "AsyncFileContent",
+    "AsyncJobClient",
     "AsyncScheduler",
+    "BatchResult",
+    "BoundCall",
     "BoundQuery",
     "CallLog",
     "CallRecord",
@@ -223,6 +247,18 @@ __all__ = [
     "Int64",
     "InvalidCursorError",
     "InvalidIdError",
+    "Job",
+    "JobBatch",
+    "JobBatches",
+    "JobCanceled",
+    "JobClient",
+    "JobError",
+    "JobFailure",
+    "JobProgress",
+    "JobResult",
+    "JobState",
+    "JobSuccess",
+    "Jobs",
     "Length",
     "LimitExceededError",
     "LimitInsight",
@@ -259,6 +295,9 @@ __all__ = [
     "Query",
     "QueryCtx",
     "QueryParameters",
+    "Queue",
+    "QueueSetting",
+    "Queues",
     "Range",
     "RangeRefusedError",
     "RateLimit",
@@ -322,6 +361,7 @@ __all__ = [
     "check",
     "custom",
     "http_action",
+    "job",
     "mutation",
     "open",
     "origin",

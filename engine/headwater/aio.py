@@ -10,6 +10,7 @@ from typing import Any, Final, ParamSpec, TypeVar, overload
 from headwater.functions.acting import Actor
 from headwater.functions.actions import Action
 from headwater.functions.declaration import Mutation, Query
+from headwater.functions.job_client_async import AsyncJobClient
 from headwater.functions.runner import Call, Runner
 from headwater.functions.scheduling import AsyncScheduler
 from headwater.functions.snapshots import optional_moment, query_at, take_moment
@@ -167,6 +168,11 @@ class AsyncVerbs:
     def scheduler(self) -> AsyncScheduler:
         """Has functions run later, as `Database.scheduler`; each call is awaited."""
         return self._runner.services.async_scheduler(self._serve)
+
+    @property
+    def jobs(self) -> AsyncJobClient:
+        """Enqueues jobs, as `Database.jobs`; each call is awaited."""
+        return self._runner.services.async_jobs(self._serve)
 
     async def _serve(self, name: str, run: Callable[[Transaction], T]) -> T:
         return await _in_thread(lambda: self._runner.serve(name, run))

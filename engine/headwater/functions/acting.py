@@ -15,6 +15,7 @@ from headwater.functions.alarm import Alarm
 from headwater.functions.call_log import Level, Lines
 from headwater.functions.context_services import ContextServices
 from headwater.functions.identity import Identity, acting_as, is_caller_said
+from headwater.functions.job_attempt import JobAttempt
 from headwater.functions.kinds import Kind
 from headwater.functions.retry import ONCE, Retry
 from headwater.functions.retrying import try_in_task, try_on_thread
@@ -54,10 +55,18 @@ class Actor:
         self._lock = threading.Lock()
         self._is_closed = False
 
-    def start(self, call: Call) -> "RunningAction[Any]":
-        """Run an action on a thread of its own, and go on meanwhile."""
+    def start(
+        self, call: Call, *, is_tried_again: bool = True, attempt: JobAttempt | None = None
+    ) -> "RunningAction[Any]":
+        """Run an action on a thread of its own, and go on meanwhile.
+
+        Args:
+            call: Of an action.
+            is_tried_again: Whether it is tried again here if it fails, as its policy says.
+            attempt: The attempt of a job that it is.
+        """
         call.detach()
-        run = self._begin(call)
+        run = self._begin(call, None if is_tried_again else ONCE, attempt)
         running: RunningAction[Any] = RunningAction(run)
         context = contextvars.copy_context()
         threading.Thread(
@@ -92,8 +101,11 @@ class Actor:
         for run in running:
             run.cancel("the database was closed")
 
-    def _begin(self, call: Call) -> "_Run":
-        run = _Run(self, call, None)
+    def _begin(
+        self, call: Call, retry: Retry | None = None, attempt: JobAttempt | None = None
+    ) -> "_Run":
+        run = _Run(self, call, None, retry)
+        run.attempt = attempt
         with self._lock:
             is_closed = self._is_closed
             self._running.add(run)
@@ -128,7 +140,11 @@ class _Run:
     An action inside another one has no place of its own; it ends with the outer one.
     """
 
-    def __init__(self, actor: Actor, call: Call, outer: "_Run | None") -> None:
+    def __init__(
+        self, actor: Actor, call: Call, outer: "_Run | None", retry: Retry | None = None
+    ) -> None:
+        self.attempt: JobAttempt | None = None if outer is None else outer.attempt
+        self._retry = retry or call.compiled.function.options.retry or ONCE
         self._actor = actor
         self._call = call
         self._outer = outer
@@ -161,10 +177,6 @@ class _Run:
         """Run it as a part of this task, which its end interrupts."""
         with self._actor.runner.noted(self._call), self.interrupting():
             return await try_in_task(self, self._retry, self._attempt_async)
-
-    @property
-    def _retry(self) -> Retry:
-        return self._call.compiled.function.options.retry or ONCE
 
     def _attempt(self) -> Any:
         self.check()
@@ -302,6 +314,11 @@ class _Run:
             self._outer.check()
         if self._end is not None:
             raise copy(self._end)
+
+    @property
+    def is_canceled(self) -> bool:
+        """Whether it must not go on."""
+        return self._end is not None or (self._outer is not None and self._outer.is_canceled)
 
     # -- its calls ------------------------------------------------------------------------------
 

@@ -22,15 +22,21 @@ from typing import (
 )
 
 from headwater.errors import DeclarationError, FunctionKindError
+from headwater.functions.bound_calls import BoundCall
 from headwater.functions.call_log import FunctionLog, Level
 from headwater.functions.context_services import Configuration, ContextServices
 from headwater.functions.declaration import Arguments, Function, Mutation, Options, Query
 from headwater.functions.decorators import Decorator
 from headwater.functions.files import ActionFiles, AsyncActionFiles
 from headwater.functions.identity import Identity
+from headwater.functions.job_attempt import PROGRESS, JobAttempt
+from headwater.functions.job_client import JobClient
+from headwater.functions.job_client_async import AsyncJobClient
+from headwater.functions.jobs import Job
 from headwater.functions.kinds import Kind
 from headwater.functions.retry import Retry, check_retry
 from headwater.functions.scheduling import AsyncScheduler, Scheduler
+from headwater.schema.tables import Id
 from headwater.schema.validators import Validator
 from headwater.transactions.transaction import Transaction
 
@@ -53,6 +59,14 @@ class Action(Function[P, R_co]):
             ArgumentError: Names are unknown, missing or given twice.
         """
         return self.signature.arrange(args, kwargs)
+
+    def bind(self, *args: P.args, **kwargs: P.kwargs) -> BoundCall:
+        """The action together with arguments, to enqueue several jobs at once.
+
+        Raises:
+            ArgumentError: Names are unknown, missing or given twice.
+        """
+        return BoundCall(self, self.later(*args, **kwargs))
 
     if not TYPE_CHECKING:
 
@@ -97,6 +111,16 @@ class ActionCalls(Protocol):
 
     def entered(self) -> AbstractContextManager[None]:
         """A block for one use of a service; raises if the action must not go on."""
+        ...
+
+    @property
+    def is_canceled(self) -> bool:
+        """Whether the action must not go on."""
+        ...
+
+    @property
+    def attempt(self) -> JobAttempt | None:
+        """The attempt of a job that this is a part of."""
         ...
 
     def call(
@@ -158,6 +182,26 @@ class _Context:
         """The settings of the database: ``ctx.env["API_KEY"]``."""
         return self._calls.services.env
 
+    @property
+    def is_canceled(self) -> bool:
+        """Whether the action must not go on: it was canceled, or its time is up.
+
+        Its next call says so as well; this is for threads that work for long without one.
+        """
+        return self._calls.is_canceled
+
+    @property
+    def job_id(self) -> Id[Job] | None:
+        """The job that the action is, the same in each attempt; None if it is none."""
+        attempt = self._calls.attempt
+        return None if attempt is None else attempt.id
+
+    @property
+    def attempt(self) -> int:
+        """How often the job was begun, this time included; 1 if the action is no job."""
+        attempt = self._calls.attempt
+        return 1 if attempt is None else attempt.number
+
 
 class SyncActionCtx(_Context):
     """The context of an action that is a plain ``def``; it runs on a thread of its own.
@@ -180,6 +224,32 @@ class SyncActionCtx(_Context):
     def storage(self) -> ActionFiles:
         """The stored files."""
         return self._calls.services.files.in_action(self._calls.entered)
+
+    @property
+    def jobs(self) -> JobClient:
+        """Enqueues jobs; durable on return, whatever becomes of the action."""
+        return self._calls.services.jobs(self._calls.serve)
+
+    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Show how far the job is: as ``progress`` of its document, and to whoever watches that.
+
+        A commit of its own, four times a second at most; what comes sooner is written a little
+        later. Does nothing in an action that is no job.
+
+        Args:
+            done: How much is done.
+            total: How much there is to do, in the same unit; None if that is not known.
+            note: What is being done, for people.
+
+        Raises:
+            ArgumentError: The numbers are none.
+            TimeLimitError: The action has run for too long.
+            ActionCanceledError: It was canceled, or the database was closed.
+        """
+        attempt = self._calls.attempt
+        write = None if attempt is None else attempt.report(done, total, note)
+        if write is not None:
+            self._calls.serve(PROGRESS, write)
 
     def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a query on a snapshot of the newest commit.
@@ -236,6 +306,18 @@ class ActionCtx(_Context):
     def storage(self) -> AsyncActionFiles:
         """The stored files."""
         return self._calls.services.files.in_async_action(self._calls.entered)
+
+    @property
+    def jobs(self) -> AsyncJobClient:
+        """Enqueues jobs; durable once awaited, whatever becomes of the action."""
+        return self._calls.services.async_jobs(self._calls.serve_async)
+
+    async def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Show how far the job is, as `SyncActionCtx.progress`. Raises what it raises."""
+        attempt = self._calls.attempt
+        write = None if attempt is None else attempt.report(done, total, note)
+        if write is not None:
+            await self._calls.serve_async(PROGRESS, write)
 
     async def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a query on a snapshot of the newest commit. Raises what `SyncActionCtx` does."""

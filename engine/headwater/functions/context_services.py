@@ -5,6 +5,8 @@ from typing import Final, Protocol, TypeVar
 
 from headwater.errors import ConfigurationMissingError, UsageError
 from headwater.functions.files import FileServices
+from headwater.functions.job_client import JobClient
+from headwater.functions.job_client_async import AsyncJobClient
 from headwater.functions.scheduling import AsyncScheduler, Scheduler
 from headwater.schema.explain import nearest
 from headwater.transactions.transaction import Transaction
@@ -77,6 +79,14 @@ class ContextServices(Protocol):
         """The stored files."""
         ...
 
+    def jobs(self, serve: Serve) -> JobClient:
+        """Enqueues jobs."""
+        ...
+
+    def async_jobs(self, serve: AsyncServe) -> AsyncJobClient:
+        """The same for tasks."""
+        ...
+
 
 class _NoServices:
     """Where there is a runner and no open database, as in tests of the floors below."""
@@ -97,6 +107,12 @@ class _NoServices:
         raise _no_services(serve)
 
     def async_scheduler(self, serve: AsyncServe) -> AsyncScheduler:
+        raise _no_services(serve)
+
+    def jobs(self, serve: Serve) -> JobClient:
+        raise _no_services(serve)
+
+    def async_jobs(self, serve: AsyncServe) -> AsyncJobClient:
         raise _no_services(serve)
 
 

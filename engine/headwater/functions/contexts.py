@@ -8,6 +8,7 @@ from headwater.functions.call_log import FunctionLog, Level, Lines
 from headwater.functions.context_services import Configuration, ContextServices
 from headwater.functions.files import FileReader, FileWriter
 from headwater.functions.identity import Identity
+from headwater.functions.job_client import JobClient
 from headwater.functions.scheduling import Scheduler
 from headwater.transactions.guarded import Guard
 from headwater.transactions.reader import Reader
@@ -173,3 +174,9 @@ class MutationCtx(QueryCtx):
     def storage(self) -> FileWriter:
         """The stored files: metadata and URLs, deleting, and letting others upload."""
         return self._calls.services.files.in_mutation(self._transaction)
+
+    @property
+    def jobs(self) -> JobClient:
+        """Enqueues jobs, as a part of this transaction."""
+        transaction = self._transaction
+        return self._calls.services.jobs(lambda _, run: run(transaction))

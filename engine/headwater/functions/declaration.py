@@ -19,7 +19,9 @@ from typing import (
 )
 
 from headwater.errors import DeclarationError
+from headwater.functions.bound_calls import BoundCall
 from headwater.functions.contexts import MutationCtx, QueryCtx
+from headwater.functions.job_options import JobOptions
 from headwater.functions.kinds import Kind
 from headwater.functions.parameters import Signature, read_signature
 from headwater.functions.paths import handler_path
@@ -45,6 +47,7 @@ class Options:
         timeout_seconds: How long an action may run, None for the limit.
         retry: Whether an action that fails is tried again; None if not.
         is_exposed: Whether strangers reach it although it is internal, as by a request.
+        job: How it is run as a job; None for the defaults.
     """
 
     is_internal: bool = False
@@ -54,6 +57,7 @@ class Options:
     timeout_seconds: float | None = None
     retry: Retry | None = None
     is_exposed: bool = False
+    job: JobOptions | None = None
 
 
 class Function(Generic[P, R_co]):
@@ -153,6 +157,14 @@ class Mutation(Function[P, R_co]):
             ArgumentError: Names are unknown, missing or given twice.
         """
         return self.signature.arrange(args, kwargs)
+
+    def bind(self, *args: P.args, **kwargs: P.kwargs) -> BoundCall:
+        """The mutation together with arguments, to enqueue several jobs at once.
+
+        Raises:
+            ArgumentError: Names are unknown, missing or given twice.
+        """
+        return BoundCall(self, self.later(*args, **kwargs))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from headwater.errors import DeclarationError
 from headwater.functions.access import DECLARED, Access, AccessRules, DefaultAccess
 from headwater.functions.arguments import CompiledFunction, Contract, read_contract
 from headwater.functions.declaration import Function
+from headwater.functions.job_options import Queue
 from headwater.functions.paths import PathTable, function_path, module_path
 from headwater.functions.projections import Projection, in_order
 from headwater.functions.routes import Route, RouteTable
@@ -36,6 +37,7 @@ class Application:
         projections: By name.
         routes: What answers requests.
         access: The rules of the tables.
+        queues: By name, those that are declared.
         modules: Names of the modules, in the order in which they were collected.
     """
 
@@ -46,6 +48,7 @@ class Application:
     projections: Mapping[str, Projection]
     routes: RouteTable
     access: Access
+    queues: Mapping[str, Queue]
     modules: tuple[str, ...]
     _paths: PathTable = field(repr=False, compare=False)
     _path_by_function: Mapping[AnyFunction, str] = field(repr=False, compare=False)
@@ -145,6 +148,7 @@ class _Collector:
         self.projections: dict[str, Projection] = {}
         self.routes: dict[Route, None] = {}
         self.rules: dict[str, AccessRules] = {}
+        self.queues: dict[str, Queue] = {}
 
     def add_module(self, module: ModuleType, path: str) -> None:
         self.modules[module.__name__] = None
@@ -155,6 +159,8 @@ class _Collector:
                 self.add_projection(module, found)
             elif isinstance(found, Route):
                 self.add_route(module, path, name, found)
+            elif isinstance(found, Queue):
+                self.add_queue(module, found)
             elif is_table(found):
                 self.add_table(found)
         for rules in vars(module).get(DECLARED, {}).values():
@@ -200,6 +206,14 @@ class _Collector:
         if not table.table_name.startswith("_"):
             self.add_table(table)
 
+    def add_queue(self, module: ModuleType, queue: Queue) -> None:
+        other = self.queues.setdefault(queue.name, queue)
+        if other is not queue:
+            raise DeclarationError(
+                f"queue {queue.name!r} is declared twice, the second time in {module.__name__}; "
+                "import it from the other module, or give it another name"
+            )
+
     def add_table(self, table: AnyTable) -> None:
         other = self.tables.setdefault(table.table_name, table)
         if other is not table:
@@ -239,6 +253,7 @@ class _Collector:
             projections=MappingProxyType(in_order(self.projections)),
             routes=RouteTable(self.routes),
             access=Access(MappingProxyType(self.rules), default_access),
+            queues=MappingProxyType(self.queues),
             modules=tuple(self.modules),
             _paths=paths,
             _path_by_function=MappingProxyType(

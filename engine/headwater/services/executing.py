@@ -8,6 +8,7 @@ from headwater.functions.runner import Runner
 from headwater.functions.scheduling import context_of_job
 from headwater.reactive.log_listeners import Listener
 from headwater.services.executor import Executor
+from headwater.services.job_work import JobWork
 from headwater.services.performance import Performance, look
 from headwater.services.scheduled import ScheduledWork
 from headwater.services.work import Room, Source
@@ -26,7 +27,8 @@ class Executing:
 
     def __init__(self, runner: Runner, actor: Actor, listen: Callable[[Listener], None]) -> None:
         self._store = runner.store
-        self._sources: Sequence[Source] = [ScheduledWork(runner)]
+        self.jobs: JobWork = JobWork(runner, actor.alarm)
+        self._sources: Sequence[Source] = [ScheduledWork(runner), self.jobs]
         self._performance = Performance(runner, actor)
         self._executor = Executor(runner, self._performance, self._sources, actor.alarm, listen)
 

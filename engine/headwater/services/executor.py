@@ -152,6 +152,7 @@ class Executor:
             if self._has_died:
                 self._has_died = False
                 self._performance.lose_those_of_the_dead(self._sources)
+            self._performance.cancel_those_that_have_to_end(self._sources)
             self._look()
         except ClosedError:
             self._has_died = True
@@ -173,7 +174,7 @@ class Executor:
         self._begin_all(found)
         if found.upkeep:
             self.wake()
-        self._waiting.wake_at([found.next_ms, found.upkeep_ms], found.now_ms)
+        self._waiting.wake_at([found.next_ms, found.upkeep_ms], found.now_ms, found.monotonic)
 
     def _asked(self) -> Room:
         """How much to ask for: what is under way or held back may be among what is found."""

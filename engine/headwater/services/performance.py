@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from dataclasses import replace
 from typing import Any, Final, NamedTuple, TypeVar
 
 from headwater.functions.acting import Actor, RunningAction
@@ -36,6 +37,8 @@ class Look(NamedTuple):
         next_ms: When more will be due, ms since the epoch; None for never.
         upkeep_ms: When there will be something to remove.
         now_ms: When this was.
+        monotonic: The same by the clock's other hand, taken before it: what moves the clock
+            meanwhile makes what is next come too early, and never too late.
     """
 
     tasks: list[Task]
@@ -43,12 +46,14 @@ class Look(NamedTuple):
     next_ms: float | None
     upkeep_ms: float | None
     now_ms: float
+    monotonic: float
 
 
 def look(store: Store, sources: Iterable[Source], room: Room) -> Look:
     """What is due now, on a snapshot of the newest commit."""
     with closing(store.snapshot()) as snapshot:
         transaction = store.begin(snapshot, seconds_limit=None, is_read_only=True)
+        monotonic = store.clock.monotonic()
         reader, now_ms = Reader(transaction), transaction.moment.now_ms
         found = [(source, source.agenda(reader, now_ms, room)) for source in sources]
     tasks = sorted((task for _, one in found for task in one.tasks), key=order_of)
@@ -56,7 +61,7 @@ def look(store: Store, sources: Iterable[Source], room: Room) -> Look:
     upkeep = [(source, one.upkeep_ms) for source, one in found if one.upkeep_ms is not None]
     wanted = [source for source, time in upkeep if time <= now_ms]
     upkeep_ms = min((time for _, time in upkeep if time > now_ms), default=None)
-    return Look(tasks, wanted, next_ms, upkeep_ms, now_ms)
+    return Look(tasks, wanted, next_ms, upkeep_ms, now_ms, monotonic)
 
 
 class Performance:
@@ -72,7 +77,7 @@ class Performance:
         self._actor = actor
         self._owner = runner.store.environment.member
         self._lock = threading.Lock()
-        self._running: set[RunningAction[Any]] = set()
+        self._running: dict[RunningAction[Any], Task] = {}
         self._unended: dict[str, tuple[Task, Outcome]] = {}
         self._is_closed = False
 
@@ -126,11 +131,11 @@ class Performance:
     def fail(self, task: Task, error: BaseException) -> None:
         """Note that what a mutation does cannot be committed."""
 
-        def run(transaction: Transaction) -> None:
+        def run(transaction: Transaction, outcome: Outcome) -> None:
             if task.source.begin(transaction, task, self._owner) is not None:
-                task.source.end(transaction, task, Outcome(error=error), self._owner)
+                task.source.end(transaction, task, outcome, self._owner)
 
-        self._serve(task, run)
+        self._note(task, Outcome(error=error), run)
 
     # -- actions --------------------------------------------------------------------------------
 
@@ -140,7 +145,7 @@ class Performance:
         )
         if work is None:
             return False
-        outcome = self._outcome(work)
+        outcome = self._outcome(task, work)
         if outcome is None:
             self._serve(
                 task, lambda transaction: task.source.release(transaction, task, self._owner)
@@ -151,7 +156,7 @@ class Performance:
         self._end(task, outcome)
         return True
 
-    def _outcome(self, work: Work) -> Outcome | None:
+    def _outcome(self, task: Task, work: Work) -> Outcome | None:
         """Run an action to its end; None if the database is being closed before it began."""
         try:
             call = self._runner.make_call(work.function, work.arguments)
@@ -160,8 +165,8 @@ class Performance:
         with self._lock:
             if self._is_closed:
                 return None
-            running = self._actor.start(call)
-            self._running.add(running)
+            running = self._actor.start(call, is_tried_again=False, attempt=work.attempt)
+            self._running[running] = task
         try:
             return Outcome(running.result())
         except Exception as error:  # noqa: BLE001 - it belongs to the task
@@ -171,14 +176,28 @@ class Performance:
             raise
         finally:
             with self._lock:
-                self._running.discard(running)
+                del self._running[running]
 
     def _end(self, task: Task, outcome: Outcome) -> None:
-        self._serve(
-            task, lambda transaction: task.source.end(transaction, task, outcome, self._owner)
+        self._note(
+            task,
+            outcome,
+            lambda transaction, end: task.source.end(transaction, task, end, self._owner),
         )
         with self._lock:
             self._unended.pop(task.id, None)
+
+    def _note(
+        self, task: Task, outcome: Outcome, note: Callable[[Transaction, Outcome], None]
+    ) -> None:
+        """Note how a task has ended; if that cannot be committed, then without telling anybody."""
+        try:
+            self._serve(task, lambda transaction: note(transaction, outcome))
+        except Exception as error:
+            if is_passing(error):
+                raise
+            untold = replace(outcome, untold=f"{type(error).__name__}: {error}")
+            self._serve(task, lambda transaction: note(transaction, untold))
 
     def end_what_is_left(self) -> None:
         """Note how actions have ended of which that could not be noted at their end."""
@@ -186,6 +205,21 @@ class Performance:
             left = list(self._unended.values())
         for task, outcome in left:
             self._end(task, outcome)
+
+    def cancel_those_that_have_to_end(self, sources: Iterable[Source]) -> None:
+        """End the actions that run here and were canceled."""
+        with self._lock:
+            running = dict(self._running)
+        if not running:
+            return
+        store = self._runner.store
+        with closing(store.snapshot()) as snapshot:
+            reader = Reader(store.begin(snapshot, seconds_limit=None, is_read_only=True))
+            tasks = list(running.values())
+            canceled = {task.id for one in sources for task in one.canceled(reader, tasks)}
+        for action, task in running.items():
+            if task.id in canceled:
+                action.cancel()
 
     def close(self) -> None:
         """End the actions that run, and begin no more."""
@@ -212,9 +246,11 @@ class Performance:
                 self._lose(one)
 
     def _lose(self, claimed: Claimed) -> None:
-        task, lost = claimed.task, Outcome(is_lost=True)
-        self._serve(
-            task, lambda transaction: task.source.end(transaction, task, lost, claimed.owner)
+        task = claimed.task
+        self._note(
+            task,
+            Outcome(is_lost=True),
+            lambda transaction, end: task.source.end(transaction, task, end, claimed.owner),
         )
 
     def upkeep(self, source: Source) -> None:

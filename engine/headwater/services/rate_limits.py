@@ -159,10 +159,23 @@ class RateLimit:
             RateLimitedError: There are too few, and ``raise_if_exceeded``.
             ArgumentError: More tokens than there can ever be.
         """
+        taken = self.take(ServiceWriter.of(ctx.db), key=key, count=count, reserve=reserve)
+        if raise_if_exceeded and not taken.ok:
+            raise RateLimitedError(taken.retry_after_seconds, name=self.name, key=key, count=count)
+        return taken
+
+    def take(
+        self,
+        writer: ServiceWriter,
+        *,
+        key: RateLimitKey = None,
+        count: int = 1,
+        reserve: bool = False,
+    ) -> RateLimitResult:
+        """What `limit` does, for services."""
         cost, least = self._asked(count, reserve=reserve)
-        writer = ServiceWriter.of(ctx.db)
-        now_ms = int(ctx.now)
-        shards = self._shards_in_turn(ctx)
+        now_ms = int(writer.transaction.moment.now_ms)
+        shards = self._shards_in_turn(writer)
         levels: list[tuple[RateLimitLevel | None, int, Level]] = []
         while len(levels) < len(shards):
             # Two at random and the fuller one of them: as even as the fullest, at a glance.
@@ -174,12 +187,7 @@ class RateLimit:
                 left = Level(level.parts - cost, level.at_ms)
                 self._store(writer, stored, key, shard, left, now_ms)
                 return self._granted(left, now_ms)
-        refusal = self._refused([level for _, _, level in levels], cost + least, now_ms)
-        if raise_if_exceeded:
-            raise RateLimitedError(
-                refusal.retry_after_seconds, name=self.name, key=key, count=count
-            )
-        return refusal
+        return self._refused([level for _, _, level in levels], cost + least, now_ms)
 
     def check(
         self, ctx: QueryCtx, *, key: RateLimitKey = None, count: int = 1, reserve: bool = False
@@ -234,10 +242,10 @@ class RateLimit:
             )
         return cost, least
 
-    def _shards_in_turn(self, ctx: QueryCtx) -> list[int]:
+    def _shards_in_turn(self, writer: ServiceWriter) -> list[int]:
         shards = list(range(self.allowance.shards))
         if len(shards) > 1:
-            ctx.random.shuffle(shards)
+            writer.transaction.random().shuffle(shards)
         return shards
 
     def _stored(self, reader: Reader, key: RateLimitKey) -> list[RateLimitLevel]:

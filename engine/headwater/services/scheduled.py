@@ -89,6 +89,10 @@ class ScheduledWork:
             for one in found
         ]
 
+    def canceled(self, reader: Reader, running: Sequence[Task]) -> Sequence[Task]:  # noqa: ARG002
+        """Those actions go on."""
+        return ()
+
     def upkeep(self, transaction: Transaction) -> None:
         """Remove a batch of those that have ended long ago."""
         writer = ServiceWriter(transaction, self._rules)

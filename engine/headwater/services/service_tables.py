@@ -21,6 +21,9 @@ _PLACES: Final[Mapping[str, str]] = MappingProxyType(
         "_storage": "headwater.functions.files:StoredFiles",
         "_storage_accesses": "headwater.functions.files:StorageAccesses",
         "_upload_urls": "headwater.functions.files:UploadUrls",
+        "_jobs": "headwater.functions.jobs:Jobs",
+        "_job_batches": "headwater.functions.jobs:JobBatches",
+        "_queues": "headwater.functions.jobs:Queues",
     }
 )
 """Module and class of each table, by its name."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from headwater.functions.acting import Actor
 from headwater.functions.context_services import AsyncServe, Configuration, Serve
+from headwater.functions.job_client import JobClient
+from headwater.functions.job_client_async import AsyncJobClient
 from headwater.functions.purity import suspended
 from headwater.functions.runner import Runner
 from headwater.functions.scheduling import AsyncScheduler, Scheduler
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from headwater.services.executing import Executing
     from headwater.services.files import FileService
 
-_WORK_TABLES: Final = ("_scheduled_functions",)
+_WORK_TABLES: Final = ("_scheduled_functions", "_jobs")
 """Where there is one of these tables, there may be work that is due some time."""
 
 Jobs: TypeAlias = Literal["run", "hold"]
@@ -111,6 +113,14 @@ class Services:
         )
         files.start()
         return files
+
+    def jobs(self, serve: Serve) -> JobClient:
+        """Enqueues jobs."""
+        return self.executing.jobs.client(serve)
+
+    def async_jobs(self, serve: AsyncServe) -> AsyncJobClient:
+        """The same for tasks."""
+        return self.executing.jobs.async_client(serve)
 
     # -- work that is done at its time ----------------------------------------------------------
 

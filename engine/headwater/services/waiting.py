@@ -78,13 +78,19 @@ class Waiting:
             self._losses.pop(key, None)
             self._held.pop(key, None)
 
-    def wake_at(self, times_ms: Iterable[float | None], now_ms: float) -> None:
-        """Wake when the first of these times has come, and not at those of an earlier call."""
+    def wake_at(self, times_ms: Iterable[float | None], now_ms: float, monotonic: float) -> None:
+        """Wake when the first of these times has come, and not at those of an earlier call.
+
+        Args:
+            times_ms: By ``now_ms``.
+            now_ms: A moment by the calendar, ms since the epoch.
+            monotonic: The same moment, by the clock's ``monotonic``.
+        """
         if self._number is not None:
             self._alarm.cancel(self._number)
             self._number = None
         next_ms = min((time for time in times_ms if time is not None), default=None)
         if next_ms is not None:
             seconds = min((next_ms - now_ms) / 1000 - _INSTANT_SECONDS, _SLEEP_SECONDS_MAX)
-            at = self._clock.monotonic() + max(seconds, _INSTANT_SECONDS)
+            at = monotonic + max(seconds, _INSTANT_SECONDS)
             self._number = self._alarm.call_at(at, self._wake)

@@ -8,7 +8,7 @@ is found claimed by somebody who is gone has been lost, and is not run again by 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from headwater.errors import (
     ClosedError,
@@ -20,6 +20,7 @@ from headwater.errors import (
     StorageError,
 )
 from headwater.functions.declaration import Function
+from headwater.functions.job_attempt import JobAttempt
 from headwater.transactions.reader import Reader
 from headwater.transactions.transaction import Transaction
 
@@ -34,6 +35,9 @@ _PASSING: Final = (
     StorageError,
 )
 """Errors that say nothing about the work: it is done later."""
+
+
+TaskKind: TypeAlias = Literal["mutation", "action"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Task:
     source: "Source" = field(repr=False, compare=False)
     id: str
     function: str
-    kind: Literal["mutation", "action"]
+    kind: TaskKind
     order: tuple[float, float, str]
 
 
@@ -113,10 +117,12 @@ class Work:
     Attributes:
         function: A mutation or an action.
         arguments: By parameter; not checked yet.
+        attempt: For jobs, what their actions see of the attempt.
     """
 
     function: Function[..., Any]
     arguments: dict[str, Any]
+    attempt: JobAttempt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +133,13 @@ class Outcome:
         value: What it returned.
         error: What it raised; None if it returned.
         is_lost: Whether whoever ran it is gone, so that nobody knows how far it came.
+        untold: Why nobody else is told of the end, which could not be noted otherwise; else empty.
     """
 
     value: Any = None
     error: BaseException | None = None
     is_lost: bool = False
+    untold: str = ""
 
     @property
     def text(self) -> str:
@@ -184,6 +192,10 @@ class Source(Protocol):
 
     def claimed(self, reader: Reader) -> Sequence[Claimed]:
         """All actions that somebody has begun and not ended."""
+        ...
+
+    def canceled(self, reader: Reader, running: Sequence[Task]) -> Sequence[Task]:
+        """Those of its actions that run here and have to end."""
         ...
 
     def upkeep(self, transaction: Transaction) -> None:

@@ -5,6 +5,7 @@ from typing import Any, cast
 from headwater.schema.tables import Table
 from headwater.tables.catalog import TableInfo
 from headwater.transactions.reader import Reader, name_of, table_number_of
+from headwater.transactions.transaction import Transaction
 from headwater.transactions.writer import Writer
 
 
@@ -24,6 +25,11 @@ class ServiceWriter(Writer):
         if not isinstance(given, Writer):
             raise given.refusal("write")
         return cls(writer._transaction, writer._rules)  # noqa: SLF001 - it is one itself
+
+    @property
+    def transaction(self) -> Transaction:
+        """The transaction."""
+        return self._transaction
 
     def _table_for_writing(self, table: type[Table[Any]] | str) -> TableInfo:
         return self._transaction.table_for_writing(name_of(table))

@@ -1,5 +1,6 @@
 """Having functions run later, and running what is due."""
 
+from headwater.functions.job_client import JobClient
 from headwater.functions.purity import refuse_inside
 from headwater.functions.scheduling import Scheduler
 from headwater.verbs.opened import Opened
@@ -12,6 +13,11 @@ class JobVerbs(Opened):
     def scheduler(self) -> Scheduler:
         """Has functions run later; each call is a transaction of its own, durable on return."""
         return self._services.scheduler(self._runner.serve)
+
+    @property
+    def jobs(self) -> JobClient:
+        """Enqueues jobs; each call is a transaction of its own, durable on return."""
+        return self._services.jobs(self._runner.serve)
 
     def run_due_jobs(self, *, limit: int | None = None) -> int:
         """Run everything that is due now, one after the other, and return how many that were.

@@ -48,6 +48,6 @@ def bound(db: hw.Database, channel: Id[Channel], message: Id[Message]) -> None:
     chat.latest.bind()  # error: missing argument
     chat.latest.bind(chanel=channel)  # error: misspelt argument
     chat.latest.bind(channel, limit="3")  # error: argument of the wrong type
-    chat.send.bind(channel, "Ada", "hi")  # error: a mutation cannot be bound
+    db.watch_all(chat.send.bind(channel, "Ada", "hi"))  # error: a mutation cannot be watched
     db.watch_all(chat.latest)  # error: not bound
     db.watch_all(chat.latest.bind("abc"))  # error: plain str for an id
