@@ -8,7 +8,7 @@ import signal
 import threading
 
 import pytest
-from tests.processes.children import nursery
+from tests.processes.children import WAIT_SECONDS, nursery
 from tests.services import scheduled
 
 import headwater as hw
@@ -57,12 +57,17 @@ def path(tmp_path):
 
 
 def wait_until(db, query, wanted, *arguments):
-    """Follow a query until its result is as wanted."""
+    """Follow a query until its result is as wanted; what never comes fails the test."""
     with db.watch(query, *arguments) as live:
-        for result in live:
-            if wanted(result):
-                return result
-    raise AssertionError("the query ended")
+        alarm = threading.Timer(WAIT_SECONDS, live.close)
+        alarm.start()
+        try:
+            for result in live:
+                if wanted(result):
+                    return result
+        finally:
+            alarm.cancel()
+    raise AssertionError(f"it did not come within {WAIT_SECONDS} s")
 
 
 def settled(found):
@@ -79,6 +84,23 @@ def test_it_runs_by_itself_in_order():
         assert found == [str(number) for number in range(200)]
         jobs = wait_until(db, scheduled.jobs, settled)
         assert {one["state"]["kind"] for one in jobs} == {"success"}
+
+
+@pytest.mark.parametrize("every", [3, 1000])
+def test_nothing_that_is_due_waits_for_the_clock(path, every):
+    """The clock stands still: only commits and ends can wake it, from the first run to the last."""
+    clock, count = testing.ManualClock(), 150
+    actions = {str(number) for number in range(1, count) if number % every == 0}
+    with hw.open(path, modules=[scheduled], clock=clock, jobs="hold") as db:
+        for number in range(count):
+            function = scheduled.act if str(number) in actions else scheduled.note
+            db.scheduler.run_after(0, function, str(number))
+    with hw.open(path, modules=[scheduled], clock=clock, jobs="run") as db:
+        total = count + len(actions)  # each action schedules one more
+        found = wait_until(db, scheduled.jobs, lambda found: len(found) == total and settled(found))
+        assert {one["state"]["kind"] for one in found} == {"success"}
+        notes = [one for one in db.query(scheduled.labels) if one.isdecimal()]
+        assert notes == [str(number) for number in range(count) if str(number) not in actions]
 
 
 def test_it_wakes_when_the_clock_is_moved():

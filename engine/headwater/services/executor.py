@@ -64,7 +64,7 @@ class Executor:
         # A queue, because its put may be called while any code runs, a finalizer's too.
         self._news: SimpleQueue[News] = SimpleQueue()
         self._is_woken = False
-        self._has_more = False
+        self._has_ended = False
         self._has_died = True  # who was here before this database was opened may have
         self._is_closed = False
         self._thread: threading.Thread | None = None
@@ -139,14 +139,15 @@ class Executor:
         """Whether there may be something to begin, and room for it."""
         if self._is_woken:
             return True
-        # Ends come in crowds: who shared a flush is told one after the other.
-        return self._has_more and self._count("mutation") <= _MUTATIONS // 2
+        # What was due and did not begin waits for something that is under way: there was no room,
+        # or it has to follow. Ends come in crowds: who shared a flush is told one after the other.
+        return self._has_ended and self._count("mutation") <= _MUTATIONS // 2
 
     def _count(self, kind: str) -> int:
         return sum(task.kind == kind for task in self._under_way.values())
 
     def _try_to_look(self) -> None:
-        self._is_woken = self._has_more = False
+        self._is_woken = self._has_ended = False
         try:
             self._performance.end_what_is_left()
             if self._has_died:
@@ -202,8 +203,6 @@ class Executor:
             elif room[task.kind] > 0:
                 room[task.kind] -= 1
                 self._begin(task)
-        # Where all that was asked for was found, there may be more behind it.
-        self._has_more = len(found.tasks) >= _MUTATIONS or 0 in room.values()
 
     # -- tasks ----------------------------------------------------------------------------------
 
@@ -266,6 +265,7 @@ class Executor:
 
     def _ended(self, task: Task, error: BaseException | None) -> None:
         del self._under_way[task.id]
+        self._has_ended = True
         if error is None:
             self._waiting.forget(task)
         elif not isinstance(error, ClosedError):
