@@ -75,6 +75,16 @@ from headwater.functions.bound_calls import BoundCall
 from headwater.functions.call_log import CallLog, CallRecord, FunctionLog, LogLine
 from headwater.functions.context_services import Configuration
 from headwater.functions.contexts import MutationCtx, QueryCtx
+from headwater.functions.cron_schedules import CronSchedule, IntervalSchedule
+from headwater.functions.crons import (
+    AsyncCronRegistry,
+    CronRegistry,
+    CronRun,
+    CronRuns,
+    Crons,
+    RegisteredCron,
+    RegisteredCrons,
+)
 from headwater.functions.declaration import BoundQuery, Mutation, Query
 from headwater.functions.decorators import mutation, query
 from headwater.functions.files import (
@@ -188,6 +198,7 @@ __all__ = [
     "ApplicationError",
     "ArgumentError",
     "AsyncActionFiles",
+    "AsyncCronRegistry",
     "AsyncFileContent",
     "AsyncJobClient",
     "AsyncScheduler",
@@ -209,6 +220,11 @@ __all__ = [
     "ConflictInsight",
     "ConflictPlace",
     "CorruptionError",
+    "CronRegistry",
+    "CronRun",
+    "CronRuns",
+    "CronSchedule",
+    "Crons",
     "Database",
     "DatabaseFullError",
     "DatabaseStatistics",
@@ -245,6 +261,7 @@ __all__ = [
     "IndexStatistics",
     "Insights",
     "Int64",
+    "IntervalSchedule",
     "InvalidCursorError",
     "InvalidIdError",
     "Job",
@@ -310,6 +327,8 @@ __all__ = [
     "Reader",
     "RebuildReport",
     "RecordedCall",
+    "RegisteredCron",
+    "RegisteredCrons",
     "RepairReport",
     "Replayed",
     "Request",

@@ -9,6 +9,7 @@ from typing import Any, Final, ParamSpec, TypeVar, overload
 
 from headwater.functions.acting import Actor
 from headwater.functions.actions import Action
+from headwater.functions.crons import AsyncCronRegistry
 from headwater.functions.declaration import Mutation, Query
 from headwater.functions.job_client_async import AsyncJobClient
 from headwater.functions.runner import Call, Runner
@@ -173,6 +174,11 @@ class AsyncVerbs:
     def jobs(self) -> AsyncJobClient:
         """Enqueues jobs, as `Database.jobs`; each call is awaited."""
         return self._runner.services.async_jobs(self._serve)
+
+    @property
+    def crons(self) -> AsyncCronRegistry:
+        """Crons that are registered at run time, as `Database.crons`; each call is awaited."""
+        return self._runner.services.async_crons(self._serve)
 
     async def _serve(self, name: str, run: Callable[[Transaction], T]) -> T:
         return await _in_thread(lambda: self._runner.serve(name, run))

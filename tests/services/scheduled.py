@@ -101,6 +101,13 @@ def cancel_itself(ctx: SyncActionCtx, label: str) -> None:
     ctx.scheduler.run_after(0, note, f"{label} by itself")
 
 
+@hw.action(retry=hw.Retry(attempts=3, initial_seconds=10, jitter=0))
+def act_until_it_works(ctx: SyncActionCtx, label: str, failures: int) -> None:
+    ctx.mutate(note, label)
+    if ctx.query(labels).count(label) <= failures:
+        raise ValueError("not yet")
+
+
 @hw.query
 def labels(ctx: QueryCtx) -> list[str]:
     return [effect["label"] for effect in ctx.db.query(Effects)]
@@ -112,3 +119,15 @@ def jobs(ctx: QueryCtx, kind: str | None = None) -> list[Any]:
     if kind is not None:
         query = query.with_index(hw.ScheduledFunctions.by_state, kind)
     return list(query.collect())
+
+
+@hw.mutation
+def many_now(ctx: MutationCtx, count: int) -> None:
+    for number in range(count):
+        ctx.scheduler.run_after(0, note, str(number))
+
+
+@hw.query
+def waiting(ctx: QueryCtx) -> bool:
+    index = hw.ScheduledFunctions.by_state
+    return ctx.db.query(hw.ScheduledFunctions).with_index(index, "pending").first() is not None

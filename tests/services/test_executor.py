@@ -157,10 +157,10 @@ def test_closing_ends_actions_and_says_so(path):
     assert "the database was closed" in found["error"]
 
 
-def hanging(begun, go_on):
+def hanging(begun, go_on, retry=None):
     import types
 
-    @hw.action
+    @hw.action(retry=retry)
     def hang(ctx: hw.SyncActionCtx) -> None:
         begun.set()
         go_on.wait(60)
@@ -217,6 +217,38 @@ threading.Event().wait()
         (found,) = wait_until(db, scheduled.jobs, settled)
         assert found["state"]["kind"] == "failed"
         assert "is gone" in found["state"]["error"]
+
+
+def test_an_action_with_a_policy_is_tried_again_after_a_kill(path, start):
+    code = (
+        PRELUDE
+        + """
+from tests.services.test_executor import hanging
+class Told:
+    def set(self):
+        say("begun")
+    def wait(self, seconds):
+        hear()
+module = hanging(Told(), Told(), retry=hw.Retry(attempts=2, initial_seconds=0))
+db = hw.open(path, modules=[module], jobs="run")
+db.scheduler.run_after(0, module.hang)
+threading.Event().wait()
+"""
+    )
+    child = start(code, path)
+    assert child.hear() == "begun"
+    begun, go_on = threading.Event(), threading.Event()
+    go_on.set()
+    module = hanging(begun, go_on, retry=hw.Retry(attempts=2, initial_seconds=0))
+    with hw.open(path, modules=[scheduled], jobs="run") as db:  # which does not have the function
+        child.kill()
+        assert db.run_due_jobs() == 0
+        (found,) = db.query(scheduled.jobs)
+        assert found["state"]["kind"] == "in_progress"
+    with hw.open(path, modules=[module], jobs="run") as db:
+        (found,) = wait_until(db, scheduled.jobs, settled)
+        assert (found["state"]["kind"], found["attempts"]) == ("success", 2)
+        assert begun.is_set()
 
 
 KILLED = (

@@ -301,3 +301,31 @@ def test_rules_of_tables_hold_for_public_functions_that_run_later():
         with db.snapshot() as snapshot:
             texts = [one["text"] for one in snapshot.query("secrets")]
         assert texts == ["now", "inside"]
+
+
+@pytest.mark.parametrize(("failures", "kind"), [(0, "success"), (2, "success"), (3, "failed")])
+def test_an_action_with_a_policy_is_tried_again_later(db, failures, kind):
+    """Each wait is stored: it outlives the process."""
+    start = db.clock.now
+    job = db.scheduler.run_after(0, scheduled.act_until_it_works, "a", failures)
+    for attempt in range(1, min(failures, 2) + 1):
+        assert db.run_due_jobs() == 1
+        found = db.get(job)
+        assert (found["state"]["kind"], found["attempts"]) == ("pending", attempt)
+        assert "not yet" in found["state"]["error"]
+        db.crash()
+        assert db.run_due_jobs() == 0
+        db.clock.advance(seconds=10 * 2 ** (attempt - 1))
+    assert db.run_due_jobs() == 1
+    found = db.get(job)
+    assert (found["state"]["kind"], found["attempts"]) == (kind, min(failures, 2) + 1)
+    assert ("owner" in found, "completedTime" in found) == (False, True)
+    assert (db.clock.now - start).total_seconds() == [0, 10, 30, 30][failures]
+
+
+def test_an_action_with_a_policy_may_be_canceled_between_its_attempts(db):
+    job = db.scheduler.run_after(0, scheduled.act_until_it_works, "a", 9)
+    db.run_due_jobs()
+    assert db.scheduler.cancel(job)
+    assert db.finish_jobs() == 0
+    assert db.query(scheduled.labels) == ["a"]

@@ -25,6 +25,7 @@ from headwater.errors import DeclarationError, FunctionKindError
 from headwater.functions.bound_calls import BoundCall
 from headwater.functions.call_log import FunctionLog, Level
 from headwater.functions.context_services import Configuration, ContextServices
+from headwater.functions.crons import AsyncCronRegistry, CronRegistry
 from headwater.functions.declaration import Arguments, Function, Mutation, Options, Query
 from headwater.functions.decorators import Decorator
 from headwater.functions.files import ActionFiles, AsyncActionFiles
@@ -251,6 +252,11 @@ class SyncActionCtx(_Context):
         if write is not None:
             self._calls.serve(PROGRESS, write)
 
+    @property
+    def crons(self) -> CronRegistry:
+        """Crons that are registered at run time; durable on return."""
+        return self._calls.services.crons(self._calls.serve)
+
     def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a query on a snapshot of the newest commit.
 
@@ -318,6 +324,11 @@ class ActionCtx(_Context):
         write = None if attempt is None else attempt.report(done, total, note)
         if write is not None:
             await self._calls.serve_async(PROGRESS, write)
+
+    @property
+    def crons(self) -> AsyncCronRegistry:
+        """Crons that are registered at run time; durable once awaited."""
+        return self._calls.services.async_crons(self._calls.serve_async)
 
     async def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a query on a snapshot of the newest commit. Raises what `SyncActionCtx` does."""

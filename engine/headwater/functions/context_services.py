@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Protocol, TypeVar
 
 from headwater.errors import ConfigurationMissingError, UsageError
+from headwater.functions.crons import AsyncCronRegistry, CronRegistry
 from headwater.functions.files import FileServices
 from headwater.functions.job_client import JobClient
 from headwater.functions.job_client_async import AsyncJobClient
@@ -87,6 +88,14 @@ class ContextServices(Protocol):
         """The same for tasks."""
         ...
 
+    def crons(self, serve: Serve) -> CronRegistry:
+        """Crons that are registered at run time."""
+        ...
+
+    def async_crons(self, serve: AsyncServe) -> AsyncCronRegistry:
+        """The same for tasks."""
+        ...
+
 
 class _NoServices:
     """Where there is a runner and no open database, as in tests of the floors below."""
@@ -113,6 +122,12 @@ class _NoServices:
         raise _no_services(serve)
 
     def async_jobs(self, serve: AsyncServe) -> AsyncJobClient:
+        raise _no_services(serve)
+
+    def crons(self, serve: Serve) -> CronRegistry:
+        raise _no_services(serve)
+
+    def async_crons(self, serve: AsyncServe) -> AsyncCronRegistry:
         raise _no_services(serve)
 
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol, Self, cast
 
 from headwater.functions.call_log import FunctionLog, Level, Lines
 from headwater.functions.context_services import Configuration, ContextServices
+from headwater.functions.crons import CronRegistry
 from headwater.functions.files import FileReader, FileWriter
 from headwater.functions.identity import Identity
 from headwater.functions.job_client import JobClient
@@ -180,3 +181,9 @@ class MutationCtx(QueryCtx):
         """Enqueues jobs, as a part of this transaction."""
         transaction = self._transaction
         return self._calls.services.jobs(lambda _, run: run(transaction))
+
+    @property
+    def crons(self) -> CronRegistry:
+        """Crons that are registered at run time, as a part of this transaction."""
+        transaction = self._transaction
+        return self._calls.services.crons(lambda _, run: run(transaction))

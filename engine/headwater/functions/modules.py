@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, cast
 from headwater.errors import DeclarationError
 from headwater.functions.access import DECLARED, Access, AccessRules, DefaultAccess
 from headwater.functions.arguments import CompiledFunction, Contract, read_contract
+from headwater.functions.crons import CronDeclaration, Crons
 from headwater.functions.declaration import Function
 from headwater.functions.job_options import Queue
 from headwater.functions.paths import PathTable, function_path, module_path
@@ -35,6 +36,7 @@ class Application:
         tables: By name.
         documents: The type of each table's documents, without the system fields, by table name.
         projections: By name.
+        crons: By name.
         routes: What answers requests.
         access: The rules of the tables.
         queues: By name, those that are declared.
@@ -46,6 +48,7 @@ class Application:
     tables: Mapping[str, AnyTable]
     documents: Mapping[str, ObjectValidator]
     projections: Mapping[str, Projection]
+    crons: Mapping[str, CronDeclaration]
     routes: RouteTable
     access: Access
     queues: Mapping[str, Queue]
@@ -149,6 +152,7 @@ class _Collector:
         self.routes: dict[Route, None] = {}
         self.rules: dict[str, AccessRules] = {}
         self.queues: dict[str, Queue] = {}
+        self.crons: dict[str, CronDeclaration] = {}
 
     def add_module(self, module: ModuleType, path: str) -> None:
         self.modules[module.__name__] = None
@@ -157,6 +161,8 @@ class _Collector:
                 self.add_function(module, path, name, cast("AnyFunction", found))
             elif isinstance(found, Projection):
                 self.add_projection(module, found)
+            elif isinstance(found, Crons):
+                self.add_crons(found)
             elif isinstance(found, Route):
                 self.add_route(module, path, name, found)
             elif isinstance(found, Queue):
@@ -175,6 +181,15 @@ class _Collector:
                 f"{function_path(path, name)}: declared in {other.module} and in "
                 f"{function.module}; rename one of the modules, or open their package"
             )
+
+    def add_crons(self, crons: Crons) -> None:
+        for declaration in crons.declarations.values():
+            other = self.crons.setdefault(declaration.name, declaration)
+            if other is not declaration:
+                raise DeclarationError(
+                    f"cron {declaration.name!r} is declared in {other.module} and in "
+                    f"{declaration.module}; give one of them another name"
+                )
 
     def add_projection(self, module: ModuleType, projection: Projection) -> None:
         if _is_imported(module, projection.module):
@@ -251,6 +266,7 @@ class _Collector:
             tables=MappingProxyType(self.tables),
             documents=MappingProxyType(documents),
             projections=MappingProxyType(in_order(self.projections)),
+            crons=MappingProxyType(self.crons),
             routes=RouteTable(self.routes),
             access=Access(MappingProxyType(self.rules), default_access),
             queues=MappingProxyType(self.queues),

@@ -34,7 +34,8 @@ class ScheduledFunction(Document["ScheduledFunction"]):
     """One call of a function at a later time.
 
     Times are in milliseconds since the epoch. ``name`` is the function's path and ``args`` are its
-    arguments. ``owner`` is the open database that runs an action, while it does.
+    arguments. ``owner`` is the open database that runs an action, while it does. ``attempts``
+    counts how often an action with ``retry=`` has begun; ``scheduledTime`` is that of the next.
     """
 
     name: str
@@ -43,6 +44,7 @@ class ScheduledFunction(Document["ScheduledFunction"]):
     completedTime: NotRequired[float]  # noqa: N815
     state: ScheduledState
     owner: NotRequired[str]
+    attempts: NotRequired[int]
 
 
 class ScheduledFunctions(Table[ScheduledFunction], name="_scheduled_functions", number=1001):
@@ -69,7 +71,8 @@ class Scheduler(Protocol):
     In a mutation it is a part of the transaction: if that is not committed, nothing is scheduled.
     Everywhere else each call is a transaction of its own, durable on return.
 
-    A scheduled mutation runs exactly once, an action at most once. They run as nobody: the identity
+    A scheduled mutation runs exactly once, an action at most once, unless it is declared with
+    ``retry``. They run as nobody: the identity
     of whoever schedules them is not passed on. What is due at the same time begins in the order in
     which it was scheduled.
     """

@@ -7,6 +7,7 @@ from headwater.functions.acting import Actor
 from headwater.functions.runner import Runner
 from headwater.functions.scheduling import context_of_job
 from headwater.reactive.log_listeners import Listener
+from headwater.services.cron_work import CronWork
 from headwater.services.executor import Executor
 from headwater.services.job_work import JobWork
 from headwater.services.performance import Performance, look
@@ -28,7 +29,11 @@ class Executing:
     def __init__(self, runner: Runner, actor: Actor, listen: Callable[[Listener], None]) -> None:
         self._store = runner.store
         self.jobs: JobWork = JobWork(runner, actor.alarm)
-        self._sources: Sequence[Source] = [ScheduledWork(runner), self.jobs]
+        self._sources: Sequence[Source] = [
+            ScheduledWork(runner),
+            CronWork(runner),
+            self.jobs,
+        ]
         self._performance = Performance(runner, actor)
         self._executor = Executor(runner, self._performance, self._sources, actor.alarm, listen)
 
@@ -55,9 +60,14 @@ class Executing:
                 break
         return count
 
-    def next_ms(self) -> float | None:
-        """When the next work is due that is not yet; None if none waits for its time."""
-        return look(self._store, self._sources, _ONE).next_ms
+    def next_ms(self, *, endless: bool) -> float | None:
+        """When more work is due, ms since the epoch; None if there is none.
+
+        Args:
+            endless: Whether it counts if there is nothing but what never ends, as crons do.
+        """
+        found = look(self._store, self._sources, _ONE)
+        return found.next_ms if endless or found.end_ms is not None else None
 
     def close(self) -> None:
         """Let mutations that are under way finish, and end actions."""

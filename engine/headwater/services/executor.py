@@ -196,9 +196,11 @@ class Executor:
         limits = {"mutation": _MUTATIONS, "action": self._runner.store.limits.jobs_concurrent}
         room = {kind: limit - self._count(kind) for kind, limit in limits.items()}
         for task in found.tasks:
-            if task.id in self._under_way or self._waiting.holds(task):
+            if self._waiting.holds(task):
                 continue
-            if self._is_busy(task.function):
+            if task.id in self._under_way:
+                self._has_more = True  # it may be due again once it has ended
+            elif self._is_busy(task.function):
                 self.wake()  # without this function, there is room for what comes behind it
             elif room[task.kind] > 0:
                 room[task.kind] -= 1

@@ -44,6 +44,7 @@ class JobWork:
     """
 
     tables: Sequence[str] = (Jobs.table_name, Queues.table_name)
+    is_endless = False
 
     def __init__(self, runner: Runner, alarm: Alarm) -> None:
         self._runner = runner

@@ -34,6 +34,7 @@ class Look(NamedTuple):
     Attributes:
         tasks: What is due, in order.
         upkeep: The sources that have something to remove.
+        end_ms: When more will be due of sources that come to an end; None for never.
         next_ms: When more will be due, ms since the epoch; None for never.
         upkeep_ms: When there will be something to remove.
         now_ms: When this was.
@@ -43,6 +44,7 @@ class Look(NamedTuple):
 
     tasks: list[Task]
     upkeep: list[Source]
+    end_ms: float | None
     next_ms: float | None
     upkeep_ms: float | None
     now_ms: float
@@ -57,11 +59,13 @@ def look(store: Store, sources: Iterable[Source], room: Room) -> Look:
         reader, now_ms = Reader(transaction), transaction.moment.now_ms
         found = [(source, source.agenda(reader, now_ms, room)) for source in sources]
     tasks = sorted((task for _, one in found for task in one.tasks), key=order_of)
-    next_ms = min((one.next_ms for _, one in found if one.next_ms is not None), default=None)
+    times = [(source, one.next_ms) for source, one in found if one.next_ms is not None]
+    end_ms = min((time for source, time in times if not source.is_endless), default=None)
+    next_ms = min((time for _, time in times), default=None)
     upkeep = [(source, one.upkeep_ms) for source, one in found if one.upkeep_ms is not None]
     wanted = [source for source, time in upkeep if time <= now_ms]
     upkeep_ms = min((time for _, time in upkeep if time > now_ms), default=None)
-    return Look(tasks, wanted, next_ms, upkeep_ms, now_ms, monotonic)
+    return Look(tasks, wanted, end_ms, next_ms, upkeep_ms, now_ms, monotonic)
 
 
 class Performance:
@@ -165,7 +169,9 @@ class Performance:
         with self._lock:
             if self._is_closed:
                 return None
-            running = self._actor.start(call, is_tried_again=False, attempt=work.attempt)
+            running = self._actor.start(
+                call, is_tried_again=work.is_tried_again, attempt=work.attempt
+            )
             self._running[running] = task
         try:
             return Outcome(running.result())

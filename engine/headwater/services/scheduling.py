@@ -32,9 +32,9 @@ P = ParamSpec("P")
 JobId: TypeAlias = Id[ScheduledFunction]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MS: Final = 1000.0
+MS_PER_SECOND: Final = 1000.0
 _NS_PER_MS: Final = 1_000_000
-_FARTHEST_MS: Final = 5 * 366 * 24 * 3600 * _MS
+_FARTHEST_MS: Final = 5 * 366 * 24 * 3600 * MS_PER_SECOND
 """How far from now something may be scheduled."""
 
 _SCHEDULE: Final = "_schedule"
@@ -162,11 +162,11 @@ def _is_number(value: object) -> bool:
 
 
 def _delay_ms(seconds: float) -> float:
-    delay = seconds * _MS if _is_number(seconds) else -1.0
+    delay = seconds * MS_PER_SECOND if _is_number(seconds) else -1.0
     if not 0 <= delay <= _FARTHEST_MS:
         raise ArgumentError(
             f"run_after({seconds!r}, ...): expected a number of seconds from 0 to "
-            f"{_FARTHEST_MS / _MS:.0f}, which is five years"
+            f"{_FARTHEST_MS / MS_PER_SECOND:.0f}, which is five years"
         )
     return delay
 

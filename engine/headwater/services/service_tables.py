@@ -16,6 +16,8 @@ from headwater.transactions.declared_table import DeclaredTable
 _PLACES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "_webhook_events": "headwater.services.webhook_events:WebhookEvents",
+        "_crons": "headwater.functions.crons:RegisteredCrons",
+        "_cron_runs": "headwater.functions.crons:CronRuns",
         "_scheduled_functions": "headwater.functions.scheduling:ScheduledFunctions",
         "_rate_limits": "headwater.services.rate_limits:RateLimits",
         "_storage": "headwater.functions.files:StoredFiles",

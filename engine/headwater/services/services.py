@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from headwater.functions.acting import Actor
 from headwater.functions.context_services import AsyncServe, Configuration, Serve
+from headwater.functions.crons import AsyncCronRegistry, CronRegistry
 from headwater.functions.job_client import JobClient
 from headwater.functions.job_client_async import AsyncJobClient
 from headwater.functions.purity import suspended
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from headwater.services.executing import Executing
     from headwater.services.files import FileService
 
-_WORK_TABLES: Final = ("_scheduled_functions", "_jobs")
+_WORK_TABLES: Final = ("_scheduled_functions", "_crons", "_jobs")
 """Where there is one of these tables, there may be work that is due some time."""
 
 Jobs: TypeAlias = Literal["run", "hold"]
@@ -122,6 +123,18 @@ class Services:
         """The same for tasks."""
         return self.executing.jobs.async_client(serve)
 
+    def crons(self, serve: Serve) -> CronRegistry:
+        """Crons that are registered at run time."""
+        from headwater.services.cron_registry import CronVerbs, StoredCrons
+
+        return CronVerbs(StoredCrons(self._runner), serve)
+
+    def async_crons(self, serve: AsyncServe) -> AsyncCronRegistry:
+        """The same for tasks."""
+        from headwater.services.cron_registry import AsyncCronVerbs, StoredCrons
+
+        return AsyncCronVerbs(StoredCrons(self._runner), serve)
+
     # -- work that is done at its time ----------------------------------------------------------
 
     @property
@@ -147,10 +160,14 @@ class Services:
 
     def start(self) -> None:
         """The database is open, and its tables are those that are declared."""
+        store = self._runner.store
+        if self._runner.application.crons or "_crons" in store.catalog.by_name:
+            from headwater.services.cron_registry import StoredCrons
+
+            StoredCrons(self._runner).declare()
         if self.options.jobs == "run":
             self.executing.start()
         elif self.options.jobs is None:
-            store = self._runner.store
             store.on_catalog = self._saw
             self._saw(store.catalog)
         if (self._runner.store.environment.path / FILES_NAME).is_dir():

@@ -118,11 +118,14 @@ class Work:
         function: A mutation or an action.
         arguments: By parameter; not checked yet.
         attempt: For jobs, what their actions see of the attempt.
+        is_tried_again: Whether an action that fails is tried again at once, as a part of the run,
+            if its policy says so; otherwise that is up to the source.
     """
 
     function: Function[..., Any]
     arguments: dict[str, Any]
     attempt: JobAttempt | None = None
+    is_tried_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +165,11 @@ class Source(Protocol):
         """Names of the tables in which it keeps work; a commit to one of them may make it due."""
         ...
 
+    @property
+    def is_endless(self) -> bool:
+        """Whether there is always more to come, so that nobody can wait for its end."""
+        ...
+
     def agenda(self, reader: Reader, now_ms: float, room: Room) -> Agenda:
         """What is due, and when to ask again. Only of functions that this process has.
 
@@ -170,7 +178,7 @@ class Source(Protocol):
         ...
 
     def begin(self, transaction: Transaction, task: Task, owner: str) -> Work | None:
-        """Mark a task as begun; None if there is nothing to do any more, and nothing was written.
+        """Mark a task as begun; None if there is nothing to run.
 
         A mutation is run in the same transaction, and then ended. An action is run if and once the
         transaction is committed.

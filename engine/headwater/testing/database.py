@@ -1,6 +1,7 @@
 """Throw-away databases, on which time and randomness are set by hand."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from math import ceil
 from types import ModuleType
 from typing import Any, Final
@@ -34,6 +35,7 @@ class ThrowAwayDatabase(Crashing, Database):
         """Let time pass until nothing is scheduled any more; returns how many functions ran.
 
         The clock is moved from one due time to the next, and what is due then runs on this thread.
+        Crons never end, and are not waited for; those whose time comes meanwhile run.
 
         Args:
             limit: The most to run.
@@ -42,11 +44,32 @@ class ThrowAwayDatabase(Crashing, Database):
             UsageError: More than that: something schedules itself again without end.
         """
         count = self._run_some(limit)
-        while (next_ms := self._services.executing.next_ms()) is not None:
-            ahead_us = ceil(next_ms * _US_PER_MS - self.clock.now_ns() / _NS_PER_US)
-            self.clock.advance(microseconds=max(ahead_us, 1))
+        while (next_ms := self._services.executing.next_ms(endless=False)) is not None:
+            self.clock.advance(microseconds=self._ahead_us(next_ms))
             count += self._run_some(limit - count)
         return count
+
+    def let_pass(
+        self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0
+    ) -> int:
+        """Let time pass, and run everything in its time; returns how many functions ran.
+
+        As if the database were open and running all the while: the clock stops at each time at
+        which something is due, scheduled functions and crons alike.
+        """
+        left = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        end_us = self.clock.now_ns() // _NS_PER_US + left // timedelta(microseconds=1)
+        count = self.run_due_jobs()
+        while (left_us := end_us - self.clock.now_ns() // _NS_PER_US) > 0:
+            next_ms = self._services.executing.next_ms(endless=True)
+            ahead_us = left_us if next_ms is None else min(left_us, self._ahead_us(next_ms))
+            self.clock.advance(microseconds=ahead_us)
+            count += self.run_due_jobs()
+        return count
+
+    def _ahead_us(self, time_ms: float) -> int:
+        """How far the clock has to be moved for a time to come, in microseconds; at least 1."""
+        return max(ceil(time_ms * _US_PER_MS - self.clock.now_ns() / _NS_PER_US), 1)
 
     def _run_some(self, limit: int) -> int:
         count = self.run_due_jobs(limit=limit + 1)

@@ -1,5 +1,6 @@
 """Having functions run later, and running what is due."""
 
+from headwater.functions.crons import CronRegistry
 from headwater.functions.job_client import JobClient
 from headwater.functions.purity import refuse_inside
 from headwater.functions.scheduling import Scheduler
@@ -7,7 +8,7 @@ from headwater.verbs.opened import Opened
 
 
 class JobVerbs(Opened):
-    """Scheduled functions."""
+    """Scheduled functions and crons."""
 
     @property
     def scheduler(self) -> Scheduler:
@@ -18,6 +19,11 @@ class JobVerbs(Opened):
     def jobs(self) -> JobClient:
         """Enqueues jobs; each call is a transaction of its own, durable on return."""
         return self._services.jobs(self._runner.serve)
+
+    @property
+    def crons(self) -> CronRegistry:
+        """Crons that are registered at run time; each call is a transaction of its own."""
+        return self._services.crons(self._runner.serve)
 
     def run_due_jobs(self, *, limit: int | None = None) -> int:
         """Run everything that is due now, one after the other, and return how many that were.
