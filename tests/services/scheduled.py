@@ -75,6 +75,14 @@ def again(ctx: MutationCtx, seconds: float) -> None:
     ctx.scheduler.run_after(seconds, again, seconds=seconds)
 
 
+@hw.mutation(record_arguments=True)
+def note_recorded(ctx: MutationCtx, labels: list[str]) -> None:
+    ctx.log.info(f"noting {len(labels)}")
+    for label in labels:
+        ctx.db.insert(Effects, {"label": label})
+    ctx.scheduler.run_after(60, note, labels.pop())
+
+
 @hw.action
 async def act(ctx: ActionCtx, label: str) -> None:
     await ctx.mutate(note, f"{label} acted")

@@ -155,5 +155,12 @@ def test_wrong_parts_are_refused():
         hw.CronSchedule("0 9 * * *", "Europe/Atlantis")
     with pytest.raises(hw.DeclarationError, match="hour=24"):
         hw.CronSchedule.daily(hour=24)
-    with pytest.raises(hw.DeclarationError, match="at least one second"):
-        hw.IntervalSchedule(seconds=0.5)
+    for parts in [{"seconds": 0.5}, {"seconds": "5"}, {"hours": True}, {}, {"hours": 10**6}]:
+        with pytest.raises(hw.DeclarationError, match="at least one second"):
+            hw.IntervalSchedule(**parts)
+    with pytest.raises(hw.DeclarationError, match="five fields"):
+        hw.CronSchedule(5)
+    with pytest.raises(hw.DeclarationError, match="weekday='fri'"):
+        hw.CronSchedule.weekly(weekday="fri")
+    with pytest.raises(hw.DeclarationError, match="time zone"):
+        hw.CronSchedule("0 9 * * *", None)

@@ -233,6 +233,7 @@ def test_one_may_delete_itself(db, function):
     db.crons.register("itself", hw.IntervalSchedule(hours=1), function)
     assert db.let_pass(hours=5) == 1
     assert db.crons.get("itself") is None
+    assert "turn" not in str(db.crons.list())
     (run,) = db.query(recurring.runs, "itself")
     assert run["state"] == "canceled"
     db.crons.register("itself", hw.IntervalSchedule(hours=1), recurring.tick)

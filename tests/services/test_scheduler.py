@@ -329,3 +329,37 @@ def test_an_action_with_a_policy_may_be_canceled_between_its_attempts(db):
     assert db.scheduler.cancel(job)
     assert db.finish_jobs() == 0
     assert db.query(scheduled.labels) == ["a"]
+
+
+@pytest.mark.parametrize("way", ["scheduled", "cron"])
+def test_what_runs_later_is_recorded_and_noted_as_other_calls_are(db, way):
+    arguments = {"labels": ["a", "b"]}
+    if way == "scheduled":
+        db.scheduler.run_after(0, scheduled.note_recorded, **arguments)
+    else:
+        db.crons.register("a", hw.IntervalSchedule(hours=1), scheduled.note_recorded, arguments)
+    assert db.run_due_jobs() == 1
+    (entry,) = db.log.read(tables=["effects"])
+    assert entry.origin.arguments == arguments
+    replayed = db.replay(entry.ts)
+    assert replayed.is_same, replayed.differences
+    assert len(replayed.recorded) == len(replayed.replayed) == 3
+    (call,) = db.calls.recent(function="scheduled:noteRecorded")
+    assert (call.error, call.identity, call.runs) == (None, None, 1)
+    assert [line.message for line in call.lines] == ["noting 2"]
+
+
+def test_a_scheduled_mutation_that_fails_is_among_the_calls_that_failed(db):
+    db.scheduler.run_after(0, scheduled.note_and_fail, "a")
+    db.run_due_jobs()
+    (call,) = db.calls.recent(failed=True)
+    assert call.function == "scheduled:noteAndFail"
+
+
+def test_wrong_options_are_refused(db):
+    with pytest.raises(hw.ArgumentError, match="jobs='no'"):
+        hw.open(None, jobs="no")
+    with pytest.raises(hw.ArgumentError, match="limit"):
+        db.run_due_jobs(limit=-1)
+    with pytest.raises(hw.ArgumentError, match="let_pass"):
+        db.let_pass(hours=-1)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from math import floor
-from typing import Any, Final, Literal, NotRequired, TypeAlias, TypedDict
+from typing import Any, Final, Literal, NotRequired, TypeAlias, TypedDict, cast, get_args
 
 from headwater.errors import DeclarationError
 
@@ -48,9 +48,11 @@ class IntervalSchedule:
     hours: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.period_seconds <= _LONGEST_SECONDS:
+        given = (self.seconds, self.minutes, self.hours)
+        are_numbers = all(type(one) in (int, float) for one in given)
+        if not (are_numbers and 1 <= self.period_seconds <= _LONGEST_SECONDS):
             raise DeclarationError(
-                f"an interval of {self.period_seconds!r} s: expected at least one second and at "
+                f"{self!r}: expected numbers that make at least one second and at "
                 "most five years, as in IntervalSchedule(minutes=5)"
             )
 
@@ -102,7 +104,8 @@ class CronSchedule:
     tz: str = "UTC"
 
     def __post_init__(self) -> None:
-        if len(self.expression.split()) != _FIELDS:
+        given = cast("object", self.expression)
+        if not isinstance(given, str) or len(given.split()) != _FIELDS:
             raise _no_line(self.expression, "it does not have five fields")
         zone = _zone(self.tz)
         from cronsim import CronSimError
@@ -129,6 +132,10 @@ class CronSchedule:
         cls, *, weekday: Weekday = "monday", hour: int = 0, minute: int = 0, tz: str = "UTC"
     ) -> "CronSchedule":
         """Once a week."""
+        if weekday not in get_args(Weekday):
+            raise DeclarationError(
+                f"weekday={weekday!r}: expected one of {', '.join(get_args(Weekday))}"
+            )
         return cls(f"{_clock(hour, minute)} * * {weekday[:3].upper()}", tz)
 
     @classmethod
@@ -202,21 +209,21 @@ def schedule_of(stored: Any) -> Schedule:
     return CronSchedule(stored["expression"], stored["tz"])
 
 
-def _zone(name: str) -> tzinfo:
+def _zone(name: Any) -> tzinfo:
     from zoneinfo import ZoneInfo
 
     if name == "UTC":
         return UTC
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError, LookupError):
+    except (OSError, TypeError, ValueError, LookupError):
         raise DeclarationError(
             f"tz={name!r}: there is no such time zone here; expected a name such as "
             "'Europe/Zurich'. If the system has none at all, pip install tzdata"
         ) from None
 
 
-def _no_line(expression: str, reason: str) -> DeclarationError:
+def _no_line(expression: object, reason: str) -> DeclarationError:
     return DeclarationError(
         f"{expression!r} is no line of cron: {reason}; expected minute, hour, day of the month, "
         "month and day of the week, as in '0 9 * * MON-FRI'"

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Literal, NotRequired, Protocol, TypeAlias
+from typing import Any, ClassVar, Final, Literal, NotRequired, Protocol, TypeAlias, TypedDict
 
 from headwater.errors import DeclarationError
 from headwater.functions.cron_schedules import (
@@ -25,12 +25,19 @@ _MISSED: Final = ("skip", "run_once", "run_all")
 _NAME_CHARACTERS_MAX: Final = 200
 
 
+class CronTurn(TypedDict):
+    """The time for which a cron runs, and how many before it were skipped."""
+
+    scheduledTime: float
+    skipped: int
+
+
 class RegisteredCron(Document["RegisteredCron"]):
     """A cron: what runs, and when it does next.
 
     Times are in milliseconds since the epoch. ``module`` has declared it, and is empty if it was
-    registered at run time. ``runs`` counts its runs. While it runs, ``run`` is that run and
-    ``owner`` the open database in which it does.
+    registered at run time. ``runs`` counts its runs. While an action runs, ``run`` is that run and
+    ``owner`` the open database in which it does. ``turn`` is there inside its own mutation only.
     """
 
     name: str
@@ -44,6 +51,7 @@ class RegisteredCron(Document["RegisteredCron"]):
     runs: int
     run: NotRequired[str]
     owner: NotRequired[str]
+    turn: NotRequired[CronTurn]
 
 
 class RegisteredCrons(Table[RegisteredCron], name="_crons", number=1002):

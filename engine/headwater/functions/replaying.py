@@ -6,6 +6,7 @@ from typing import Any
 
 from headwater.errors import FunctionNotFoundError, NotReplayableError
 from headwater.functions.arguments import CompiledFunction
+from headwater.functions.crons import CronRuns
 from headwater.functions.declaration import Mutation
 from headwater.functions.kinds import A_KIND
 from headwater.functions.runner import Runner
@@ -93,14 +94,32 @@ def replay(runner: Runner, commit: Commit, before: Snapshot) -> Replayed:
         error = _table_missing(commit, compiled.path, missing.name)
     except Exception as raised:  # noqa: BLE001 - it is the outcome
         error = raised
+    recorded = tuple(_recorded_changes(commit, before))
+    replayed = () if error is not None else tuple(_replayed_changes(transaction, before))
+    if "job" in commit.origin.details:
+        recorded = _without_notes(recorded, replayed)
     return Replayed(
         commit.ts,
         compiled.path,
         commit.origin.arguments or {},
         result,
         error,
-        tuple(_recorded_changes(commit, before)),
-        () if error is not None else tuple(_replayed_changes(transaction, before)),
+        recorded,
+        replayed,
+    )
+
+
+def _without_notes(
+    recorded: tuple[DocumentChange, ...], replayed: tuple[DocumentChange, ...]
+) -> tuple[DocumentChange, ...]:
+    """What the function did, without what its executor has noted about it in the same commit."""
+    touched = {change.id for change in replayed}
+    return tuple(
+        change
+        for change in recorded
+        if change.id in touched
+        or not change.table.startswith("_")
+        or (change.before is None and change.table != CronRuns.table_name)
     )
 
 

@@ -267,10 +267,7 @@ class Runner:
             finally:
                 call.lines = transaction.lines
             if packed is not None:
-                moment = transaction.moment
-                transaction.recorded_call = RecordedCall(
-                    packed, moment.now_ms, moment.seed, fingerprint_of(call.caller), call.is_guarded
-                )
+                _record(call, packed, transaction)
             return value
 
         return run
@@ -316,6 +313,18 @@ class Runner:
         return self._execution.run_inside(
             call.compiled, transaction, arguments, call.statistics, call.is_guarded
         )
+
+    def run_job(self, call: Call, transaction: Transaction) -> Any:
+        """The same for the mutation that the commit is of: it is recorded as other calls are."""
+        packed = call.packed if call.compiled.function.options.record_arguments else None
+        call.runs += 1
+        try:
+            value = self.run_inside(call, transaction)
+        finally:
+            call.lines = transaction.lines
+        if packed is not None:
+            _record(call, packed, transaction)
+        return value
 
     def is_short(self, path: str) -> bool:
         """Whether a mutation has proved short enough to be run by the committer."""
@@ -517,6 +526,14 @@ class Runner:
             return _key_of(call, by_identity=True), evaluate
         shared = partial(self._evaluated_once.evaluate, _key_of(call, by_identity=False), evaluate)
         return _key_of(call, by_identity=True), shared
+
+
+def _record(call: Call, packed: bytes, transaction: Transaction) -> None:
+    """Keep what a function was called with, for the log."""
+    moment, caller = transaction.moment, fingerprint_of(call.caller)
+    transaction.recorded_call = RecordedCall(
+        packed, moment.now_ms, moment.seed, caller, call.is_guarded
+    )
 
 
 def _key_of(call: Call, *, by_identity: bool) -> Hashable:

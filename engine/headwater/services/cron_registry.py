@@ -9,7 +9,6 @@ from headwater.functions.context_services import AsyncServe, Serve
 from headwater.functions.cron_schedules import Schedule, schedule_of
 from headwater.functions.crons import (
     CronDeclaration,
-    CronRuns,
     Missed,
     RegisteredCron,
     RegisteredCrons,
@@ -18,6 +17,7 @@ from headwater.functions.crons import (
 from headwater.functions.runner import Runner
 from headwater.functions.scheduling import Schedulable
 from headwater.schema.tables import Id
+from headwater.services.cron_runs import insert_run, last_number
 from headwater.services.scheduling import now_ms, schedulable
 from headwater.transactions.reader import Reader
 from headwater.transactions.service_writer import ServiceWriter
@@ -164,7 +164,7 @@ class StoredCrons:
         now = now_ms(self._runner, transaction)
         schedule = schedule_of(fields["schedule"])
         if stored is None:
-            runs = _last_number(writer, fields["name"])
+            runs = last_number(writer, fields["name"])
             added = {"state": "waiting", "nextTime": schedule.first(now), "runs": runs}
             return writer.insert(RegisteredCrons, {**fields, **added})
         if stored["schedule"] != fields["schedule"]:
@@ -181,18 +181,13 @@ def _find(reader: Reader, name: str) -> RegisteredCron | None:
     return reader.query(RegisteredCrons).with_index(RegisteredCrons.by_name, name).first()
 
 
-def _last_number(reader: Reader, name: str) -> int:
-    """The number of the last run of a cron of that name, so that later ones go on from it."""
-    runs = reader.query(CronRuns).with_index(CronRuns.by_name, name).order("desc")
-    last = runs.first()
-    return 0 if last is None else last["number"]
-
-
 def _delete(writer: ServiceWriter, cron: RegisteredCron, transaction: Transaction) -> None:
     """Delete a cron; the end of a run that goes on will not be noted."""
-    run = cron.get("run")
-    if run is not None and writer.get(Id[Any](run)) is not None:
-        ended = {"state": "canceled", "completedTime": transaction.moment.now_ms}
+    ended = {"state": "canceled", "completedTime": transaction.moment.now_ms}
+    run, turn = cron.get("run"), cron.get("turn")
+    if turn is not None:
+        insert_run(writer, cron, turn, ended)
+    elif run is not None and writer.get(Id[Any](run)) is not None:
         writer.patch(Id[Any](run), ended)
     writer.delete(cron["_id"])
 

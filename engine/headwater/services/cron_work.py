@@ -4,9 +4,16 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, cast
 
 from headwater.functions.cron_schedules import schedule_of
-from headwater.functions.crons import CronRun, CronRuns, RegisteredCron, RegisteredCrons
+from headwater.functions.crons import (
+    CronRun,
+    CronRuns,
+    CronTurn,
+    RegisteredCron,
+    RegisteredCrons,
+)
 from headwater.functions.runner import Runner
 from headwater.schema.tables import Id
+from headwater.services.cron_runs import insert_run
 from headwater.services.ended import Ended
 from headwater.services.pending import Pending
 from headwater.services.scheduling import now_ms as clock_now_ms
@@ -18,9 +25,6 @@ from headwater_indexes.values import MISSING
 
 LATE_MS: Final = 60_000.0
 """A time that is so long past was missed."""
-
-RUNS_KEPT: Final = 100
-"""Runs of one cron that are kept."""
 
 
 class Turn(NamedTuple):
@@ -82,15 +86,24 @@ class CronWork:
         # By the clock, which the times of transactions may be ahead of.
         clock_ms = max(clock_now_ms(self._runner, transaction), cron["nextTime"])
         turn = turn_of(cron, clock_ms)
-        number = cron["runs"] + 1
-        changes: dict[str, Any] = {"nextTime": turn.next_ms, "runs": number}
-        run = _insert_run(writer, cron, turn, number, now_ms)
-        if turn.time_ms is not None:
-            changes |= {"state": "running", "run": run}
-            if function.kind == "action":
-                changes["owner"] = owner
+        # Should it have to be made, then before the function runs and not after it.
+        transaction.table_for_writing(CronRuns.table_name)
+        cron["runs"] += 1
+        changes: dict[str, Any] = {"nextTime": turn.next_ms, "runs": cron["runs"]}
+        if turn.time_ms is None:
+            first: CronTurn = {"scheduledTime": cron["nextTime"], "skipped": turn.skipped}
+            insert_run(writer, cron, first, {"state": "skipped", "completedTime": now_ms})
+            writer.patch(cron["_id"], changes)
+            return None
+        taken: CronTurn = {"scheduledTime": turn.time_ms, "skipped": turn.skipped}
+        changes["state"] = "running"
+        if function.kind == "action":
+            run = insert_run(writer, cron, taken, {"state": "in_progress"})
+            changes |= {"run": run, "owner": owner}
+        else:  # at its end, so that the function gets the ids that a replay of it gets
+            changes["turn"] = taken
         writer.patch(cron["_id"], changes)
-        return None if turn.time_ms is None else Work(function, cron["args"], is_tried_again=True)
+        return Work(function, cron["args"], is_tried_again=True)
 
     def end(self, transaction: Transaction, task: Task, outcome: Outcome, owner: str) -> None:
         """Note how a run ended, and let the cron wait for its next time."""
@@ -101,7 +114,11 @@ class CronWork:
         ended: dict[str, Any] = {"state": "success", "completedTime": transaction.moment.now_ms}
         if outcome.text:
             ended |= {"state": "failed", "error": outcome.text}
-        writer.patch(_run_id(cron), ended)
+        turn = cron.get("turn")
+        if turn is None:
+            writer.patch(_run_id(cron), ended)
+        else:
+            insert_run(writer, cron, turn, ended)
         _wait(writer, cron)
 
     def release(self, transaction: Transaction, task: Task, owner: str) -> None:
@@ -153,25 +170,4 @@ def _run_id(cron: RegisteredCron) -> Id[CronRun]:
 
 
 def _wait(writer: ServiceWriter, cron: RegisteredCron) -> None:
-    writer.patch(cron["_id"], state="waiting", run=MISSING, owner=MISSING)
-
-
-def _insert_run(
-    writer: ServiceWriter, cron: RegisteredCron, turn: Turn, number: int, now_ms: float
-) -> str:
-    """Note a run that begins, or times that are skipped, and forget the oldest run."""
-    is_run = turn.time_ms is not None
-    run: dict[str, Any] = {
-        "name": cron["name"],
-        "number": number,
-        "function": cron["function"],
-        "scheduledTime": turn.time_ms if is_run else cron["nextTime"],
-        "state": "in_progress" if is_run else "skipped",
-        "skipped": turn.skipped,
-    }
-    if not is_run:
-        run["completedTime"] = now_ms
-    old = writer.query(CronRuns).with_index(CronRuns.by_name, cron["name"], lte=number - RUNS_KEPT)
-    for one in old.take(2):
-        writer.delete(one["_id"])
-    return writer.insert(CronRuns, run)
+    writer.patch(cron["_id"], state="waiting", run=MISSING, owner=MISSING, turn=MISSING)

@@ -17,7 +17,7 @@ from headwater.functions.alarm import Alarm
 from headwater.functions.runner import Runner
 from headwater.functions.scheduling import context_of_job
 from headwater.reactive.log_listeners import Listener
-from headwater.services.performance import Look, Performance, look, origin_of_task
+from headwater.services.performance import Look, MutationRun, Performance, look, origin_of_task
 from headwater.services.waiting import Waiting
 from headwater.services.work import Room, Source, Task, is_passing
 from headwater.transactions.commit_keys import CommitKeys
@@ -221,14 +221,16 @@ class Executor:
         def done(request: CommitRequest) -> None:
             error = request.error
             request.error = None  # breaks the cycle of traceback and frame
-            self._news.put(lambda: self._submitted(task, error))
+            self._news.put(lambda: self._submitted(task, run, error))
 
-        self._runner.submit(
-            self._performance.run_of(task), origin_of_task(task), context_of_job(task.id), done
-        )
+        run = self._performance.run_of(task)
+        self._runner.submit(run, origin_of_task(task), context_of_job(task.id), done)
 
-    def _submitted(self, task: Task, error: BaseException | None) -> None:
-        if error is None or is_passing(error):
+    def _submitted(self, task: Task, run: MutationRun, error: BaseException | None) -> None:
+        if error is None:
+            run.committed(None)
+            self._ended(task, None)
+        elif is_passing(error):
             self._ended(task, error)
         elif isinstance(error, TableMissing):
             self._begin_slow(task)  # which makes the table

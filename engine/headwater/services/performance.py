@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple, TypeVar
 
 from headwater.functions.acting import Actor, RunningAction
-from headwater.functions.runner import Runner
+from headwater.functions.runner import Call, Runner
 from headwater.services.work import (
     Claimed,
     Outcome,
@@ -98,39 +98,21 @@ class Performance:
     # -- mutations ------------------------------------------------------------------------------
 
     def _mutate(self, task: Task) -> bool:
+        run = self.run_of(task)
         try:
-            done: bool = self._runner.commit(self.run_of(task), origin_of_task(task))
+            done: bool = self._runner.commit(run, origin_of_task(task))
         except Exception as error:
             if is_passing(error):
                 raise
             self.fail(task, error)
+            run.committed(error)
             return True
+        run.committed(None)
         return done
 
-    def run_of(self, task: Task) -> Callable[[Transaction], bool]:
-        """What does a mutation in one transaction; gives whether there was something to do."""
-
-        def run(transaction: Transaction) -> bool:
-            try:
-                work = task.source.begin(transaction, task, self._owner)
-                if work is None:
-                    return False
-                outcome = self._run_inside(transaction, work)
-                task.source.end(transaction, task, outcome, self._owner)
-                return True
-            finally:
-                transaction.end()
-
-        return run
-
-    def _run_inside(self, transaction: Transaction, work: Work) -> Outcome:
-        try:
-            call = self._runner.make_call(work.function, work.arguments)
-            return Outcome(self._runner.run_inside(call, transaction))
-        except Exception as error:
-            if is_passing(error):
-                raise
-            return Outcome(error=error)
+    def run_of(self, task: Task) -> "MutationRun":
+        """What does a mutation in one transaction."""
+        return MutationRun(self._runner, task, self._owner)
 
     def fail(self, task: Task, error: BaseException) -> None:
         """Note that what a mutation does cannot be committed."""
@@ -265,6 +247,55 @@ class Performance:
 
     def _serve(self, task: Task, run: Callable[[Transaction], T]) -> T:
         return self._runner.serve_as(origin_of_task(task), run)
+
+
+class MutationRun:
+    """One mutation that is begun, run and ended in one transaction, perhaps several times.
+
+    Args:
+        runner: Runs it.
+        task: Says what.
+        owner: In whose name.
+    """
+
+    def __init__(self, runner: Runner, task: Task, owner: str) -> None:
+        self._runner = runner
+        self._task = task
+        self._owner = owner
+        self._call: Call | None = None
+        self._error: BaseException | None = None
+        self._started = runner.store.clock.monotonic()
+
+    def __call__(self, transaction: Transaction, /) -> bool:
+        """Do it in a transaction; whether there was something to do."""
+        source, runs = self._task.source, 0 if self._call is None else self._call.runs
+        self._call = self._error = None
+        try:
+            work = source.begin(transaction, self._task, self._owner)
+            if work is None:
+                return False
+            outcome = self._run(transaction, work, runs)
+            source.end(transaction, self._task, outcome, self._owner)
+            return True
+        finally:
+            transaction.end()
+
+    def _run(self, transaction: Transaction, work: Work, runs: int) -> Outcome:
+        try:
+            self._call = self._runner.make_call(work.function, work.arguments)
+            self._call.runs = runs
+            return Outcome(self._runner.run_job(self._call, transaction))
+        except Exception as error:
+            if is_passing(error):
+                raise
+            self._error = error
+            return Outcome(error=error)
+
+    def committed(self, error: BaseException | None) -> None:
+        """Note the call, if there was one, once it is committed or will never be."""
+        if self._call is not None:
+            seconds = self._runner.store.clock.monotonic() - self._started
+            self._runner.calls.end(self._call, seconds, error or self._error)
 
 
 def origin_of_task(task: Task) -> Origin:

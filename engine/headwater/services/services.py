@@ -3,8 +3,9 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
+from headwater.errors import ArgumentError
 from headwater.functions.acting import Actor
 from headwater.functions.context_services import AsyncServe, Configuration, Serve
 from headwater.functions.crons import AsyncCronRegistry, CronRegistry
@@ -45,6 +46,12 @@ class ServiceOptions:
     jobs: Jobs | None = None
     public_origin: str = ""
     log_accesses: bool = True
+
+    def __post_init__(self) -> None:
+        if self.jobs not in (None, *get_args(Jobs)):
+            raise ArgumentError(
+                f"jobs={self.jobs!r}: expected 'run' or 'hold', or nothing for the default"
+            )
 
 
 class Services:

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from headwater.database import Database
-from headwater.errors import UsageError
+from headwater.errors import ArgumentError, UsageError
 from headwater.functions.access import DefaultAccess
 from headwater.functions.modules import collect
 from headwater.limits import DEFAULT_LIMITS, Limits
@@ -56,8 +56,13 @@ class ThrowAwayDatabase(Crashing, Database):
 
         As if the database were open and running all the while: the clock stops at each time at
         which something is due, scheduled functions and crons alike.
+
+        Raises:
+            ArgumentError: The sum is below 0.
         """
         left = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        if left < timedelta(0):
+            raise ArgumentError(f"let_pass: expected a time of 0 or more, got {left}")
         end_us = self.clock.now_ns() // _NS_PER_US + left // timedelta(microseconds=1)
         count = self.run_due_jobs()
         while (left_us := end_us - self.clock.now_ns() // _NS_PER_US) > 0:

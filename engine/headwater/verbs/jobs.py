@@ -1,5 +1,6 @@
 """Having functions run later, and running what is due."""
 
+from headwater.errors import ArgumentError
 from headwater.functions.crons import CronRegistry
 from headwater.functions.job_client import JobClient
 from headwater.functions.purity import refuse_inside
@@ -37,7 +38,10 @@ class JobVerbs(Opened):
             limit: The most to run; all by default.
 
         Raises:
+            ArgumentError: The limit is no number, or below 0.
             StorageError: The system failed. What was not run is run later.
         """
         refuse_inside()
+        if limit is not None and not (type(limit) is int and limit >= 0):
+            raise ArgumentError(f"run_due_jobs(limit={limit!r}): expected a number, 0 or more")
         return self._services.executing.run_due(limit)
