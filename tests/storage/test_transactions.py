@@ -4,6 +4,7 @@ Goal: a scan reads what a sorted list would, a snapshot never changes, an aborte
 nothing. Method: a dict as model, keys drawn from few values and from all.
 """
 
+import sys
 import threading
 
 import pytest
@@ -256,6 +257,21 @@ def test_a_dropped_snapshot_gives_its_slot_back(environment) -> None:
 
     assert snapshot is None
     assert environment.stats().snapshots == 0
+
+
+def test_a_snapshot_that_somebody_looks_at_while_it_ends_leaves_the_list_quietly(
+    environment, monkeypatch
+) -> None:
+    """Another thread that goes through the list holds the references that are in it."""
+    unraisable = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    snapshot = environment.read()
+    (held,) = environment.readers
+    snapshot.close()
+    assert not environment.readers
+    del snapshot
+    assert held() is None
+    assert unraisable == []
 
 
 def test_a_snapshot_taken_away_during_a_scan_of_its_own_pins_nothing(environment) -> None:

@@ -10,12 +10,11 @@ from collections.abc import Callable
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, Protocol
-from weakref import ref
 
 from headwater.clock import Clock
 from headwater.errors import ClosedError, ForkedError
 from headwater.storage.taken_away import FORKED_TEXT
-from headwater.storage.transactions import ReadTransaction
+from headwater.storage.transactions import OpenReaders
 
 if TYPE_CHECKING:
     import lmdb
@@ -78,7 +77,7 @@ class RestingAtForks:
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self.path: Path = path
-        self.readers: dict[ref[ReadTransaction], float] = {}
+        self.readers: OpenReaders = OpenReaders()
         self.is_draining: bool = False
         self.drained: threading.Event = threading.Event()
         self.batches: Batches | None = None

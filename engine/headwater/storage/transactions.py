@@ -72,10 +72,20 @@ _frame_above = sys._getframe  # noqa: SLF001 # pyright: ignore[reportPrivateUsag
 _this_thread = threading.get_ident
 
 
+class OpenReaders(dict["ref[ReadTransaction]", float]):
+    """Open snapshots, each with the monotonic second in which it began."""
+
+    __slots__ = ()
+
+    def forget(self, reference: "ref[ReadTransaction]") -> None:
+        """Drop one that is gone; it was closed before if somebody held its reference."""
+        self.pop(reference, None)
+
+
 class Owner(Protocol):
     """What a transaction needs of its environment."""
 
-    readers: "dict[ref[ReadTransaction], float]"
+    readers: OpenReaders
     is_draining: bool
     drained: threading.Event
 
@@ -115,7 +125,7 @@ class ReadTransaction:
         self._handles = handles
         # A snapshot that is dropped without being closed leaves the list by itself.
         readers = owner.readers
-        reference = ref(self, readers.pop)
+        reference = ref(self, readers.forget)
         readers[reference] = started_seconds
         self._reference: ref[ReadTransaction] | None = reference
 
