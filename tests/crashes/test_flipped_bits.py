@@ -26,7 +26,7 @@ from headwater.storage.manifest import read_manifest
 from headwater.storage.newest import Newest, write_newest
 from headwater.storage.pages import HEAD_BYTES, IS_BRANCH, IS_LEAF, IS_OVERFLOW, Pages
 from headwater.storage.precheck import check_data_file
-from headwater.storage.transactions import ReadTransaction
+from headwater.storage.transactions import OpenReaders, ReadTransaction
 from headwater.tables.catalog import Catalog
 from headwater.tables.snapshot import Snapshot
 from headwater.tables.verify import verify
@@ -108,7 +108,7 @@ class Owner:
     """What a snapshot needs of its environment. A whole one takes much longer to open."""
 
     def __init__(self) -> None:
-        self.readers: dict[object, float] = {}
+        self.readers = OpenReaders()
         self.is_draining = False
 
     def failure(self, error: lmdb.Error, doing: str) -> Exception:
