@@ -9,6 +9,16 @@ SLOW_OR_UNASKED = [
     "asyncio",
     "ctypes",
     "headwater.aio",
+    "headwater.functions.crons",
+    "headwater.functions.files",
+    "headwater.functions.http_messages",
+    "headwater.functions.insights",
+    "headwater.functions.jobs",
+    "headwater.functions.retry",
+    "headwater.functions.scheduling",
+    "headwater.server.protocol",
+    "headwater.services.rate_limits",
+    "headwater.services.webhooks",
     "headwater.testing",
     "headwater.tables.rebuild",
     "headwater.tables.verify",
@@ -46,6 +56,15 @@ def test_importing_headwater_does_not_import(module: str, imported: set[str]) ->
 
 def test_the_child_did_import_headwater(imported: set[str]) -> None:
     assert {"headwater", "headwater.database", "headwater_indexes.keys"} <= imported
+
+
+def test_every_public_name_is_there_when_it_is_asked_for() -> None:
+    import headwater
+
+    assert {name for name in headwater.__all__ if not hasattr(headwater, name)} == set()
+    assert set(headwater.__all__) <= set(dir(headwater))
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = headwater.nothing
 
 
 def test_the_verbs_for_asyncio_do_import_it() -> None:

@@ -8,6 +8,9 @@
         ...
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from headwater._version import __version__
 from headwater.clock import Clock, SystemClock
 from headwater.database import Database
@@ -75,68 +78,12 @@ from headwater.functions.bound_calls import BoundCall
 from headwater.functions.call_log import CallLog, CallRecord, FunctionLog, LogLine
 from headwater.functions.context_services import Configuration
 from headwater.functions.contexts import MutationCtx, QueryCtx
-from headwater.functions.cron_schedules import CronSchedule, IntervalSchedule
-from headwater.functions.crons import (
-    AsyncCronRegistry,
-    CronRegistry,
-    CronRun,
-    CronRuns,
-    Crons,
-    RegisteredCron,
-    RegisteredCrons,
-)
 from headwater.functions.declaration import BoundQuery, Mutation, Query
 from headwater.functions.decorators import mutation, query
-from headwater.functions.files import (
-    ActionFiles,
-    AsyncActionFiles,
-    AsyncFileContent,
-    FileContent,
-    FileReader,
-    FileWriter,
-    StorageAccess,
-    StorageAccesses,
-    StoredFile,
-    StoredFiles,
-    UploadUrl,
-    UploadUrls,
-)
-from headwater.functions.http_actions import HttpAction, http_action
-from headwater.functions.http_fields import Headers, QueryParameters
-from headwater.functions.http_messages import Request, Response, SyncRequest
 from headwater.functions.identity import Identity, acting_as
-from headwater.functions.job_client import JobClient
-from headwater.functions.job_client_async import AsyncJobClient
-from headwater.functions.job_declaration import job
-from headwater.functions.job_options import Queue
-from headwater.functions.jobs import (
-    BatchResult,
-    Job,
-    JobBatch,
-    JobBatches,
-    JobCanceled,
-    JobError,
-    JobFailure,
-    JobProgress,
-    JobResult,
-    Jobs,
-    JobState,
-    JobSuccess,
-    Queues,
-    QueueSetting,
-)
-from headwater.functions.middleware import custom
 from headwater.functions.projections import Projection, ProjectionState, projection
 from headwater.functions.replaying import Replayed
 from headwater.functions.requirements import require, require_identity
-from headwater.functions.retry import Retry
-from headwater.functions.scheduling import (
-    AsyncScheduler,
-    ScheduledFunction,
-    ScheduledFunctions,
-    ScheduledState,
-    Scheduler,
-)
 from headwater.functions.snapshots import OpenSnapshot
 from headwater.functions.statistics import ConflictPlace
 from headwater.limits import Limits
@@ -149,16 +96,6 @@ from headwater.schema import v
 from headwater.schema.annotations import Wire
 from headwater.schema.tables import Document, DocumentOf, Id, Index, Table, TableIndex
 from headwater.schema.validators import Check, Length, Pattern, Range
-from headwater.services import webhooks
-from headwater.services.rate_limits import (
-    RateLimit,
-    RateLimitKey,
-    RateLimitLevel,
-    RateLimitResult,
-    RateLimits,
-)
-from headwater.services.webhook_endpoints import Webhook, webhook
-from headwater.services.webhook_events import WebhookEvent, WebhookEvents, WebhookRecord
 from headwater.storage.commit_log import Origin, RecordedCall
 from headwater.tables.log_entries import Change, LogEntry
 from headwater.tables.measuring import IndexStatistics, LogStatistics, TableStatistics
@@ -182,9 +119,82 @@ from headwater.transactions.reader import Reader
 from headwater.transactions.writer import Writer
 from headwater.verbs.calling import Caller
 from headwater.verbs.measures import DatabaseStatistics, FileStatistics
-from headwater.verbs.observing import ConflictInsight, FunctionInsight, Insights, LimitInsight
 from headwater.verbs.stream import Log
 from headwater_indexes.values import MISSING, Int64
+
+if TYPE_CHECKING:
+    from headwater.functions.cron_schedules import CronSchedule, IntervalSchedule
+    from headwater.functions.crons import (
+        AsyncCronRegistry,
+        CronRegistry,
+        CronRun,
+        CronRuns,
+        Crons,
+        RegisteredCron,
+        RegisteredCrons,
+    )
+    from headwater.functions.files import (
+        ActionFiles,
+        AsyncActionFiles,
+        AsyncFileContent,
+        FileContent,
+        FileReader,
+        FileWriter,
+        StorageAccess,
+        StorageAccesses,
+        StoredFile,
+        StoredFiles,
+        UploadUrl,
+        UploadUrls,
+    )
+    from headwater.functions.http_actions import HttpAction, http_action
+    from headwater.functions.http_fields import Headers, QueryParameters
+    from headwater.functions.http_messages import Request, Response, SyncRequest
+    from headwater.functions.insights import (
+        ConflictInsight,
+        FunctionInsight,
+        Insights,
+        LimitInsight,
+    )
+    from headwater.functions.job_client import JobClient
+    from headwater.functions.job_client_async import AsyncJobClient
+    from headwater.functions.job_declaration import job
+    from headwater.functions.job_options import Queue
+    from headwater.functions.jobs import (
+        BatchResult,
+        Job,
+        JobBatch,
+        JobBatches,
+        JobCanceled,
+        JobError,
+        JobFailure,
+        JobProgress,
+        JobResult,
+        Jobs,
+        JobState,
+        JobSuccess,
+        Queues,
+        QueueSetting,
+    )
+    from headwater.functions.middleware import custom
+    from headwater.functions.retry import Retry
+    from headwater.functions.scheduling import (
+        AsyncScheduler,
+        ScheduledFunction,
+        ScheduledFunctions,
+        ScheduledState,
+        Scheduler,
+    )
+    from headwater.services import webhooks
+    from headwater.services.rate_limits import (
+        RateLimit,
+        RateLimitKey,
+        RateLimitLevel,
+        RateLimitResult,
+        RateLimits,
+    )
+    from headwater.services.webhook_endpoints import Webhook, webhook
+    from headwater.services.webhook_events import WebhookEvent, WebhookEvents, WebhookRecord
 
 __all__ = [
     "MISSING",
@@ -395,3 +405,116 @@ __all__ = [
     "webhook",
     "webhooks",
 ]
+
+_LATER = {
+    "headwater.functions.insights": (
+        "ConflictInsight",
+        "FunctionInsight",
+        "Insights",
+        "LimitInsight",
+    ),
+    "headwater.functions.cron_schedules": (
+        "CronSchedule",
+        "IntervalSchedule",
+    ),
+    "headwater.functions.crons": (
+        "AsyncCronRegistry",
+        "CronRegistry",
+        "CronRun",
+        "CronRuns",
+        "Crons",
+        "RegisteredCron",
+        "RegisteredCrons",
+    ),
+    "headwater.functions.files": (
+        "ActionFiles",
+        "AsyncActionFiles",
+        "AsyncFileContent",
+        "FileContent",
+        "FileReader",
+        "FileWriter",
+        "StorageAccess",
+        "StorageAccesses",
+        "StoredFile",
+        "StoredFiles",
+        "UploadUrl",
+        "UploadUrls",
+    ),
+    "headwater.functions.http_actions": (
+        "HttpAction",
+        "http_action",
+    ),
+    "headwater.functions.http_fields": (
+        "Headers",
+        "QueryParameters",
+    ),
+    "headwater.functions.http_messages": (
+        "Request",
+        "Response",
+        "SyncRequest",
+    ),
+    "headwater.functions.job_client": ("JobClient",),
+    "headwater.functions.job_client_async": ("AsyncJobClient",),
+    "headwater.functions.job_declaration": ("job",),
+    "headwater.functions.job_options": ("Queue",),
+    "headwater.functions.jobs": (
+        "BatchResult",
+        "Job",
+        "JobBatch",
+        "JobBatches",
+        "JobCanceled",
+        "JobError",
+        "JobFailure",
+        "JobProgress",
+        "JobResult",
+        "JobState",
+        "JobSuccess",
+        "Jobs",
+        "QueueSetting",
+        "Queues",
+    ),
+    "headwater.functions.middleware": ("custom",),
+    "headwater.functions.retry": ("Retry",),
+    "headwater.functions.scheduling": (
+        "AsyncScheduler",
+        "ScheduledFunction",
+        "ScheduledFunctions",
+        "ScheduledState",
+        "Scheduler",
+    ),
+    "headwater.services.rate_limits": (
+        "RateLimit",
+        "RateLimitKey",
+        "RateLimitLevel",
+        "RateLimitResult",
+        "RateLimits",
+    ),
+    "headwater.services.webhook_endpoints": (
+        "Webhook",
+        "webhook",
+    ),
+    "headwater.services.webhook_events": (
+        "WebhookEvent",
+        "WebhookEvents",
+        "WebhookRecord",
+    ),
+    "headwater.services.webhooks": ("webhooks",),
+}
+"""Names that most programs use few of, by their module: imported when one is asked for."""
+
+_MODULES = {name: module for module, names in _LATER.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """A name of a service, from now on a name like any other."""
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = import_module(module)
+    value = found if name == "webhooks" else getattr(found, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})

@@ -14,13 +14,11 @@ from headwater.functions.actions import ActionCtx, SyncActionCtx
 from headwater.functions.alarm import Alarm
 from headwater.functions.call_log import Level, Lines
 from headwater.functions.context_services import ContextServices
+from headwater.functions.current_job import in_job
 from headwater.functions.identity import Identity, acting_as, is_caller_said
 from headwater.functions.job_attempt import JobAttempt
 from headwater.functions.kinds import Kind
-from headwater.functions.retry import ONCE, Retry
-from headwater.functions.retrying import try_in_task, try_on_thread
 from headwater.functions.runner import Call, Runner
-from headwater.functions.scheduling import in_job
 from headwater.functions.slots import Slots
 from headwater.transactions.transaction import Transaction
 
@@ -66,7 +64,7 @@ class Actor:
             attempt: The attempt of a job that it is.
         """
         call.detach()
-        run = self._begin(call, None if is_tried_again else ONCE, attempt)
+        run = self._begin(call, attempt, is_tried_again=is_tried_again)
         running: RunningAction[Any] = RunningAction(run)
         context = contextvars.copy_context()
         threading.Thread(
@@ -102,9 +100,9 @@ class Actor:
             run.cancel("the database was closed")
 
     def _begin(
-        self, call: Call, retry: Retry | None = None, attempt: JobAttempt | None = None
+        self, call: Call, attempt: JobAttempt | None = None, *, is_tried_again: bool = True
     ) -> "_Run":
-        run = _Run(self, call, None, retry)
+        run = _Run(self, call, None, is_tried_again=is_tried_again)
         run.attempt = attempt
         with self._lock:
             is_closed = self._is_closed
@@ -141,10 +139,10 @@ class _Run:
     """
 
     def __init__(
-        self, actor: Actor, call: Call, outer: "_Run | None", retry: Retry | None = None
+        self, actor: Actor, call: Call, outer: "_Run | None", *, is_tried_again: bool = True
     ) -> None:
         self.attempt: JobAttempt | None = None if outer is None else outer.attempt
-        self._retry = retry or call.compiled.function.options.retry or ONCE
+        self._retry = call.compiled.function.options.retry if is_tried_again else None
         self._actor = actor
         self._call = call
         self._outer = outer
@@ -171,11 +169,19 @@ class _Run:
 
             return asyncio.run(self.run_async())
         with self._actor.runner.noted(self._call):
+            if self._retry is None:
+                return self._attempt()
+            from headwater.functions.retrying import try_on_thread
+
             return try_on_thread(self, self._retry, self._attempt)
 
     async def run_async(self) -> Any:
         """Run it as a part of this task, which its end interrupts."""
         with self._actor.runner.noted(self._call), self.interrupting():
+            if self._retry is None:
+                return await self._attempt_async()
+            from headwater.functions.retrying import try_in_task
+
             return await try_in_task(self, self._retry, self._attempt_async)
 
     def _attempt(self) -> Any:

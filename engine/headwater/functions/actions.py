@@ -25,21 +25,23 @@ from headwater.errors import DeclarationError, FunctionKindError
 from headwater.functions.bound_calls import BoundCall
 from headwater.functions.call_log import FunctionLog, Level
 from headwater.functions.context_services import Configuration, ContextServices
-from headwater.functions.crons import AsyncCronRegistry, CronRegistry
 from headwater.functions.declaration import Arguments, Function, Mutation, Options, Query
 from headwater.functions.decorators import Decorator
-from headwater.functions.files import ActionFiles, AsyncActionFiles
 from headwater.functions.identity import Identity
 from headwater.functions.job_attempt import PROGRESS, JobAttempt
-from headwater.functions.job_client import JobClient
-from headwater.functions.job_client_async import AsyncJobClient
-from headwater.functions.jobs import Job
 from headwater.functions.kinds import Kind
-from headwater.functions.retry import Retry, check_retry
-from headwater.functions.scheduling import AsyncScheduler, Scheduler
 from headwater.schema.tables import Id
 from headwater.schema.validators import Validator
 from headwater.transactions.transaction import Transaction
+
+if TYPE_CHECKING:
+    from headwater.functions.crons import AsyncCronRegistry, CronRegistry
+    from headwater.functions.files import ActionFiles, AsyncActionFiles
+    from headwater.functions.job_client import JobClient
+    from headwater.functions.job_client_async import AsyncJobClient
+    from headwater.functions.jobs import Job
+    from headwater.functions.retry import Retry
+    from headwater.functions.scheduling import AsyncScheduler, Scheduler
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -192,7 +194,7 @@ class _Context:
         return self._calls.is_canceled
 
     @property
-    def job_id(self) -> Id[Job] | None:
+    def job_id(self) -> "Id[Job] | None":
         """The job that the action is, the same in each attempt; None if it is none."""
         attempt = self._calls.attempt
         return None if attempt is None else attempt.id
@@ -217,17 +219,17 @@ class SyncActionCtx(_Context):
         super().__init__(of)
 
     @property
-    def scheduler(self) -> Scheduler:
+    def scheduler(self) -> "Scheduler":
         """Has functions run later; durable on return, whatever becomes of the action."""
         return self._calls.services.scheduler(self._calls.serve)
 
     @property
-    def storage(self) -> ActionFiles:
+    def storage(self) -> "ActionFiles":
         """The stored files."""
         return self._calls.services.files.in_action(self._calls.entered)
 
     @property
-    def jobs(self) -> JobClient:
+    def jobs(self) -> "JobClient":
         """Enqueues jobs; durable on return, whatever becomes of the action."""
         return self._calls.services.jobs(self._calls.serve)
 
@@ -253,7 +255,7 @@ class SyncActionCtx(_Context):
             self._calls.serve(PROGRESS, write)
 
     @property
-    def crons(self) -> CronRegistry:
+    def crons(self) -> "CronRegistry":
         """Crons that are registered at run time; durable on return."""
         return self._calls.services.crons(self._calls.serve)
 
@@ -304,17 +306,17 @@ class ActionCtx(_Context):
         super().__init__(of)
 
     @property
-    def scheduler(self) -> AsyncScheduler:
+    def scheduler(self) -> "AsyncScheduler":
         """Has functions run later; durable once awaited, whatever becomes of the action."""
         return self._calls.services.async_scheduler(self._calls.serve_async)
 
     @property
-    def storage(self) -> AsyncActionFiles:
+    def storage(self) -> "AsyncActionFiles":
         """The stored files."""
         return self._calls.services.files.in_async_action(self._calls.entered)
 
     @property
-    def jobs(self) -> AsyncJobClient:
+    def jobs(self) -> "AsyncJobClient":
         """Enqueues jobs; durable once awaited, whatever becomes of the action."""
         return self._calls.services.async_jobs(self._calls.serve_async)
 
@@ -326,7 +328,7 @@ class ActionCtx(_Context):
             await self._calls.serve_async(PROGRESS, write)
 
     @property
-    def crons(self) -> AsyncCronRegistry:
+    def crons(self) -> "AsyncCronRegistry":
         """Crons that are registered at run time; durable once awaited."""
         return self._calls.services.async_crons(self._calls.serve_async)
 
@@ -361,7 +363,7 @@ class LooseAsyncActionDecorator(Decorator, Generic[C_co]):
         args: Arguments | None = ...,
         returns: Validator | None = ...,
         timeout_seconds: float | None = ...,
-        retry: Retry | None = ...,
+        retry: "Retry | None" = ...,
     ) -> "LooseAsyncActionDecorator[C_co]": ...
     def __call__(self, *handler: Any, **options: Any) -> Any:
         """Declare an action, or take options first."""
@@ -383,7 +385,7 @@ class AsyncActionDecorator(LooseAsyncActionDecorator[C_co]):
         args: Arguments | None = ...,
         returns: Validator | None = ...,
         timeout_seconds: float | None = ...,
-        retry: Retry | None = ...,
+        retry: "Retry | None" = ...,
     ) -> "AsyncActionDecorator[C_co]": ...
     def __call__(self, *handler: Any, **options: Any) -> Any:
         """Declare an action, or take options first."""
@@ -403,7 +405,7 @@ class LooseSyncActionDecorator(Decorator, Generic[C_co]):
         args: Arguments | None = ...,
         returns: Validator | None = ...,
         timeout_seconds: float | None = ...,
-        retry: Retry | None = ...,
+        retry: "Retry | None" = ...,
     ) -> "LooseSyncActionDecorator[C_co]": ...
     def __call__(self, *handler: Any, **options: Any) -> Any:
         """Declare an action, or take options first."""
@@ -423,7 +425,7 @@ class SyncActionDecorator(LooseSyncActionDecorator[C_co]):
         args: Arguments | None = ...,
         returns: Validator | None = ...,
         timeout_seconds: float | None = ...,
-        retry: Retry | None = ...,
+        retry: "Retry | None" = ...,
     ) -> "SyncActionDecorator[C_co]": ...
     def __call__(self, *handler: Any, **options: Any) -> Any:
         """Declare an action, or take options first."""
@@ -447,7 +449,7 @@ class ActionDecorator(AsyncActionDecorator[ActionCtx], SyncActionDecorator[SyncA
         args: Arguments | None = ...,
         returns: Validator | None = ...,
         timeout_seconds: float | None = ...,
-        retry: Retry | None = ...,
+        retry: "Retry | None" = ...,
     ) -> "ActionDecorator": ...
     # It takes what both of its bases take, which pyright does not see.
     def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -470,7 +472,7 @@ def action(
     args: Arguments | None = None,
     returns: Validator | None = None,
     timeout_seconds: float | None = None,
-    retry: Retry | None = None,
+    retry: "Retry | None" = None,
 ) -> ActionDecorator: ...
 def action(
     handler: Callable[..., Any] | None = None,
@@ -480,7 +482,7 @@ def action(
     args: Arguments | None = None,
     returns: Validator | None = None,
     timeout_seconds: float | None = None,
-    retry: Retry | None = None,
+    retry: "Retry | None" = None,
 ) -> Any:
     """Declares an action: ``@hw.action``, or ``@hw.action(timeout_seconds=30)``.
 
@@ -504,7 +506,10 @@ def action(
         raise DeclarationError(
             f"@action(timeout_seconds={timeout_seconds!r}): expected a number of seconds above 0"
         )
-    check_retry("action", retry)
+    if retry is not None:
+        from headwater.functions.retry import check_retry
+
+        check_retry("action", retry)
     if handler is None:
         return ActionDecorator(
             action,

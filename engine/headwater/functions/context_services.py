@@ -1,16 +1,18 @@
 """What services give to functions, as the floor of functions sees it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from headwater.errors import ConfigurationMissingError, UsageError
-from headwater.functions.crons import AsyncCronRegistry, CronRegistry
-from headwater.functions.files import FileServices
-from headwater.functions.job_client import JobClient
-from headwater.functions.job_client_async import AsyncJobClient
-from headwater.functions.scheduling import AsyncScheduler, Scheduler
 from headwater.schema.explain import nearest
 from headwater.transactions.transaction import Transaction
+
+if TYPE_CHECKING:
+    from headwater.functions.crons import AsyncCronRegistry, CronRegistry
+    from headwater.functions.files import FileServices
+    from headwater.functions.job_client import JobClient
+    from headwater.functions.job_client_async import AsyncJobClient
+    from headwater.functions.scheduling import AsyncScheduler, Scheduler
 
 T = TypeVar("T")
 
@@ -67,32 +69,32 @@ class ContextServices(Protocol):
         """The settings."""
         ...
 
-    def scheduler(self, serve: Serve) -> Scheduler:
+    def scheduler(self, serve: Serve) -> "Scheduler":
         """Has functions run later."""
         ...
 
-    def async_scheduler(self, serve: AsyncServe) -> AsyncScheduler:
+    def async_scheduler(self, serve: AsyncServe) -> "AsyncScheduler":
         """The same for tasks."""
         ...
 
     @property
-    def files(self) -> FileServices:
+    def files(self) -> "FileServices":
         """The stored files."""
         ...
 
-    def jobs(self, serve: Serve) -> JobClient:
+    def jobs(self, serve: Serve) -> "JobClient":
         """Enqueues jobs."""
         ...
 
-    def async_jobs(self, serve: AsyncServe) -> AsyncJobClient:
+    def async_jobs(self, serve: AsyncServe) -> "AsyncJobClient":
         """The same for tasks."""
         ...
 
-    def crons(self, serve: Serve) -> CronRegistry:
+    def crons(self, serve: Serve) -> "CronRegistry":
         """Crons that are registered at run time."""
         ...
 
-    def async_crons(self, serve: AsyncServe) -> AsyncCronRegistry:
+    def async_crons(self, serve: AsyncServe) -> "AsyncCronRegistry":
         """The same for tasks."""
         ...
 
@@ -104,7 +106,7 @@ class _NoServices:
         self.env: Configuration = Configuration({})
 
     @property
-    def files(self) -> FileServices:
+    def files(self) -> "FileServices":
         """There are none.
 
         Raises:
@@ -112,22 +114,22 @@ class _NoServices:
         """
         raise UsageError("files are stored by an open database, and there is none here")
 
-    def scheduler(self, serve: Serve) -> Scheduler:
+    def scheduler(self, serve: Serve) -> "Scheduler":
         raise _no_services(serve)
 
-    def async_scheduler(self, serve: AsyncServe) -> AsyncScheduler:
+    def async_scheduler(self, serve: AsyncServe) -> "AsyncScheduler":
         raise _no_services(serve)
 
-    def jobs(self, serve: Serve) -> JobClient:
+    def jobs(self, serve: Serve) -> "JobClient":
         raise _no_services(serve)
 
-    def async_jobs(self, serve: AsyncServe) -> AsyncJobClient:
+    def async_jobs(self, serve: AsyncServe) -> "AsyncJobClient":
         raise _no_services(serve)
 
-    def crons(self, serve: Serve) -> CronRegistry:
+    def crons(self, serve: Serve) -> "CronRegistry":
         raise _no_services(serve)
 
-    def async_crons(self, serve: AsyncServe) -> AsyncCronRegistry:
+    def async_crons(self, serve: AsyncServe) -> "AsyncCronRegistry":
         raise _no_services(serve)
 
 

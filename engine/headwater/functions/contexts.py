@@ -2,19 +2,21 @@
 
 import random
 from collections.abc import Mapping
-from typing import Any, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 from headwater.functions.call_log import FunctionLog, Level, Lines
 from headwater.functions.context_services import Configuration, ContextServices
-from headwater.functions.crons import CronRegistry
-from headwater.functions.files import FileReader, FileWriter
 from headwater.functions.identity import Identity
-from headwater.functions.job_client import JobClient
-from headwater.functions.scheduling import Scheduler
 from headwater.transactions.guarded import Guard
 from headwater.transactions.reader import Reader
 from headwater.transactions.transaction import Transaction
 from headwater.transactions.writer import Writer
+
+if TYPE_CHECKING:
+    from headwater.functions.crons import CronRegistry
+    from headwater.functions.files import FileReader, FileWriter
+    from headwater.functions.job_client import JobClient
+    from headwater.functions.scheduling import Scheduler
 
 
 class NestedCalls(Protocol):
@@ -117,7 +119,7 @@ class QueryCtx:
         return QueryCtx.of_run(self._transaction, db, self._calls, self.depth)
 
     @property
-    def storage(self) -> FileReader:
+    def storage(self) -> "FileReader":
         """The stored files: their metadata and URLs."""
         return self._calls.services.files.in_query(self._transaction)
 
@@ -166,24 +168,24 @@ class MutationCtx(QueryCtx):
         return MutationCtx.of_run(self._transaction, db, self._calls, self.depth)
 
     @property
-    def scheduler(self) -> Scheduler:
+    def scheduler(self) -> "Scheduler":
         """Has functions run later, as a part of this transaction."""
         transaction = self._transaction
         return self._calls.services.scheduler(lambda _, run: run(transaction))
 
     @property
-    def storage(self) -> FileWriter:
+    def storage(self) -> "FileWriter":
         """The stored files: metadata and URLs, deleting, and letting others upload."""
         return self._calls.services.files.in_mutation(self._transaction)
 
     @property
-    def jobs(self) -> JobClient:
+    def jobs(self) -> "JobClient":
         """Enqueues jobs, as a part of this transaction."""
         transaction = self._transaction
         return self._calls.services.jobs(lambda _, run: run(transaction))
 
     @property
-    def crons(self) -> CronRegistry:
+    def crons(self) -> "CronRegistry":
         """Crons that are registered at run time, as a part of this transaction."""
         transaction = self._transaction
         return self._calls.services.crons(lambda _, run: run(transaction))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal, NotRequired, Protocol, TypeAlias, TypedDict
 
 from headwater.errors import DeclarationError
+from headwater.functions.collected import Collected, CollectedAs
 from headwater.functions.cron_schedules import (
     CronSchedule,
     IntervalSchedule,
@@ -106,7 +107,7 @@ class CronDeclaration:
     module: str
 
 
-class Crons:
+class Crons(Collected):
     """The crons of a module: ``crons = hw.Crons()``, and then ``crons.daily("report", ...)``.
 
     They are taken over when a database is opened with the module: new ones are added, changed ones
@@ -118,6 +119,8 @@ class Crons:
     makes up for all of them by one run, "run_all" for each by its own. A time counts as missed once
     it is a minute past, or the next one has come.
     """
+
+    collected_as: ClassVar[CollectedAs] = "crons"
 
     def __init__(self) -> None:
         frame = inspect.currentframe()

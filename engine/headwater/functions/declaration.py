@@ -8,26 +8,20 @@ outside. What its annotations mean is read when its module is opened, not here.
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import (
-    Any,
-    ClassVar,
-    Generic,
-    ParamSpec,
-    TypeAlias,
-    TypeVar,
-    cast,
-)
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeAlias, TypeVar, cast
 
 from headwater.errors import DeclarationError
 from headwater.functions.bound_calls import BoundCall
 from headwater.functions.contexts import MutationCtx, QueryCtx
-from headwater.functions.job_options import JobOptions
 from headwater.functions.kinds import Kind
 from headwater.functions.parameters import Signature, read_signature
 from headwater.functions.paths import handler_path
-from headwater.functions.retry import Retry
 from headwater.schema.v import Optional
 from headwater.schema.validators import ObjectValidator, Validator
+
+if TYPE_CHECKING:
+    from headwater.functions.job_options import JobOptions
+    from headwater.functions.retry import Retry
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -55,9 +49,9 @@ class Options:
     returns: Validator | None = None
     record_arguments: bool = False
     timeout_seconds: float | None = None
-    retry: Retry | None = None
+    retry: "Retry | None" = None
     is_exposed: bool = False
-    job: JobOptions | None = None
+    job: "JobOptions | None" = None
 
 
 class Function(Generic[P, R_co]):

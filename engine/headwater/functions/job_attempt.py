@@ -1,11 +1,13 @@
 """The attempt of a job, as the action sees it that is run for it."""
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from headwater.functions.jobs import Job
 from headwater.schema.tables import Id
 from headwater.transactions.transaction import Transaction
+
+if TYPE_CHECKING:
+    from headwater.functions.jobs import Job
 
 PROGRESS: Final = "_progress"
 """The origin of the commits that say how far a job is."""
@@ -15,7 +17,7 @@ class JobAttempt(Protocol):
     """One attempt of one job."""
 
     @property
-    def id(self) -> Id[Job]:
+    def id(self) -> "Id[Job]":
         """The job."""
         ...
 

@@ -1,9 +1,10 @@
 """How functions are run as jobs: which queue, and what the queues allow."""
 
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, cast
+from typing import Any, ClassVar, Final, Protocol, cast
 
 from headwater.errors import DeclarationError
+from headwater.functions.collected import Collected, CollectedAs
 from headwater.functions.jobs import DEFAULT_QUEUE
 from headwater.transactions.service_writer import ServiceWriter
 
@@ -52,7 +53,7 @@ class Limiter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
+class Queue(Collected):
     """A queue of jobs, declared in a module of the application: ``mail = hw.Queue("mail", ...)``.
 
     A queue that is not declared has the defaults.
@@ -69,6 +70,8 @@ class Queue:
     Raises:
         DeclarationError: The name is empty, or a number is below zero.
     """
+
+    collected_as: ClassVar[CollectedAs] = "queue"
 
     name: str
     concurrency: int = CONCURRENCY

@@ -6,14 +6,13 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType, ModuleType
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from headwater.errors import DeclarationError
 from headwater.functions.access import DECLARED, Access, AccessRules, DefaultAccess
 from headwater.functions.arguments import CompiledFunction, Contract, read_contract
-from headwater.functions.crons import CronDeclaration, Crons
+from headwater.functions.collected import Collected
 from headwater.functions.declaration import Function
-from headwater.functions.job_options import Queue
 from headwater.functions.paths import PathTable, function_path, module_path
 from headwater.functions.projections import Projection, in_order
 from headwater.functions.routes import Route, RouteTable
@@ -21,6 +20,10 @@ from headwater.schema.annotations import document_validator
 from headwater.schema.explain import TableNumbers, name_problem
 from headwater.schema.tables import Table, TableIndex, is_table, table_of
 from headwater.schema.validators import ObjectValidator, RefinedValidator, Validator
+
+if TYPE_CHECKING:
+    from headwater.functions.crons import CronDeclaration, Crons
+    from headwater.functions.job_options import Queue
 
 AnyFunction: TypeAlias = Function[..., Any]
 AnyTable: TypeAlias = type[Table[Any]]
@@ -48,10 +51,10 @@ class Application:
     tables: Mapping[str, AnyTable]
     documents: Mapping[str, ObjectValidator]
     projections: Mapping[str, Projection]
-    crons: Mapping[str, CronDeclaration]
+    crons: "Mapping[str, CronDeclaration]"
     routes: RouteTable
     access: Access
-    queues: Mapping[str, Queue]
+    queues: "Mapping[str, Queue]"
     modules: tuple[str, ...]
     _paths: PathTable = field(repr=False, compare=False)
     _path_by_function: Mapping[AnyFunction, str] = field(repr=False, compare=False)
@@ -161,12 +164,10 @@ class _Collector:
                 self.add_function(module, path, name, cast("AnyFunction", found))
             elif isinstance(found, Projection):
                 self.add_projection(module, found)
-            elif isinstance(found, Crons):
-                self.add_crons(found)
             elif isinstance(found, Route):
                 self.add_route(module, path, name, found)
-            elif isinstance(found, Queue):
-                self.add_queue(module, found)
+            elif isinstance(found, Collected):
+                self.add_collected(module, found)
             elif is_table(found):
                 self.add_table(found)
         for rules in vars(module).get(DECLARED, {}).values():
@@ -182,7 +183,14 @@ class _Collector:
                 f"{function.module}; rename one of the modules, or open their package"
             )
 
-    def add_crons(self, crons: Crons) -> None:
+    def add_collected(self, module: ModuleType, found: Collected) -> None:
+        match found.collected_as:
+            case "crons":
+                self.add_crons(cast("Crons", found))
+            case "queue":
+                self.add_queue(module, cast("Queue", found))
+
+    def add_crons(self, crons: "Crons") -> None:
         for declaration in crons.declarations.values():
             other = self.crons.setdefault(declaration.name, declaration)
             if other is not declaration:
@@ -221,7 +229,7 @@ class _Collector:
         if not table.table_name.startswith("_"):
             self.add_table(table)
 
-    def add_queue(self, module: ModuleType, queue: Queue) -> None:
+    def add_queue(self, module: ModuleType, queue: "Queue") -> None:
         other = self.queues.setdefault(queue.name, queue)
         if other is not queue:
             raise DeclarationError(

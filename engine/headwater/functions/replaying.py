@@ -6,7 +6,6 @@ from typing import Any
 
 from headwater.errors import FunctionNotFoundError, NotReplayableError
 from headwater.functions.arguments import CompiledFunction
-from headwater.functions.crons import CronRuns
 from headwater.functions.declaration import Mutation
 from headwater.functions.kinds import A_KIND
 from headwater.functions.runner import Runner
@@ -113,6 +112,8 @@ def _without_notes(
     recorded: tuple[DocumentChange, ...], replayed: tuple[DocumentChange, ...]
 ) -> tuple[DocumentChange, ...]:
     """What the function did, without what its executor has noted about it in the same commit."""
+    from headwater.functions.crons import CronRuns
+
     touched = {change.id for change in replayed}
     return tuple(
         change

@@ -14,6 +14,7 @@ from headwater.functions.arguments import CompiledFunction
 from headwater.functions.attempt import Attempt
 from headwater.functions.call_log import CallLog, Lines, Noted
 from headwater.functions.context_services import ContextServices
+from headwater.functions.current_job import current_job
 from headwater.functions.declaration import BoundQuery, Function
 from headwater.functions.evaluated_once import EvaluatedOnce
 from headwater.functions.execution import Execution
@@ -21,7 +22,6 @@ from headwater.functions.identity import Identity, current_identity, fingerprint
 from headwater.functions.kinds import A_KIND, Kind
 from headwater.functions.modules import Application
 from headwater.functions.purity import Pure, refuse_inside
-from headwater.functions.scheduling import current_job
 from headwater.functions.statistics import FunctionStatistics
 from headwater.reactive.evaluation import Evaluation
 from headwater.reactive.live_queries import Wanted

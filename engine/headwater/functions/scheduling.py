@@ -1,13 +1,9 @@
 """Scheduled functions as contexts hand them out, and the table that shows them."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from contextvars import Context, ContextVar
 from datetime import datetime
 from typing import (
     Any,
     ClassVar,
-    Final,
     Literal,
     NotRequired,
     ParamSpec,
@@ -150,28 +146,3 @@ class AsyncScheduler(Protocol):
     async def cancel(self, id: Id[ScheduledFunction]) -> bool:
         """Keep a function from running, as `Scheduler.cancel`."""
         ...
-
-
-_job: Final[ContextVar[str | None]] = ContextVar("headwater_job", default=None)
-
-
-def current_job() -> str | None:
-    """The id of the job that runs here, None if what runs was called by somebody who waits."""
-    return _job.get()
-
-
-@contextmanager
-def in_job(id: str | None) -> Generator[None]:
-    """A block in which what runs is a part of a job."""
-    token = _job.set(id)
-    try:
-        yield
-    finally:
-        _job.reset(token)
-
-
-def context_of_job(id: str) -> Context:
-    """A context in which nobody calls, and what runs is a part of a job."""
-    context = Context()
-    context.run(_job.set, id)
-    return context

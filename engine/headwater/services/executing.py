@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from headwater.functions.acting import Actor
+from headwater.functions.current_job import context_of_job
 from headwater.functions.runner import Runner
-from headwater.functions.scheduling import context_of_job
 from headwater.reactive.log_listeners import Listener
 from headwater.services.cron_work import CronWork
 from headwater.services.executor import Executor

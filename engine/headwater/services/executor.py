@@ -14,8 +14,8 @@ from typing import Final, TypeAlias
 
 from headwater.errors import ClosedError
 from headwater.functions.alarm import Alarm
+from headwater.functions.current_job import context_of_job
 from headwater.functions.runner import Runner
-from headwater.functions.scheduling import context_of_job
 from headwater.reactive.log_listeners import Listener
 from headwater.services.performance import Look, MutationRun, Performance, look, origin_of_task
 from headwater.services.waiting import Waiting

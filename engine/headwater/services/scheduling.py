@@ -12,15 +12,11 @@ from headwater.errors import (
     InvalidIdError,
 )
 from headwater.functions.context_services import AsyncServe, Serve
+from headwater.functions.current_job import current_job
 from headwater.functions.declaration import Function
 from headwater.functions.kinds import A_KIND
 from headwater.functions.runner import Runner
-from headwater.functions.scheduling import (
-    Schedulable,
-    ScheduledFunction,
-    ScheduledFunctions,
-    current_job,
-)
+from headwater.functions.scheduling import Schedulable, ScheduledFunction, ScheduledFunctions
 from headwater.schema.tables import Id
 from headwater.storage.codec import pack
 from headwater.transactions.reader import table_number_of

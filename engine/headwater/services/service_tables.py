@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from headwater.schema.annotations import document_validator
 from headwater.schema.compile import compile_checker
@@ -11,7 +11,9 @@ from headwater.schema.explain import TableNumbers
 from headwater.schema.json_form import to_json
 from headwater.schema.tables import Table, table_of
 from headwater.tables.catalog import Catalog
-from headwater.transactions.declared_table import DeclaredTable
+
+if TYPE_CHECKING:
+    from headwater.transactions.declared_table import DeclaredTable
 
 _PLACES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -44,25 +46,27 @@ class ServiceTables:
         self._nesting = nesting
         self._known: dict[str, DeclaredTable] = {}
 
-    def find(self, name: str) -> DeclaredTable | None:
+    def find(self, name: str) -> "DeclaredTable | None":
         """The declaration of a service's table, None for the name of any other."""
         if name not in self._known and name in _PLACES:
             self._known[name] = self._declare(_load(_PLACES[name]))
         return self._known.get(name)
 
-    def stored(self, catalog: Catalog) -> Iterator[DeclaredTable]:
+    def stored(self, catalog: Catalog) -> "Iterator[DeclaredTable]":
         """The declarations of those that a database has already."""
         for table in catalog:
             declared = self.find(table.name) if table.is_service else None
             if declared is not None:
                 yield declared
 
-    def _declare(self, table: type[Table[Any]]) -> DeclaredTable:
+    def _declare(self, table: type[Table[Any]]) -> "DeclaredTable":
         validator = document_validator(
             table.document_type,
             where=f"table {table.table_name!r}",
             table_name_of=_name_of,
         )
+        from headwater.transactions.declared_table import DeclaredTable
+
         return DeclaredTable(
             table.table_name,
             to_json(validator),

@@ -8,12 +8,8 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 from headwater.errors import ArgumentError
 from headwater.functions.acting import Actor
 from headwater.functions.context_services import AsyncServe, Configuration, Serve
-from headwater.functions.crons import AsyncCronRegistry, CronRegistry
-from headwater.functions.job_client import JobClient
-from headwater.functions.job_client_async import AsyncJobClient
 from headwater.functions.purity import suspended
 from headwater.functions.runner import Runner
-from headwater.functions.scheduling import AsyncScheduler, Scheduler
 from headwater.reactive.log_listeners import Listener
 from headwater.reactive.reactor import Reactor
 from headwater.services.service_tables import ServiceTables
@@ -21,6 +17,10 @@ from headwater.storage.format import FILES_NAME
 from headwater.tables.catalog import Catalog
 
 if TYPE_CHECKING:
+    from headwater.functions.crons import AsyncCronRegistry, CronRegistry
+    from headwater.functions.job_client import JobClient
+    from headwater.functions.job_client_async import AsyncJobClient
+    from headwater.functions.scheduling import AsyncScheduler, Scheduler
     from headwater.services.executing import Executing
     from headwater.services.files import FileService
 
@@ -89,13 +89,13 @@ class Services:
 
     # -- for contexts ---------------------------------------------------------------------------
 
-    def scheduler(self, serve: Serve) -> Scheduler:
+    def scheduler(self, serve: Serve) -> "Scheduler":
         """Has functions run later."""
         from headwater.services.scheduling import ScheduleVerbs, Scheduling
 
         return ScheduleVerbs(Scheduling(self._runner), serve)
 
-    def async_scheduler(self, serve: AsyncServe) -> AsyncScheduler:
+    def async_scheduler(self, serve: AsyncServe) -> "AsyncScheduler":
         """The same for tasks."""
         from headwater.services.scheduling import AsyncScheduleVerbs, Scheduling
 
@@ -122,21 +122,21 @@ class Services:
         files.start()
         return files
 
-    def jobs(self, serve: Serve) -> JobClient:
+    def jobs(self, serve: Serve) -> "JobClient":
         """Enqueues jobs."""
         return self.executing.jobs.client(serve)
 
-    def async_jobs(self, serve: AsyncServe) -> AsyncJobClient:
+    def async_jobs(self, serve: AsyncServe) -> "AsyncJobClient":
         """The same for tasks."""
         return self.executing.jobs.async_client(serve)
 
-    def crons(self, serve: Serve) -> CronRegistry:
+    def crons(self, serve: Serve) -> "CronRegistry":
         """Crons that are registered at run time."""
         from headwater.services.cron_registry import CronVerbs, StoredCrons
 
         return CronVerbs(StoredCrons(self._runner), serve)
 
-    def async_crons(self, serve: AsyncServe) -> AsyncCronRegistry:
+    def async_crons(self, serve: AsyncServe) -> "AsyncCronRegistry":
         """The same for tasks."""
         from headwater.services.cron_registry import AsyncCronVerbs, StoredCrons
 

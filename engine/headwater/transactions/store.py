@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from headwater.clock import Clock
 from headwater.errors import ConflictError
@@ -19,17 +19,19 @@ from headwater.transactions.batch import Batch
 from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.commit_request import CommitRequest
 from headwater.transactions.committer import Committer
-from headwater.transactions.declared_table import DeclaredTable
 from headwater.transactions.feeding import Feeding
 from headwater.transactions.moment import Moment
 from headwater.transactions.origins import origin_of
 from headwater.transactions.overlay import Overlay
 from headwater.transactions.recent_commits import RecentCommits
 from headwater.transactions.rules import TableRules
-from headwater.transactions.system_tables import insert_declared
+from headwater.transactions.system_tables import insert_declared, insert_table
 from headwater.transactions.transaction import Transaction
 from headwater.transactions.usage import Usage
 from headwater.transactions.writer import Writer
+
+if TYPE_CHECKING:
+    from headwater.transactions.declared_table import DeclaredTable
 
 _NS_PER_MS = 1_000_000
 _TICK_NS = 245
@@ -238,8 +240,11 @@ class Store:
             try:
                 transaction = self.begin(snapshot)
                 if name not in snapshot.catalog.by_name:
-                    declared = self.service_table(name) or DeclaredTable(name, None)
-                    insert_declared(transaction, declared)
+                    declared = self.service_table(name)
+                    if declared is None:
+                        insert_table(transaction, name, schema=None)
+                    else:
+                        insert_declared(transaction, declared)
                     ts = self.commit(transaction, origin_of("_create_table"))
                     if made is not None:
                         made.add(ts)
@@ -281,7 +286,7 @@ class Store:
         self.environment.close()
 
 
-def _no_service(_: str) -> DeclaredTable | None:
+def _no_service(_: str) -> "DeclaredTable | None":
     """Where there are no services."""
     return None
 

@@ -2,7 +2,7 @@
 
 import re
 from itertools import repeat
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from headwater.errors import DeclarationError, IndexBuildingError, UsageError
 from headwater.storage.codec import pack
@@ -24,13 +24,15 @@ from headwater.tables.catalog import (
 )
 from headwater.tables.projection_info import ProjectionInfo, ProjectionPhase
 from headwater.tables.snapshot import DOCUMENTS_SPACE
-from headwater.transactions.declared_table import DeclaredTable
 from headwater.transactions.overlay import Write
 from headwater.transactions.read_set import RangeRead
 from headwater.transactions.transaction import Existing, Transaction
 from headwater_indexes.definition import CREATION_ORDER, CREATION_TIME, IndexDefinition
 from headwater_indexes.ids import TABLE_NUMBER_MAX
 from headwater_indexes.scan import space_of
+
+if TYPE_CHECKING:
+    from headwater.transactions.declared_table import DeclaredTable
 
 _ROWS_AT_ONCE: Final = 256
 _TABLE_NAME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,63}")
@@ -76,7 +78,7 @@ def insert_table(
     return info
 
 
-def insert_declared(transaction: Transaction, declared: DeclaredTable) -> TableInfo:
+def insert_declared(transaction: Transaction, declared: "DeclaredTable") -> TableInfo:
     """Create a table that has no documents yet, with all of its indexes."""
     info = insert_table(
         transaction, declared.name, schema=declared.schema_json, number=declared.number

@@ -1,28 +1,32 @@
 """Having functions run later, and running what is due."""
 
+from typing import TYPE_CHECKING
+
 from headwater.errors import ArgumentError
-from headwater.functions.crons import CronRegistry
-from headwater.functions.job_client import JobClient
 from headwater.functions.purity import refuse_inside
-from headwater.functions.scheduling import Scheduler
 from headwater.verbs.opened import Opened
+
+if TYPE_CHECKING:
+    from headwater.functions.crons import CronRegistry
+    from headwater.functions.job_client import JobClient
+    from headwater.functions.scheduling import Scheduler
 
 
 class JobVerbs(Opened):
     """Scheduled functions and crons."""
 
     @property
-    def scheduler(self) -> Scheduler:
+    def scheduler(self) -> "Scheduler":
         """Has functions run later; each call is a transaction of its own, durable on return."""
         return self._services.scheduler(self._runner.serve)
 
     @property
-    def jobs(self) -> JobClient:
+    def jobs(self) -> "JobClient":
         """Enqueues jobs; each call is a transaction of its own, durable on return."""
         return self._services.jobs(self._runner.serve)
 
     @property
-    def crons(self) -> CronRegistry:
+    def crons(self) -> "CronRegistry":
         """Crons that are registered at run time; each call is a transaction of its own."""
         return self._services.crons(self._runner.serve)
 

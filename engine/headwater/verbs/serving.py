@@ -1,10 +1,13 @@
 """Serving a database over HTTP."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from headwater.errors import ArgumentError
-from headwater.server.protocol import AsgiApplication, Backend, Identify, ServerOptions
 from headwater.verbs.opened import Opened
+
+if TYPE_CHECKING:
+    from headwater.server.protocol import AsgiApplication, Identify
 
 
 class ServingVerbs(Opened):
@@ -15,9 +18,9 @@ class ServingVerbs(Opened):
         *,
         cors: Sequence[str] = (),
         dev: bool = False,
-        identify: Identify | None = None,
+        identify: "Identify | None" = None,
         close_at_end: bool = False,
-    ) -> AsgiApplication:
+    ) -> "AsgiApplication":
         """An ASGI application with the HTTP actions and webhooks of the opened modules.
 
         For a server (``uvicorn``), or to be mounted into Starlette, FastAPI or Django below any
@@ -49,6 +52,8 @@ class ServingVerbs(Opened):
                 "extra: pip install 'headwater[server]'",
                 name=error.name,
             ) from None
+        from headwater.server.protocol import Backend, ServerOptions
+
         backend = Backend(self._runner, self._actor, self.aio, self._services.env, self.close)
         options = ServerOptions(identify=identify, is_dev=dev, cors=cors, closes=close_at_end)
         return application(backend, options)
