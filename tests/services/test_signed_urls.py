@@ -100,8 +100,7 @@ def test_a_query_is_written_in_one_way(opened, change):
     path, query = parts(db.query(filing.url, file=file))
     expires, signature = re.fullmatch("expires=(.*)&signature=(.*)", query).groups()
     changed = change(expires, signature)
-    if changed == query:
-        pytest.skip("this signature has no letters")
+    assert changed != query  # the clock of the tests draws a key whose signature has letters
     assert reason_of(lambda: db.storage.urls.download(path, changed)) == "malformed"
 
 
