@@ -72,18 +72,19 @@ from headwater.errors import (
 )
 from headwater.exchange.reports import ExportReport, ImportReport
 from headwater.functions.access import AccessRules, rules
-from headwater.functions.acting import RunningAction
-from headwater.functions.actions import Action, ActionCtx, SyncActionCtx, action
+from headwater.functions.action_contexts import ActionCtx, SyncActionCtx
+from headwater.functions.actions import action
 from headwater.functions.bound_calls import BoundCall
 from headwater.functions.call_log import CallLog, CallRecord, FunctionLog, LogLine
 from headwater.functions.context_services import Configuration
 from headwater.functions.contexts import MutationCtx, QueryCtx
-from headwater.functions.declaration import BoundQuery, Mutation, Query
+from headwater.functions.declaration import Action, BoundQuery, Mutation, Query
 from headwater.functions.decorators import mutation, query
 from headwater.functions.identity import Identity, acting_as
 from headwater.functions.projections import Projection, ProjectionState, projection
 from headwater.functions.replaying import Replayed
 from headwater.functions.requirements import require, require_identity
+from headwater.functions.running_action import RunningAction
 from headwater.functions.snapshots import OpenSnapshot
 from headwater.functions.statistics import ConflictPlace
 from headwater.limits import Limits

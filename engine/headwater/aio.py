@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any, Final, ParamSpec, TypeVar, overload
 
 from headwater.functions.acting import Actor
-from headwater.functions.actions import Action
+from headwater.functions.calls import Call
 from headwater.functions.crons import AsyncCronRegistry
-from headwater.functions.declaration import Mutation, Query
+from headwater.functions.declaration import Action, Mutation, Query
 from headwater.functions.job_client_async import AsyncJobClient
-from headwater.functions.runner import Call, Runner
+from headwater.functions.runner import Runner
 from headwater.functions.scheduling import AsyncScheduler
 from headwater.functions.snapshots import optional_moment, query_at, take_moment
 from headwater.reactive.live import Live

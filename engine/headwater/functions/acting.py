@@ -7,18 +7,20 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from functools import partial
-from typing import Any, Final, Generic, Protocol, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar
 
-from headwater.errors import ActionCanceledError, HeadwaterError, TimeLimitError
-from headwater.functions.actions import ActionCtx, SyncActionCtx
+from headwater.errors import ActionCanceledError, TimeLimitError
+from headwater.functions.action_contexts import ActionCtx, SyncActionCtx
 from headwater.functions.alarm import Alarm
 from headwater.functions.call_log import Level, Lines
+from headwater.functions.calls import Call
 from headwater.functions.context_services import ContextServices
 from headwater.functions.current_job import in_job
 from headwater.functions.identity import Identity, acting_as, is_caller_said
 from headwater.functions.job_attempt import JobAttempt
 from headwater.functions.kinds import Kind
-from headwater.functions.runner import Call, Runner
+from headwater.functions.runner import Runner
+from headwater.functions.running_action import RunningAction, result_of
 from headwater.functions.slots import Slots
 from headwater.transactions.transaction import Transaction
 
@@ -77,7 +79,7 @@ class Actor:
     async def act(self, call: Call) -> Any:
         """Run an action as a part of this task, or on a thread while the task waits."""
         if not call.compiled.function.is_async:
-            return await _result_of(self.start(call))
+            return await result_of(self.start(call))
         call.detach()
         run = self._begin(call)
         try:
@@ -416,101 +418,3 @@ class _Run:
             import asyncio
 
             return await asyncio.to_thread(inner.run)
-
-
-class RunningAction(Generic[R]):
-    """An action that was started; made by `Database.start`."""
-
-    def __init__(self, run: _Run) -> None:
-        self._run = run
-        self._done = threading.Event()
-        self._lock = threading.Lock()
-        self._value: Any = None
-        self._error: BaseException | None = None
-        self._when_done: list[Callable[[], None]] = []
-        run.when_ended(self._give_up)
-
-    @property
-    def is_done(self) -> bool:
-        """Whether it has ended, well or not."""
-        return self._done.is_set()
-
-    def result(self, timeout_seconds: float | None = None) -> R:
-        """Wait for its end; return what it returned, or raise what it raised.
-
-        Args:
-            timeout_seconds: How long to wait; for ever by default.
-
-        Raises:
-            TimeoutError: It has not ended by then; it goes on.
-            TimeLimitError: It has run for too long. A thread may still be inside, and is stopped
-                at its next call.
-            ActionCanceledError: It was canceled.
-        """
-        if not self._done.wait(timeout_seconds):
-            raise TimeoutError(f"the action has not ended within {timeout_seconds} s; it goes on")
-        if self._error is not None:
-            raise self._error
-        return cast("R", self._value)
-
-    def cancel(self, reason: str = "it was canceled") -> None:
-        """End it: an ``async def`` wherever it waits, a ``def`` at its next call.
-
-        Args:
-            reason: What the error says.
-        """
-        self._run.cancel(reason)
-
-    def run_is_over(self) -> None:
-        """What ends its run from now on is no reason to give up."""
-        self._run.forget(self._give_up)
-
-    def finish(self, value: Any, error: BaseException | None) -> None:
-        """Tell whoever waits; what comes first counts."""
-        with self._lock:
-            if self._done.is_set():
-                return
-            self._value, self._error = value, error
-            self._done.set()
-            callbacks, self._when_done = self._when_done, []
-        for callback in callbacks:
-            callback()
-
-    def when_done(self, callback: Callable[[], None]) -> None:
-        """Call back at its end, on another thread; at once if it has ended."""
-        with self._lock:
-            if not self._done.is_set():
-                self._when_done.append(callback)
-                return
-        callback()
-
-    def _give_up(self) -> None:
-        """It must not go on: whoever waits need not wait for a thread that does not notice."""
-        try:
-            self._run.check()
-        except HeadwaterError as error:
-            self.finish(None, error)
-
-
-async def _result_of(running: RunningAction[Any]) -> Any:
-    """Wait for an action that runs on a thread."""
-    import asyncio
-
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[None] = loop.create_future()
-
-    def set_ended() -> None:
-        if not ended.done():
-            ended.set_result(None)
-
-    def tell() -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(set_ended)
-
-    running.when_done(tell)
-    try:
-        await ended
-    except asyncio.CancelledError:
-        running.cancel()
-        raise
-    return running.result(0)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeAlias, TypeVar, cast
 
-from headwater.errors import DeclarationError
+from headwater.errors import DeclarationError, FunctionKindError
 from headwater.functions.bound_calls import BoundCall
 from headwater.functions.contexts import MutationCtx, QueryCtx
 from headwater.functions.kinds import Kind
@@ -159,6 +159,41 @@ class Mutation(Function[P, R_co]):
             ArgumentError: Names are unknown, missing or given twice.
         """
         return BoundCall(self, self.later(*args, **kwargs))
+
+
+class Action(Function[P, R_co]):
+    """A function that does I/O, and calls queries and mutations."""
+
+    kind: ClassVar[Kind] = "action"
+
+    def later(self, *args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
+        """Its arguments by parameter, with defaults, for a call that is made later.
+
+        Raises:
+            ArgumentError: Names are unknown, missing or given twice.
+        """
+        return self.signature.arrange(args, kwargs)
+
+    def bind(self, *args: P.args, **kwargs: P.kwargs) -> BoundCall:
+        """The action together with arguments, to enqueue several jobs at once.
+
+        Raises:
+            ArgumentError: Names are unknown, missing or given twice.
+        """
+        return BoundCall(self, self.later(*args, **kwargs))
+
+    if not TYPE_CHECKING:
+
+        def __call__(self, *_args: Any, **_kwargs: Any) -> Any:
+            """An action is called with ``act``.
+
+            Raises:
+                FunctionKindError: Always.
+            """
+            raise FunctionKindError(
+                f"{self.path} is an action, and does not join a transaction; call it with "
+                "db.act(), or inside another action with ctx.act()"
+            )
 
 
 @dataclass(frozen=True, slots=True)

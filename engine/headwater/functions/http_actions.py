@@ -5,8 +5,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, Protocol, overload
 
 from headwater.errors import DeclarationError, ReturnValueError
-from headwater.functions.actions import Action, ActionCtx, SyncActionCtx
-from headwater.functions.declaration import Options
+from headwater.functions.action_contexts import ActionCtx, SyncActionCtx
+from headwater.functions.declaration import Action, Options
 from headwater.functions.http_messages import Request, Response, SyncRequest
 from headwater.functions.routes import Place, Route, place_of
 

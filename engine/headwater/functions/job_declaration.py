@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
 
 from headwater.errors import DeclarationError
-from headwater.functions.actions import Action, ActionCtx, SyncActionCtx, action
-from headwater.functions.declaration import Function, Mutation
+from headwater.functions.action_contexts import ActionCtx, SyncActionCtx
+from headwater.functions.actions import action
+from headwater.functions.declaration import Action, Function, Mutation
 from headwater.functions.job_options import JobOptions, check_priority, check_queue_name
 from headwater.functions.jobs import DEFAULT_QUEUE
 from headwater.functions.retry import Retry, check_retry

@@ -1,7 +1,7 @@
 """How functions reach the database: which way to the committer, runs after a loss, live queries."""
 
 import contextvars
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, TypeVar, cast
 
@@ -12,13 +12,13 @@ from headwater.errors import (
 )
 from headwater.functions.arguments import CompiledFunction
 from headwater.functions.attempt import Attempt
-from headwater.functions.call_log import CallLog, Lines, Noted
+from headwater.functions.call_log import CallLog, Noted
+from headwater.functions.calls import Call, cache_keys, key_of, record
 from headwater.functions.context_services import ContextServices
-from headwater.functions.current_job import current_job
 from headwater.functions.declaration import BoundQuery, Function
 from headwater.functions.evaluated_once import EvaluatedOnce
 from headwater.functions.execution import Execution
-from headwater.functions.identity import Identity, current_identity, fingerprint_of, identity_of
+from headwater.functions.identity import identity_of
 from headwater.functions.kinds import A_KIND, Kind
 from headwater.functions.modules import Application
 from headwater.functions.purity import Pure, refuse_inside
@@ -32,7 +32,7 @@ from headwater.storage.commit_log import Origin, RecordedCall
 from headwater.tables.snapshot import Snapshot
 from headwater.transactions.commit_request import CommitRequest, Run
 from headwater.transactions.moment import Moment
-from headwater.transactions.origins import marked_request_id, origin_of
+from headwater.transactions.origins import origin_of
 from headwater.transactions.store import Store
 from headwater.transactions.transaction import TableMissing, Transaction
 from headwater.transactions.writer import Writer
@@ -42,89 +42,6 @@ T = TypeVar("T")
 _WORTH_CACHING_SECONDS: Final = 0.0002
 """A query that is faster than this runs again sooner than its result is looked up and copied."""
 _INTERVALS_MAX: Final = 1000
-
-
-class Call:
-    """One call of a function, with checked arguments.
-
-    Attributes:
-        compiled: The function.
-        arguments: By parameter, as the caller gave them.
-        statistics: What was seen of the function before.
-        caller: Who calls.
-        job: The scheduled function that calls, None for any other caller.
-        request_id: As the caller has marked it; empty if it has not.
-        runs: How often the function has run.
-        lines: What it logged in its last run.
-        is_guarded: Whether the rules of the tables hold for it.
-    """
-
-    __slots__ = (
-        "_packed",
-        "_was_run",
-        "arguments",
-        "caller",
-        "compiled",
-        "is_guarded",
-        "job",
-        "lines",
-        "request_id",
-        "runs",
-        "statistics",
-    )
-
-    def __init__(
-        self,
-        compiled: CompiledFunction[..., Any],
-        arguments: dict[str, Any],
-        statistics: FunctionStatistics,
-    ) -> None:
-        self.compiled: CompiledFunction[..., Any] = compiled
-        self.arguments: dict[str, Any] = arguments
-        self.statistics: FunctionStatistics = statistics
-        self.caller: Identity | None = current_identity()
-        self.request_id: str = marked_request_id()
-        self.runs: int = 0
-        self.lines: Lines | None = None
-        self.is_guarded: bool = compiled.function.is_exposed
-        self.job: str | None = current_job()
-        self._packed: bytes | None = None
-        self._was_run = False
-
-    @property
-    def path(self) -> str:
-        """Published path of the function."""
-        return self.compiled.path
-
-    @property
-    def packed(self) -> bytes:
-        """The arguments as bytes, which nobody can change."""
-        if self._packed is None:
-            self._packed = pack(self.arguments)
-        return self._packed
-
-    def by(self, outer: "Call") -> "Call":
-        """The same call, made by an action: the rules hold for it if they do for the action."""
-        self.is_guarded = self.is_guarded or outer.is_guarded
-        return self
-
-    def own_arguments(self) -> dict[str, Any]:
-        """The arguments for one more run; what an earlier run did to them is not seen.
-
-        The first run gets what the caller gave: the caller waits for it.
-        """
-        if not self._has_containers():
-            return self.arguments
-        packed, is_first = self.packed, not self._was_run
-        self._was_run = True
-        return self.arguments if is_first else unpack(packed)
-
-    def detach(self) -> None:
-        """Copy the arguments now: the caller goes on, and may change its lists and dicts."""
-        self._was_run = self._has_containers() and bool(self.packed)
-
-    def _has_containers(self) -> bool:
-        return any(isinstance(value, list | dict) for value in self.arguments.values())
 
 
 class Runner:
@@ -267,7 +184,7 @@ class Runner:
             finally:
                 call.lines = transaction.lines
             if packed is not None:
-                _record(call, packed, transaction)
+                record(call, packed, transaction)
             return value
 
         return run
@@ -323,7 +240,7 @@ class Runner:
         finally:
             call.lines = transaction.lines
         if packed is not None:
-            _record(call, packed, transaction)
+            record(call, packed, transaction)
         return value
 
     def is_short(self, path: str) -> bool:
@@ -473,11 +390,11 @@ class Runner:
         )
 
     def _cached(self, call: Call, snapshot: Snapshot) -> Any:
-        known = self.cache.find(_cache_keys(call), snapshot)
+        known = self.cache.find(cache_keys(call), snapshot)
         if known is not None:
             return unpack(known)
         value, transaction = self._run_query(call, snapshot, None)
-        key = _key_of(call, by_identity=transaction.observed_identity)
+        key = key_of(call, by_identity=transaction.observed_identity)
         if not transaction.observed_time and self.cache.wants(key):
             intervals = frozenset(transaction.reads.intervals())
             if len(intervals) <= _INTERVALS_MAX:
@@ -523,28 +440,6 @@ class Runner:
             )
 
         if call.caller is None:
-            return _key_of(call, by_identity=True), evaluate
-        shared = partial(self._evaluated_once.evaluate, _key_of(call, by_identity=False), evaluate)
-        return _key_of(call, by_identity=True), shared
-
-
-def _record(call: Call, packed: bytes, transaction: Transaction) -> None:
-    """Keep what a function was called with, for the log."""
-    moment, caller = transaction.moment, fingerprint_of(call.caller)
-    transaction.recorded_call = RecordedCall(
-        packed, moment.now_ms, moment.seed, caller, call.is_guarded
-    )
-
-
-def _key_of(call: Call, *, by_identity: bool) -> Hashable:
-    """What makes a query distinct: the function, its arguments, its rules, and perhaps who calls.
-
-    Nobody is a caller too: what was found for nobody in particular does not hold for everybody.
-    """
-    key = (call.compiled.function, call.packed, call.is_guarded)
-    return (*key, fingerprint_of(call.caller)) if by_identity else key
-
-
-def _cache_keys(call: Call) -> tuple[Hashable, ...]:
-    """Where the result of a call may be: a run that did not ask who calls holds for everybody."""
-    return _key_of(call, by_identity=False), _key_of(call, by_identity=True)
+            return key_of(call, by_identity=True), evaluate
+        shared = partial(self._evaluated_once.evaluate, key_of(call, by_identity=False), evaluate)
+        return key_of(call, by_identity=True), shared

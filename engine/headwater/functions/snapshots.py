@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from headwater.errors import UsageError
+from headwater.functions.calls import Call
 from headwater.functions.declaration import Function, Query
-from headwater.functions.runner import Call, Runner
+from headwater.functions.runner import Runner
 from headwater.tables.moments import moment_of
 from headwater.transactions.explicit import SnapshotReader, snapshot_at
 from headwater.transactions.moment import Moment

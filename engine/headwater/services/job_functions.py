@@ -3,9 +3,8 @@
 from typing import Any, cast
 
 from headwater.errors import FunctionKindError, FunctionNotFoundError
-from headwater.functions.actions import Action
 from headwater.functions.bound_calls import BoundCall
-from headwater.functions.declaration import Function, Mutation
+from headwater.functions.declaration import Action, Function, Mutation
 from headwater.functions.job_options import JobOptions
 from headwater.functions.jobs import Job
 from headwater.functions.retry import ONCE, Retry

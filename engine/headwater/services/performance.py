@@ -6,8 +6,10 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any, Final, NamedTuple, TypeVar
 
-from headwater.functions.acting import Actor, RunningAction
-from headwater.functions.runner import Call, Runner
+from headwater.functions.acting import Actor
+from headwater.functions.calls import Call
+from headwater.functions.runner import Runner
+from headwater.functions.running_action import RunningAction
 from headwater.services.work import (
     Claimed,
     Outcome,

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 from headwater.storage.codec import pack
 from headwater.tables.catalog import IndexInfo, TableInfo
 from headwater.tables.snapshot import EXPECTED, Snapshot
+from headwater.transactions.existing import Existing
 from headwater.transactions.moment import Moment
 from headwater.transactions.overlay import Overlay
 from headwater.transactions.read_set import RangeRead
-from headwater.transactions.transaction import Existing, Rows, Transaction
+from headwater.transactions.transaction import Rows, Transaction
 from headwater.transactions.usage import Usage
 
 _SYSTEM_FIELDS = ("_id", "_creationTime")

@@ -11,11 +11,12 @@ from headwater.errors import UniqueViolationError
 from headwater.schema.tables import Id
 from headwater.storage.codec import unpack
 from headwater.tables.catalog import TableInfo
+from headwater.transactions.existing import Existing
 from headwater.transactions.query import TableQuery
 from headwater.transactions.reader import Reader, name_of, table_number_of
 from headwater.transactions.rules import TableRules
 from headwater.transactions.scan import Visible
-from headwater.transactions.transaction import Existing, Transaction
+from headwater.transactions.transaction import Transaction
 from headwater.transactions.writer import Writer, not_found
 
 

@@ -24,9 +24,10 @@ from headwater.tables.catalog import (
 )
 from headwater.tables.projection_info import ProjectionInfo, ProjectionPhase
 from headwater.tables.snapshot import DOCUMENTS_SPACE
+from headwater.transactions.existing import Existing
 from headwater.transactions.overlay import Write
 from headwater.transactions.read_set import RangeRead
-from headwater.transactions.transaction import Existing, Transaction
+from headwater.transactions.transaction import Transaction
 from headwater_indexes.definition import CREATION_ORDER, CREATION_TIME, IndexDefinition
 from headwater_indexes.ids import TABLE_NUMBER_MAX
 from headwater_indexes.scan import space_of

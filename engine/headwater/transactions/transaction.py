@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from headwater.errors import ClosedError
 from headwater.storage.codec import unpack
@@ -13,6 +13,7 @@ from headwater.storage.format import Database, open_document
 from headwater.tables.catalog import TABLES_NUMBER, IndexInfo, TableInfo
 from headwater.tables.records import decode_body, decode_document, decode_documents
 from headwater.tables.snapshot import DOCUMENTS_SPACE, EXPECTED, Snapshot
+from headwater.transactions.existing import Existing
 from headwater.transactions.minting import Minting
 from headwater.transactions.moment import Moment
 from headwater.transactions.overlay import KeyOverlay, Overlay, Revival, Write
@@ -30,22 +31,6 @@ Fields: TypeAlias = Mapping[str, Any]
 def _timed(fields: Fields, creation_time: float) -> Fields:
     """The fields with the creation time, which keys of tables with foreign ids have in them."""
     return {**fields, CREATION_TIME: creation_time}
-
-
-class Existing(NamedTuple):
-    """The state of a document below a write.
-
-    Attributes:
-        ts: The committed version that it replaces, 0 if this transaction has made it.
-        fields: The user's fields, a copy of its own.
-        is_revived: Whether this transaction has brought it back, and ``ts`` is its deletion.
-    """
-
-    ts: int
-    creation_time: float
-    body: bytes
-    fields: dict[str, Any]
-    is_revived: bool = False
 
 
 class _Ended:

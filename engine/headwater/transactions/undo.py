@@ -21,11 +21,12 @@ from headwater.tables.horizon import check_horizon
 from headwater.tables.past_versions import Versions
 from headwater.tables.replay import creation_time
 from headwater.transactions.commit_request import CommitRequest, Run
+from headwater.transactions.existing import Existing
 from headwater.transactions.origins import origin_of
 from headwater.transactions.reader import table_number_of, table_of
 from headwater.transactions.revival import revive
 from headwater.transactions.store import Store
-from headwater.transactions.transaction import Existing, Transaction
+from headwater.transactions.transaction import Transaction
 from headwater.transactions.writer import Writer
 
 _LATER_MAX: Final = 10

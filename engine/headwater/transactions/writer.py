@@ -16,9 +16,10 @@ from headwater.schema.explain import ValidationError
 from headwater.schema.tables import AnyDocument, Id, Table
 from headwater.storage.codec import pack
 from headwater.tables.catalog import IndexInfo, TableInfo
+from headwater.transactions.existing import Existing
 from headwater.transactions.reader import Reader, name_of, not_an_id, table_of
 from headwater.transactions.rules import TableRules
-from headwater.transactions.transaction import Existing, Transaction
+from headwater.transactions.transaction import Transaction
 from headwater_indexes.errors import NotStorableError
 from headwater_indexes.keys import decode, prefix_end
 from headwater_indexes.values import MISSING, check_document

@@ -4,8 +4,7 @@ from datetime import datetime
 from typing import Any, ParamSpec, TypeVar, overload
 
 from headwater.aio import AsyncVerbs
-from headwater.functions.actions import Action
-from headwater.functions.declaration import Mutation, Query
+from headwater.functions.declaration import Action, Mutation, Query
 from headwater.functions.identity import Identity, acting_as
 from headwater.reactive.live import Live
 

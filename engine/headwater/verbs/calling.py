@@ -3,10 +3,9 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from headwater.functions.acting import RunningAction
-from headwater.functions.actions import Action
-from headwater.functions.declaration import BoundQuery, Mutation, Query
+from headwater.functions.declaration import Action, BoundQuery, Mutation, Query
 from headwater.functions.identity import Identity, acting_as, check_identity
+from headwater.functions.running_action import RunningAction
 from headwater.reactive.live import Live
 from headwater.verbs.functions import FunctionVerbs
 

@@ -3,9 +3,8 @@
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar, overload
 
-from headwater.functions.acting import RunningAction
-from headwater.functions.actions import Action
-from headwater.functions.declaration import BoundQuery, Mutation, Query
+from headwater.functions.declaration import Action, BoundQuery, Mutation, Query
+from headwater.functions.running_action import RunningAction
 from headwater.functions.snapshots import query_at, take_moment
 from headwater.reactive.live import Live
 from headwater.tables.moments import moment_of

@@ -1,0 +1,119 @@
+"""One call of a function on its way: what it is called with, by whom, and what it came to."""
+
+from collections.abc import Hashable
+from typing import Any
+
+from headwater.functions.arguments import CompiledFunction
+from headwater.functions.call_log import Lines
+from headwater.functions.current_job import current_job
+from headwater.functions.identity import Identity, current_identity, fingerprint_of
+from headwater.functions.statistics import FunctionStatistics
+from headwater.storage.codec import pack, unpack
+from headwater.storage.commit_log import RecordedCall
+from headwater.transactions.origins import marked_request_id
+from headwater.transactions.transaction import Transaction
+
+
+class Call:
+    """One call of a function, with checked arguments.
+
+    Attributes:
+        compiled: The function.
+        arguments: By parameter, as the caller gave them.
+        statistics: What was seen of the function before.
+        caller: Who calls.
+        job: The scheduled function that calls, None for any other caller.
+        request_id: As the caller has marked it; empty if it has not.
+        runs: How often the function has run.
+        lines: What it logged in its last run.
+        is_guarded: Whether the rules of the tables hold for it.
+    """
+
+    __slots__ = (
+        "_packed",
+        "_was_run",
+        "arguments",
+        "caller",
+        "compiled",
+        "is_guarded",
+        "job",
+        "lines",
+        "request_id",
+        "runs",
+        "statistics",
+    )
+
+    def __init__(
+        self,
+        compiled: CompiledFunction[..., Any],
+        arguments: dict[str, Any],
+        statistics: FunctionStatistics,
+    ) -> None:
+        self.compiled: CompiledFunction[..., Any] = compiled
+        self.arguments: dict[str, Any] = arguments
+        self.statistics: FunctionStatistics = statistics
+        self.caller: Identity | None = current_identity()
+        self.request_id: str = marked_request_id()
+        self.runs: int = 0
+        self.lines: Lines | None = None
+        self.is_guarded: bool = compiled.function.is_exposed
+        self.job: str | None = current_job()
+        self._packed: bytes | None = None
+        self._was_run = False
+
+    @property
+    def path(self) -> str:
+        """Published path of the function."""
+        return self.compiled.path
+
+    @property
+    def packed(self) -> bytes:
+        """The arguments as bytes, which nobody can change."""
+        if self._packed is None:
+            self._packed = pack(self.arguments)
+        return self._packed
+
+    def by(self, outer: "Call") -> "Call":
+        """The same call, made by an action: the rules hold for it if they do for the action."""
+        self.is_guarded = self.is_guarded or outer.is_guarded
+        return self
+
+    def own_arguments(self) -> dict[str, Any]:
+        """The arguments for one more run; what an earlier run did to them is not seen.
+
+        The first run gets what the caller gave: the caller waits for it.
+        """
+        if not self._has_containers():
+            return self.arguments
+        packed, is_first = self.packed, not self._was_run
+        self._was_run = True
+        return self.arguments if is_first else unpack(packed)
+
+    def detach(self) -> None:
+        """Copy the arguments now: the caller goes on, and may change its lists and dicts."""
+        self._was_run = self._has_containers() and bool(self.packed)
+
+    def _has_containers(self) -> bool:
+        return any(isinstance(value, list | dict) for value in self.arguments.values())
+
+
+def record(call: Call, packed: bytes, transaction: Transaction) -> None:
+    """Keep what a function was called with, for the log."""
+    moment, caller = transaction.moment, fingerprint_of(call.caller)
+    transaction.recorded_call = RecordedCall(
+        packed, moment.now_ms, moment.seed, caller, call.is_guarded
+    )
+
+
+def key_of(call: Call, *, by_identity: bool) -> Hashable:
+    """What makes a query distinct: the function, its arguments, its rules, and perhaps who calls.
+
+    Nobody is a caller too: what was found for nobody in particular does not hold for everybody.
+    """
+    key = (call.compiled.function, call.packed, call.is_guarded)
+    return (*key, fingerprint_of(call.caller)) if by_identity else key
+
+
+def cache_keys(call: Call) -> tuple[Hashable, ...]:
+    """Where the result of a call may be: a run that did not ask who calls holds for everybody."""
+    return key_of(call, by_identity=False), key_of(call, by_identity=True)
