@@ -43,6 +43,12 @@ def test_every_int_that_is_drawn_is_accepted(data, ranges):
         assert accepted(ranges, data.draw(strategy))
 
 
+@given(st.data())
+def test_bounds_of_either_zero_are_the_same_to_floats(data):
+    ranges = [Range(ge=0.0, le=-0.0)]
+    assert data.draw(floats_in(ranges)) == 0
+
+
 @given(st.data(), RANGES)
 def test_floats_are_drawn_wherever_one_is_accepted(data, ranges):
     strategy = floats_in(ranges)
