@@ -408,102 +408,43 @@ __all__ = [
 ]
 
 _LATER = {
-    "headwater.functions.insights": (
-        "ConflictInsight",
-        "FunctionInsight",
-        "Insights",
-        "LimitInsight",
-    ),
-    "headwater.functions.cron_schedules": (
-        "CronSchedule",
-        "IntervalSchedule",
-    ),
-    "headwater.functions.crons": (
-        "AsyncCronRegistry",
-        "CronRegistry",
-        "CronRun",
-        "CronRuns",
-        "Crons",
-        "RegisteredCron",
-        "RegisteredCrons",
-    ),
-    "headwater.functions.files": (
-        "ActionFiles",
-        "AsyncActionFiles",
-        "AsyncFileContent",
-        "FileContent",
-        "FileReader",
-        "FileWriter",
-        "StorageAccess",
-        "StorageAccesses",
-        "StoredFile",
-        "StoredFiles",
-        "UploadUrl",
-        "UploadUrls",
-    ),
-    "headwater.functions.http_actions": (
-        "HttpAction",
-        "http_action",
-    ),
-    "headwater.functions.http_fields": (
-        "Headers",
-        "QueryParameters",
-    ),
-    "headwater.functions.http_messages": (
-        "Request",
-        "Response",
-        "SyncRequest",
-    ),
-    "headwater.functions.job_client": ("JobClient",),
-    "headwater.functions.job_client_async": ("AsyncJobClient",),
-    "headwater.functions.job_declaration": ("job",),
-    "headwater.functions.job_options": ("Queue",),
-    "headwater.functions.jobs": (
-        "BatchResult",
-        "Job",
-        "JobBatch",
-        "JobBatches",
-        "JobCanceled",
-        "JobError",
-        "JobFailure",
-        "JobProgress",
-        "JobResult",
-        "JobState",
-        "JobSuccess",
-        "Jobs",
-        "QueueSetting",
-        "Queues",
-    ),
-    "headwater.functions.middleware": ("custom",),
-    "headwater.functions.retry": ("Retry",),
-    "headwater.functions.scheduling": (
-        "AsyncScheduler",
-        "ScheduledFunction",
-        "ScheduledFunctions",
-        "ScheduledState",
-        "Scheduler",
-    ),
-    "headwater.services.rate_limits": (
-        "RateLimit",
-        "RateLimitKey",
-        "RateLimitLevel",
-        "RateLimitResult",
-        "RateLimits",
-    ),
-    "headwater.services.webhook_endpoints": (
-        "Webhook",
-        "webhook",
-    ),
-    "headwater.services.webhook_events": (
-        "WebhookEvent",
-        "WebhookEvents",
-        "WebhookRecord",
-    ),
-    "headwater.services.webhooks": ("webhooks",),
+    "headwater.functions.insights": """
+        ConflictInsight FunctionInsight Insights LimitInsight
+    """,
+    "headwater.functions.cron_schedules": "CronSchedule IntervalSchedule",
+    "headwater.functions.crons": """
+        AsyncCronRegistry CronRegistry CronRun CronRuns Crons RegisteredCron RegisteredCrons
+    """,
+    "headwater.functions.files": """
+        ActionFiles AsyncActionFiles AsyncFileContent FileContent FileReader FileWriter
+        StorageAccess StorageAccesses StoredFile StoredFiles UploadUrl UploadUrls
+    """,
+    "headwater.functions.http_actions": "HttpAction http_action",
+    "headwater.functions.http_fields": "Headers QueryParameters",
+    "headwater.functions.http_messages": "Request Response SyncRequest",
+    "headwater.functions.job_client": "JobClient",
+    "headwater.functions.job_client_async": "AsyncJobClient",
+    "headwater.functions.job_declaration": "job",
+    "headwater.functions.job_options": "Queue",
+    "headwater.functions.jobs": """
+        BatchResult Job JobBatch JobBatches JobCanceled JobError JobFailure JobProgress
+        JobResult JobState JobSuccess Jobs QueueSetting Queues
+    """,
+    "headwater.functions.middleware": "custom",
+    "headwater.functions.retry": "Retry",
+    "headwater.functions.scheduling": """
+        AsyncScheduler ScheduledFunction ScheduledFunctions ScheduledState Scheduler
+    """,
+    "headwater.services.rate_limits": """
+        RateLimit RateLimitKey RateLimitLevel RateLimitResult RateLimits
+    """,
+    "headwater.services.webhook_endpoints": "Webhook webhook",
+    "headwater.services.webhook_events": "WebhookEvent WebhookEvents WebhookRecord",
+    "headwater.services.webhooks": "webhooks",
 }
 """Names that most programs use few of, by their module: imported when one is asked for."""
 
-_MODULES = {name: module for module, names in _LATER.items() for name in names}
+_MODULES = {name: module for module, names in _LATER.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,16 +1,13 @@
 """Enqueuing jobs, and what else is done with them: ``ctx.jobs`` and ``db.jobs``."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any, ParamSpec, TypeVar, overload
 
 from headwater.functions.bound_calls import BoundCall, deferred
+from headwater.functions.enqueue_client import EnqueueClient
 from headwater.functions.job_operations import (
-    EnqueueOptions,
     OnBatch,
-    OnJob,
     Transact,
-    UniqueUntil,
 )
 from headwater.functions.jobs import Job, JobBatch
 from headwater.functions.scheduling import Schedulable
@@ -20,85 +17,14 @@ P = ParamSpec("P")
 C = TypeVar("C")
 
 
-class JobClient:
+class JobClient(EnqueueClient[Transact]):
     """Jobs, as mutations, actions on threads and programs see them.
 
     In a mutation everything is a part of its transaction; elsewhere each call is a transaction of
     its own, which is durable on return.
     """
 
-    def __init__(self, transact: Transact, options: EnqueueOptions | None = None) -> None:
-        self._transact = transact
-        self._options = options or EnqueueOptions()
-
     # -- enqueuing ------------------------------------------------------------------------------
-
-    @overload
-    def with_options(
-        self,
-        *,
-        queue: str | None = ...,
-        priority: int | None = ...,
-        delay_seconds: float = ...,
-        run_at: datetime | float | None = ...,
-        unique_key: str | None = ...,
-        unique_until: UniqueUntil = ...,
-    ) -> "JobClient": ...
-    @overload
-    def with_options(
-        self,
-        *,
-        queue: str | None = ...,
-        priority: int | None = ...,
-        delay_seconds: float = ...,
-        run_at: datetime | float | None = ...,
-        unique_key: str | None = ...,
-        unique_until: UniqueUntil = ...,
-        on_complete: OnJob[C],
-        context: C,
-    ) -> "JobClient": ...
-    def with_options(  # noqa: PLR0913 - each is of its own, and given by name
-        self,
-        *,
-        queue: str | None = None,
-        priority: int | None = None,
-        delay_seconds: float = 0.0,
-        run_at: datetime | float | None = None,
-        unique_key: str | None = None,
-        unique_until: UniqueUntil = "forgotten",
-        on_complete: Any = None,
-        context: Any = None,
-    ) -> "JobClient":
-        """The same client with options for what it enqueues, in place of those it had.
-
-        Args:
-            queue: Another queue than that of the function.
-            priority: Another priority than that of the function.
-            delay_seconds: How long to wait before the job may run.
-            run_at: When it may run instead: an aware datetime, or ms since the epoch.
-            unique_key: If there is a job of the same function with this key, give its id and
-                enqueue nothing.
-            unique_until: Whether a key is taken until its job is forgotten, or until it has ended.
-            on_complete: A mutation that is called with the id of the job, the context and the
-                result, in the transaction that records the result: exactly once. If it raises, the
-                result stands and the error is kept with the job.
-            context: A value for it.
-
-        Raises:
-            ArgumentError: An option is none that a job can have.
-            DeclarationError: A queue or a priority is none.
-        """
-        options = EnqueueOptions(
-            queue=queue,
-            priority=priority,
-            delay_seconds=delay_seconds,
-            run_at=run_at,
-            unique_key=unique_key,
-            unique_until=unique_until,
-            on_complete=on_complete,
-            context=context,
-        )
-        return type(self)(self._transact, options)
 
     def enqueue(self, function: Schedulable[P], /, *args: P.args, **kwargs: P.kwargs) -> Id[Job]:
         """Have a function run when its turn comes, by any process that knows it. O(log n).

@@ -1,16 +1,13 @@
 """The same as `headwater.functions.job_client`, for asyncio."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any, ParamSpec, TypeVar, overload
 
 from headwater.functions.bound_calls import BoundCall, deferred
+from headwater.functions.enqueue_client import EnqueueClient
 from headwater.functions.job_operations import (
-    EnqueueOptions,
     OnBatch,
-    OnJob,
     TransactAsync,
-    UniqueUntil,
 )
 from headwater.functions.jobs import Job, JobBatch
 from headwater.functions.scheduling import Schedulable
@@ -20,67 +17,14 @@ P = ParamSpec("P")
 C = TypeVar("C")
 
 
-class AsyncJobClient:
+class AsyncJobClient(EnqueueClient[TransactAsync]):
     """Jobs, as actions that are coroutines see them, and programs by ``db.aio.jobs``.
 
     Each call is a transaction of its own, which is durable on return. Everything is as it is for
     `JobClient`.
     """
 
-    def __init__(self, transact: TransactAsync, options: EnqueueOptions | None = None) -> None:
-        self._transact = transact
-        self._options = options or EnqueueOptions()
-
     # -- enqueuing ------------------------------------------------------------------------------
-
-    @overload
-    def with_options(
-        self,
-        *,
-        queue: str | None = ...,
-        priority: int | None = ...,
-        delay_seconds: float = ...,
-        run_at: datetime | float | None = ...,
-        unique_key: str | None = ...,
-        unique_until: UniqueUntil = ...,
-    ) -> "AsyncJobClient": ...
-    @overload
-    def with_options(
-        self,
-        *,
-        queue: str | None = ...,
-        priority: int | None = ...,
-        delay_seconds: float = ...,
-        run_at: datetime | float | None = ...,
-        unique_key: str | None = ...,
-        unique_until: UniqueUntil = ...,
-        on_complete: OnJob[C],
-        context: C,
-    ) -> "AsyncJobClient": ...
-    def with_options(  # noqa: PLR0913 - each is of its own, and given by name
-        self,
-        *,
-        queue: str | None = None,
-        priority: int | None = None,
-        delay_seconds: float = 0.0,
-        run_at: datetime | float | None = None,
-        unique_key: str | None = None,
-        unique_until: UniqueUntil = "forgotten",
-        on_complete: Any = None,
-        context: Any = None,
-    ) -> "AsyncJobClient":
-        """The same client with options for what it enqueues, in place of those it had."""
-        options = EnqueueOptions(
-            queue=queue,
-            priority=priority,
-            delay_seconds=delay_seconds,
-            run_at=run_at,
-            unique_key=unique_key,
-            unique_until=unique_until,
-            on_complete=on_complete,
-            context=context,
-        )
-        return type(self)(self._transact, options)
 
     async def enqueue(
         self, function: Schedulable[P], /, *args: P.args, **kwargs: P.kwargs

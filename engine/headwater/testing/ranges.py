@@ -40,7 +40,7 @@ def floats_in(ranges: Sequence[Range]) -> SearchStrategy[float]:
         return st.nothing()
     return st.one_of(
         integers_in(ranges),
-        # Hypothesis puts -0.0 below 0.0: with one zero for both bounds they are never the wrong way.
+        # Hypothesis puts -0.0 below 0.0: one zero for both bounds is never the wrong way round.
         st.floats(low + 0.0, high + 0.0, allow_nan=False),
         *([st.sampled_from(special)] if special else []),
     )
