@@ -138,6 +138,8 @@ if TYPE_CHECKING:
         ActionFiles,
         AsyncActionFiles,
         AsyncFileContent,
+        DeletedFile,
+        DeletedFiles,
         FileContent,
         FileReader,
         FileWriter,
@@ -240,6 +242,8 @@ __all__ = [
     "DatabaseFullError",
     "DatabaseStatistics",
     "DeclarationError",
+    "DeletedFile",
+    "DeletedFiles",
     "DiskError",
     "Document",
     "DocumentChange",
@@ -416,7 +420,7 @@ _LATER = {
         AsyncCronRegistry CronRegistry CronRun CronRuns Crons RegisteredCron RegisteredCrons
     """,
     "headwater.functions.files": """
-        ActionFiles AsyncActionFiles AsyncFileContent FileContent FileReader FileWriter
+        ActionFiles AsyncActionFiles AsyncFileContent DeletedFile DeletedFiles FileContent FileReader FileWriter
         StorageAccess StorageAccesses StoredFile StoredFiles UploadUrl UploadUrls
     """,
     "headwater.functions.http_actions": "HttpAction http_action",

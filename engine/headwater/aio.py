@@ -5,7 +5,8 @@ import contextvars
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final, ParamSpec, TypeVar, overload
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, overload
 
 from headwater.functions.acting import Actor
 from headwater.functions.calls import Call
@@ -20,11 +21,15 @@ from headwater.reactive.log_reading import open_tail, read_log
 from headwater.reactive.log_tail import LogTail
 from headwater.reactive.reactor import Reactor
 from headwater.schema.tables import Id
+from headwater.services.services import Services
 from headwater.tables.log_entries import LogEntry, TableFilter, Wanted
 from headwater.tables.moments import moment_of
 from headwater.transactions.store import Store
 from headwater.transactions.transaction import TableMissing, Transaction
 from headwater.transactions.writer import Writer
+
+if TYPE_CHECKING:
+    from headwater.services.storage import AsyncStorage
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -92,12 +97,20 @@ class AsyncVerbs:
         log: The log, to read and to follow.
     """
 
-    def __init__(self, runner: Runner, reactor: Reactor, actor: Actor) -> None:
+    def __init__(self, runner: Runner, reactor: Reactor, actor: Actor, services: Services) -> None:
         self._runner = runner
         self._reactor = reactor
         self._actor = actor
         self.log: AsyncLog = AsyncLog(runner.store, reactor)
+        self._services = services
         self._completions: dict[asyncio.AbstractEventLoop, _Completions] = {}
+
+    @cached_property
+    def storage(self) -> "AsyncStorage":
+        """The stored files: to store, read and delete them."""
+        from headwater.services.storage import AsyncStorage
+
+        return AsyncStorage(self._services.files)
 
     @overload
     async def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...

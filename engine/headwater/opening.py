@@ -32,6 +32,7 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
     jobs: Jobs | None = None,
     public_origin: str | None = None,
     log_accesses: bool | None = None,
+    keep_files_seconds: float | None = None,
 ) -> Database:
     """Open a database, and create it if there is nothing yet.
 
@@ -62,6 +63,8 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
         public_origin: What the program is reached at, such as "https://example.org": it stands
             before the paths of signed URLs, which are paths alone by default.
         log_accesses: Whether every access to a stored file is noted; by default it is.
+        keep_files_seconds: How long the contents of deleted files are kept, and the files can be
+            restored; by default a content goes with its last file.
 
     Raises:
         NotADatabaseError: Something else is at ``path``.
@@ -90,6 +93,7 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
                 jobs=jobs,
                 public_origin=(public_origin or "").rstrip("/"),
                 log_accesses=log_accesses is not False,
+                keep_files_seconds=keep_files_seconds or 0,
             ),
             build=build,
             progress=progress,
@@ -106,5 +110,6 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
         "jobs": jobs,
         "public_origin": public_origin,
         "log_accesses": log_accesses,
+        "keep_files_seconds": keep_files_seconds,
     }
     return share(directory, asked, new)

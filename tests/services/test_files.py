@@ -1,5 +1,6 @@
 """Stored files: a model, collection between any two steps, ranges, uploads, faults."""
 
+import asyncio
 import errno
 import hashlib
 import io
@@ -147,6 +148,25 @@ def test_a_collection_between_placing_and_naming_waits(db):
             assert on_disk(db) == [sha256(b"same")]
     storage.collect()
     assert on_disk(db) == []
+
+
+def test_what_was_stored_again_since_it_was_found_unnamed_is_kept(db, monkeypatch):
+    storage = db.storage
+    with storage._parts.contents.receive() as incoming:
+        incoming.write(b"same")
+        with incoming.placed():
+            pass
+    remove = contents_module.Contents.remove
+    stored = []
+
+    def remove_later(contents, name, is_named):
+        stored.append(storage.store(b"same"))
+        return remove(contents, name, is_named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(contents_module.Contents, "remove", remove_later)
+        assert storage.collect() == 0
+    assert read(db, stored[0]) == b"same"
 
 
 def test_who_places_while_one_is_removed_comes_after_it(db):
@@ -555,6 +575,47 @@ def test_a_call_that_fails_leaves_nothing_half_visible(tmp_path, monkeypatch, ca
         assert read(db, before) == b"before"
 
 
+def test_a_content_is_durable_in_its_place_before_it_is_named(tmp_path, monkeypatch):
+    happened = []
+
+    def noting(what, original):
+        def call(*arguments):
+            done = original(*arguments)
+            happened.append((what, *map(str, arguments)))
+            return done
+
+        return call
+
+    with hw.open(tmp_path / "db", modules=[filing]) as db:
+        monkeypatch.setattr(
+            contents_module.os, "fsync", lambda file: happened.append(("fsync", inode_of(file)))
+        )
+        monkeypatch.setattr(
+            contents_module, "flush", lambda path: happened.append(("flush", str(path)))
+        )
+        monkeypatch.setattr(
+            contents_module.Path, "replace", noting("replace", contents_module.Path.replace)
+        )
+        serve = db._runner.serve
+        monkeypatch.setattr(db._runner, "serve", noting("commit", serve))
+        db.storage.store(b"content")
+        monkeypatch.undo()
+        content = tmp_path / "db" / "files" / sha256(b"content")[:2] / sha256(b"content")
+        written = ("fsync", content.stat().st_ino)
+    steps = [step if step == written else step[:1] for step in happened]
+    assert steps.count(written) == 1
+    at = happened.index(written)
+    (placed,) = [at for at, step in enumerate(happened) if step[0] == "replace"]
+    (named,) = [at for at, step in enumerate(happened) if step[0] == "commit"]
+    assert at < placed < happened.index(("flush", str(content.parent))) < named
+    for folder in (tmp_path / "db", tmp_path / "db" / "files"):
+        assert happened.index(("flush", str(folder))) < named
+
+
+def inode_of(descriptor):
+    return os.fstat(descriptor).st_ino
+
+
 def test_short_writes_are_gone_on_with(db, monkeypatch):
     write = os.write
     monkeypatch.setattr(contents_module.os, "write", lambda file, data: write(file, data[:7]))
@@ -626,3 +687,121 @@ def test_a_backup_has_the_files(tmp_path):
         assert db.storage.verify() == []
         assert read(db, file) == b"content"
         assert db.verify() == []
+
+
+# Deleted files that are kept --------------------------------------------------------------------
+
+
+def test_a_deleted_file_is_kept_for_a_time_and_comes_back():
+    with testing.database(filing, keep_files_seconds=60) as db:
+        file = db.storage.store(b"abc", content_type="text/plain", filename="a")
+        before = db.storage.metadata(file)
+        moment = db.ts
+        db.clock.advance(seconds=1)
+        db.mutate(filing.delete, file=file)
+        db.storage.collect()
+        assert db.storage.get(file) is None
+        assert db.storage.verify() == []
+        with db.storage.get(file, at=moment) as found:
+            assert found.read() == b"abc"
+        db.storage.restore(file)
+        assert db.storage.metadata(file) == before
+        assert read(db, file) == b"abc"
+        with pytest.raises(hw.DocumentNotFoundError, match="not deleted"):
+            db.storage.restore(file)
+        assert db.verify() == []
+
+
+def test_a_deleted_file_goes_when_its_time_is_over():
+    with testing.database(filing, keep_files_seconds=60) as db:
+        file = db.storage.store(b"abc")
+        moment = db.ts
+        db.storage.delete(file)
+        db.clock.advance(seconds=59)
+        db.storage.collect()
+        assert on_disk(db) == [sha256(b"abc")]
+        db.clock.advance(seconds=3)
+        db.storage.collect()
+        assert on_disk(db) == []
+        for call in (
+            lambda: db.storage.restore(file),
+            lambda: db.storage.get(file, at=moment),
+        ):
+            with pytest.raises(hw.DocumentNotFoundError, match="kept any more"):
+                call()
+
+
+def test_deletions_forget_those_whose_time_is_over():
+    with testing.database(filing, keep_files_seconds=60) as db:
+        for number in range(5):
+            db.storage.delete(db.storage.store(b"%d" % number))
+        db.clock.advance(seconds=90)
+        for number in range(5):
+            db.storage.delete(db.storage.store(b"%d" % number))
+        with db.snapshot() as snapshot:
+            assert snapshot.query(hw.DeletedFiles).count() == 5
+
+
+# asyncio ----------------------------------------------------------------------------------------
+
+
+async def store_and_read(db):
+    async def pieces():
+        for piece in (b"ab", bytearray(b"cd")):
+            yield piece
+
+    class Uploaded:
+        """As web frameworks have it."""
+
+        def __init__(self):
+            self.left = [b"up", b"loaded"]
+
+        async def read(self, size):
+            return self.left.pop(0) if self.left else b""
+
+    storage = db.aio.storage
+    contents = [b"abcd", b"uploaded", b"plain", b"file", b"pieces"]
+    files = [
+        await storage.store(given)
+        for given in (pieces(), Uploaded(), b"plain", io.BytesIO(b"file"), [b"pie", b"ces"])
+    ]
+    for file, content in zip(files, contents, strict=True):
+        async with await storage.get(file) as found:
+            assert b"".join([piece async for piece in found]) == content
+    path, query = parts(await storage.generate_upload_url(max_bytes=4))
+    with pytest.raises(hw.UploadRefusedError):
+        await storage.urls.upload_async(path, query, pieces_of_five())
+    uploaded = await storage.urls.upload_async(path, query, pieces())
+    assert (await storage.metadata(uploaded))["size"] == 4
+    await storage.delete(uploaded)
+    assert await storage.get(uploaded) is None
+    with pytest.raises(hw.ArgumentError):
+        await storage.store("text")
+
+
+async def pieces_of_five():
+    yield b"12345"
+
+
+def test_the_same_for_asyncio(db):
+    asyncio.run(store_and_read(db))
+
+
+def test_a_task_that_is_cancelled_stores_nothing(db):
+    async def run():
+        waiting = asyncio.Event()
+
+        async def endless():
+            yield b"half"
+            waiting.set()
+            await asyncio.Event().wait()
+
+        task = asyncio.create_task(db.aio.storage.store(endless()))
+        await waiting.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(run())
+    assert on_disk(db) == []
+    assert db.query(filing.names) == []

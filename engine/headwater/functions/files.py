@@ -46,7 +46,7 @@ class StorageAccess(Document["StorageAccess"]):
     """
 
     file: Id[StoredFile]
-    verb: Literal["store", "read", "delete"]
+    verb: Literal["store", "read", "delete", "restore"]
     by: Literal["function", "program", "url"]
     identity: str | None
     bytes: int
@@ -74,6 +74,30 @@ class UploadUrls(Table[UploadUrl], name="_upload_urls", number=1032):
     """The URLs by which files may be stored."""
 
     by_expires_at: ClassVar[Index] = Index("expiresAt")
+
+
+class DeletedFile(Document["DeletedFile"]):
+    """A file that was deleted and may still come back: what its document said.
+
+    ``createdAt`` in milliseconds, ``keepUntil`` in seconds since the epoch. There are some
+    only where databases are opened with ``keep_files_seconds``.
+    """
+
+    file: str
+    sha256: str
+    size: int
+    contentType: str | None  # noqa: N815 - documents are read by clients in other languages
+    filename: str | None
+    createdAt: float  # noqa: N815 - documents are read by clients in other languages
+    keepUntil: int  # noqa: N815 - documents are read by clients in other languages
+
+
+class DeletedFiles(Table[DeletedFile], name="_deleted_files", number=1033):
+    """The deleted files whose contents are kept for a time."""
+
+    by_file: ClassVar[Index] = Index("file", unique=True)
+    by_sha256: ClassVar[Index] = Index("sha256")
+    by_keep_until: ClassVar[Index] = Index("keepUntil")
 
 
 class FileReader(Protocol):
@@ -107,8 +131,20 @@ class FileWriter(FileReader, Protocol):
     def delete(self, id: Id[StoredFile]) -> None:
         """Delete a file. Its content goes once no other file has the same.
 
+        Where the database is opened with ``keep_files_seconds``, it stays for so long, and the file
+        can be restored.
+
         Raises:
             DocumentNotFoundError: There is no such file.
+            InvalidIdError: It is no id of a stored file.
+        """
+        ...
+
+    def restore(self, id: Id[StoredFile]) -> None:
+        """Bring a deleted file back, under its id, as it was.
+
+        Raises:
+            DocumentNotFoundError: It is not kept any more, or never was; or it is not deleted.
             InvalidIdError: It is no id of a stored file.
         """
         ...
@@ -296,6 +332,10 @@ class AsyncActionFiles(Protocol):
 
     async def delete(self, id: Id[StoredFile]) -> None:
         """Delete a file."""
+        ...
+
+    async def restore(self, id: Id[StoredFile]) -> None:
+        """Bring a deleted file back, under its id, as it was."""
         ...
 
     async def link(

@@ -1,6 +1,7 @@
 """Stored files for asyncio: the same steps on threads, so that none blocks the event loop."""
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from contextlib import AbstractContextManager
 from functools import partial
@@ -9,8 +10,9 @@ from typing import Any, TypeVar, cast
 from headwater.functions.files import URL_SECONDS, AsyncContent, Chunk, Content, StoredFile
 from headwater.schema.tables import Id
 from headwater.services.file_storing import FileParts, Files, Storing, checked_piece, pieces_of
-from headwater.services.open_files import AsyncOpenFile
+from headwater.services.open_files import AsyncOpenFile, OpenFile
 from headwater.services.stored_files import By
+from headwater.storage.contents import CHUNK_BYTES
 
 T = TypeVar("T")
 
@@ -35,13 +37,14 @@ class AsyncFiles:
         filename: str | None = None,
     ) -> Id[StoredFile]:
         """Store a file and return its id; see `ActionFiles`, and so for the others."""
+        begin = partial(Storing, self._parts, self._by, content_type, filename, sha256)
         with self._entering():
-            storing = Storing(self._parts, self._by, content_type, filename, sha256)
+            storing = await in_thread(begin, Storing.close)
             return await store_pieces(storing, async_pieces_of(content), storing.commit)
 
     async def get(self, id: Id[StoredFile]) -> AsyncOpenFile | None:
         """Open a stored file, or None."""
-        opened = await asyncio.to_thread(self._files.get, id)
+        opened = await in_thread(partial(self._files.get, id), _close_opened)
         return None if opened is None else AsyncOpenFile(opened)
 
     async def metadata(self, id: Id[StoredFile]) -> StoredFile | None:
@@ -55,6 +58,10 @@ class AsyncFiles:
     async def delete(self, id: Id[StoredFile]) -> None:
         """Delete a file."""
         await asyncio.to_thread(self._files.delete, id)
+
+    async def restore(self, id: Id[StoredFile]) -> None:
+        """Bring a deleted file back."""
+        await asyncio.to_thread(self._files.restore, id)
 
     async def link(
         self,
@@ -82,6 +89,27 @@ class AsyncFiles:
             max_bytes=max_bytes,
             content_types=content_types,
         )
+
+
+async def in_thread(make: Callable[[], T], undo: Callable[[T], object]) -> T:
+    """Make something on a thread; undo that if the task is cancelled while it is made."""
+    making = asyncio.ensure_future(asyncio.to_thread(make))
+    try:
+        result: T = await asyncio.shield(making)
+    except asyncio.CancelledError:
+        making.add_done_callback(partial(_undo, undo))
+        raise
+    return result
+
+
+def _undo(undo: Callable[[Any], object], made: "asyncio.Future[Any]") -> None:
+    if not made.cancelled() and made.exception() is None:
+        undo(made.result())
+
+
+def _close_opened(opened: OpenFile | None) -> None:
+    if opened is not None:
+        opened.close()
 
 
 async def store_pieces(
@@ -129,8 +157,13 @@ async def async_pieces_of(content: AsyncContent) -> AsyncIterator[Chunk]:
         async for piece in cast("AsyncIterable[object]", given):
             yield checked_piece(piece)
         return
+    read = getattr(given, "read", None)
+    if inspect.iscoroutinefunction(read):  # as uploaded files of web frameworks have it
+        while piece := await read(CHUNK_BYTES):
+            yield checked_piece(piece)
+        return
     pieces = pieces_of(cast("Content", content))
-    if not hasattr(given, "read"):
+    if read is None:
         for piece in pieces:
             yield piece
         return

@@ -12,17 +12,24 @@ from queue import Empty, SimpleQueue
 from typing import Final
 
 from headwater.errors import ClosedError, HeadwaterError
-from headwater.functions.files import StoredFiles
+from headwater.functions.files import DeletedFiles, StoredFiles
+from headwater.functions.runner import Runner
 from headwater.reactive.reactor import Reactor
+from headwater.services.stored_files import forget_deleted
 from headwater.storage.contents import Contents
 from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.reader import Reader
-from headwater.transactions.store import Store
+from headwater.transactions.service_writer import ServiceWriter
+from headwater.transactions.transaction import Transaction
 from headwater_indexes.keys import decode
 
 _AT_ONCE: Final = 500
 """Contents that are looked up on one snapshot."""
 
+_NAMING: Final = (StoredFiles.by_sha256, DeletedFiles.by_sha256)
+"""What names contents."""
+
+_NS_PER_SECOND: Final = 10**9
 _RETRY_SECONDS: Final = 1.0
 """After which a content that somebody was just using is looked at again."""
 
@@ -31,13 +38,14 @@ class Collector:
     """Removes contents, on a thread of its own that begins with the first one.
 
     Args:
-        store: Has the documents.
+        runner: Runs transactions on the documents.
         contents: Has the contents.
         watching: Gives what tells of commits.
     """
 
-    def __init__(self, store: Store, contents: Contents, watching: Callable[[], Reactor]) -> None:
-        self._store = store
+    def __init__(self, runner: Runner, contents: Contents, watching: Callable[[], Reactor]) -> None:
+        self._runner = runner
+        self._store = runner.store
         self._contents = contents
         self._watching = watching
         self._queue: SimpleQueue[str | None] = SimpleQueue()
@@ -66,14 +74,17 @@ class Collector:
 
     def wake(self, commits: Sequence[CommitKeys] | None) -> None:
         """Documents of files may have changed. Called by whoever committed."""
-        table = self._store.catalog.by_name.get(StoredFiles.table_name)
-        index = None if table is None else table.index(StoredFiles.by_sha256.name)
-        if commits is None or table is None or index is None:
+        if commits is None:
             return
-        for commit in commits:
-            for key in commit.keys_of(index.space):
-                (sha256,) = decode(index.fields_of(key, table.id_length))
-                self.add(str(sha256))
+        for by_sha256 in _NAMING:
+            table = self._store.catalog.by_name.get(by_sha256.table.table_name)
+            index = None if table is None else table.index(by_sha256.name)
+            if table is None or index is None:
+                continue
+            for commit in commits:
+                for key in commit.keys_of(index.space):
+                    (sha256,) = decode(index.fields_of(key, table.id_length))
+                    self.add(str(sha256))
 
     def close(self) -> None:
         """End the thread."""
@@ -92,10 +103,29 @@ class Collector:
         Raises:
             StorageError: The system failed.
         """
+        while self._forget_deleted():
+            pass
         count = self._contents.clear_incoming()
         for sha256 in self._unnamed(self._contents.names()):
+            if self._is_closed:
+                break
             count += self._remove(sha256) == "removed"
         return count
+
+    def _forget_deleted(self) -> bool:
+        """Let some deleted files go whose time is over; whether there may be more."""
+        store = self._runner.store
+        now = store.clock.now_ns() // _NS_PER_SECOND
+        with closing(store.snapshot()) as snapshot:
+            reader = Reader(store.begin(snapshot, is_read_only=True))
+            over = reader.query(DeletedFiles).with_index(DeletedFiles.by_keep_until, lte=now)
+            if over.first() is None:
+                return False
+
+        def run(transaction: Transaction) -> int:
+            return forget_deleted(ServiceWriter(transaction, store.rules), now, _AT_ONCE)
+
+        return self._runner.serve("_storage.collect", run) == _AT_ONCE
 
     # -- inside ---------------------------------------------------------------------------------
 
@@ -108,12 +138,8 @@ class Collector:
         while chunk := list(islice(remaining, _AT_ONCE)):
             with closing(self._store.snapshot()) as snapshot:
                 transaction = self._store.begin(snapshot, seconds_limit=None, is_read_only=True)
-                files = Reader(transaction).query(StoredFiles)
-                unnamed = [
-                    name
-                    for name in chunk
-                    if files.with_index(StoredFiles.by_sha256, name).first() is None
-                ]
+                reader = Reader(transaction)
+                unnamed = [name for name in chunk if not _is_named(reader, name)]
             yield from unnamed
 
     def _remove(self, sha256: str) -> str:
@@ -151,3 +177,10 @@ class Collector:
 
                 logging.getLogger("headwater").exception("files could not be collected")
             return "failed"
+
+
+def _is_named(reader: Reader, sha256: str) -> bool:
+    return any(
+        reader.query(by_sha256.table).with_index(by_sha256, sha256).first() is not None
+        for by_sha256 in _NAMING
+    )

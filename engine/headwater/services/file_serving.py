@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
 from typing import Final, NamedTuple, cast
 
 from headwater.errors import RangeRefusedError, UploadRefusedError
@@ -137,13 +138,14 @@ class FileServing:
         if found is None:
             return None
         tag = f'"{found["sha256"]}"'
-        asked = None if if_range not in {None, tag} else range_header
-        span = None if is_head else read_range(asked, found["size"])
-        part = span or Span(0, found["size"], found["size"])
-        headers = [*_headers(found, tag, url.expires - self._now()), *_span_headers(part, span)]
-        if _matches(if_none_match, tag):
-            kept = [header for header in headers if header[0] != "content-length"]
-            return Download(304, kept, found, part, None)
+        headers = [*_headers(found, tag, url.expires - self._now())]
+        whole = Span(0, found["size"], found["size"])
+        if _matches(if_none_match, tag):  # which comes before the range: RFC 9110, section 13.2.2
+            return Download(304, headers, found, whole, None)
+        asked = None if is_head or if_range not in {None, tag} else range_header
+        span = read_range(asked, found["size"])
+        part = span or whole
+        headers += _span_headers(part, span)
         body = None if is_head else self._open(file_id, part)
         if body is None and not is_head:
             return None
@@ -198,11 +200,9 @@ class FileServing:
         filename: str | None = None,
     ) -> Id[StoredFile]:
         """The same for asyncio; a task that is cancelled stores nothing. Raises what it raises."""
-        import asyncio
+        from headwater.services.async_files import async_pieces_of, in_thread, store_pieces
 
-        from headwater.services.async_files import async_pieces_of, store_pieces
-
-        upload = await asyncio.to_thread(
+        begin = partial(
             self.begin_upload,
             path,
             query,
@@ -210,6 +210,7 @@ class FileServing:
             sha256=sha256,
             filename=filename,
         )
+        upload = await in_thread(begin, Upload.close)
         pieces: AsyncIterator[Chunk] = async_pieces_of(content)
         return await store_pieces(upload, pieces, upload.commit)
 
@@ -242,7 +243,7 @@ class FileServing:
         return self._parts.runner.store.clock.now_ns() // _NS_PER_SECOND
 
     def _checked(self, url: SignedUrl, method: Method) -> SignedUrl:
-        check(url, method, self._keys.good(), self._parts.urls.uuid, self._now())
+        check(url, method, self._keys.good(), self._parts.settings.uuid, self._now())
         return url
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from io import SEEK_END
+from typing import Any, BinaryIO, Final, NamedTuple, TypeVar, cast
 
 from headwater.errors import (
     ArgumentError,
     CorruptionError,
+    DocumentNotFoundError,
     LimitExceededError,
     UploadRefusedError,
 )
@@ -19,10 +21,10 @@ from headwater.services.file_collecting import Collector
 from headwater.services.open_files import OpenFile
 from headwater.services.stored_files import (
     By,
+    FileSettings,
     FilesInMutation,
     FilesInQuery,
     NewFile,
-    Urls,
     check_id,
     checked_filename,
     checked_type,
@@ -45,14 +47,14 @@ class FileParts(NamedTuple):
     Attributes:
         runner: Runs transactions.
         contents: The bytes.
-        urls: How URLs are made.
+        settings: How URLs are made, and what is kept.
         accesses: The access log; None if it is off.
         collector: Removes what nothing names.
     """
 
     runner: Runner
     contents: Contents
-    urls: Urls
+    settings: FileSettings
     accesses: AccessLog | None
     collector: Collector
 
@@ -103,12 +105,16 @@ class Files:
         """A signed URL, or None."""
         with self._entering(), closing(self._parts.runner.store.snapshot()) as snapshot:
             transaction = self._parts.runner.store.begin(snapshot, is_read_only=True)
-            files = FilesInQuery(transaction, Reader(transaction), self._parts.urls)
+            files = FilesInQuery(transaction, Reader(transaction), self._parts.settings)
             return files.url(id, expires_seconds=expires_seconds)
 
     def delete(self, id: Id[StoredFile]) -> None:
         """Delete a file."""
         self._transact("_storage.delete", lambda files: files.delete(id))
+
+    def restore(self, id: Id[StoredFile]) -> None:
+        """Bring a deleted file back."""
+        self._transact("_storage.restore", lambda files: files.restore(id))
 
     def link(
         self,
@@ -159,7 +165,7 @@ def files_in(parts: FileParts, transaction: Transaction, by: By) -> FilesInMutat
     """The documents of files inside a transaction."""
     writer = ServiceWriter(transaction, parts.runner.store.rules)
     is_logged = parts.accesses is not None
-    return FilesInMutation(transaction, writer, parts.urls, is_logged=is_logged, by=by)
+    return FilesInMutation(transaction, writer, parts.settings, is_logged=is_logged, by=by)
 
 
 class Storing:
@@ -290,20 +296,43 @@ def opened(
     found = metadata(parts, id)
     if found is None:
         return None
-    start, size = (0, found["size"]) if part is None else part(found)
+    asked = (0, found["size"]) if part is None else part(found)
     source = parts.contents.open(found["sha256"])
     if source is None:
         if metadata(parts, id) is None:
             return None  # deleted and collected in between
         raise _damaged(parts, found, "is not there")
+    return _reading(parts, found, source, asked, by)
+
+
+def opened_at(parts: FileParts, id: Id[StoredFile], at: int) -> OpenFile | None:
+    """Open a file as it was at a moment; see `Storage.get`."""
+    check_id(id, StoredFiles)
+    found = cast("StoredFile | None", get_document(parts.runner.store, id, at))
+    if found is None:
+        return None
+    source = parts.contents.open(found["sha256"])
+    if source is None:
+        raise DocumentNotFoundError(
+            f"file {id} was there at that moment, and its content is not kept any more; open the "
+            "database with keep_files_seconds=... to keep deleted files for a time",
+            id=id,
+        )
+    return _reading(parts, found, source, (0, found["size"]), "program")
+
+
+def _reading(
+    parts: FileParts, file: StoredFile, source: BinaryIO, part: tuple[int, int], by: By
+) -> OpenFile:
     try:
-        there = source.seek(0, 2)
-        if there != found["size"]:
-            raise _damaged(parts, found, f"has {there:,} bytes, expected {found['size']:,}")
+        there = source.seek(0, SEEK_END)
+        if there != file["size"]:
+            raise _damaged(parts, file, f"has {there:,} bytes, expected {file['size']:,}")
         source.seek(0)
+        start, size = part
         if parts.accesses is not None:
-            parts.accesses.note_read(id, size, by)
-        return OpenFile(found, source, parts.contents.directory, start, size)
+            parts.accesses.note_read(file["_id"], size, by)
+        return OpenFile(file, source, parts.contents.directory, start, size)
     except BaseException:
         source.close()
         raise

@@ -10,7 +10,7 @@ from headwater.reactive.reactor import Reactor
 from headwater.services.access_log import AccessLog
 from headwater.services.file_collecting import Collector
 from headwater.services.file_storing import FileParts, Files, files_in
-from headwater.services.stored_files import By, FilesInQuery, Urls
+from headwater.services.stored_files import By, FileSettings, FilesInQuery
 from headwater.services.url_keys import UrlKeys
 from headwater.storage.contents import Contents
 from headwater.transactions.reader import Reader
@@ -35,6 +35,7 @@ class FileService:
         *,
         public_origin: str,
         log_accesses: bool,
+        keep_seconds: float,
     ) -> None:
         store = runner.store
         environment = store.environment
@@ -43,9 +44,11 @@ class FileService:
         self.parts: FileParts = FileParts(
             runner,
             contents,
-            Urls(self.keys.newest, environment.uuid, public_origin, store.limits),
+            FileSettings(
+                self.keys.newest, environment.uuid, public_origin, store.limits, keep_seconds
+            ),
             AccessLog(runner) if log_accesses else None,
-            Collector(store, contents, watching),
+            Collector(runner, contents, watching),
         )
 
     def start(self) -> None:
@@ -62,7 +65,7 @@ class FileService:
 
     def in_query(self, transaction: Transaction) -> FileReader:
         """What a query can do."""
-        return FilesInQuery(transaction, Reader(transaction), self.parts.urls)
+        return FilesInQuery(transaction, Reader(transaction), self.parts.settings)
 
     def in_mutation(self, transaction: Transaction) -> FileWriter:
         """What a mutation can do."""

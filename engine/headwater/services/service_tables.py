@@ -22,6 +22,7 @@ _PLACES: Final[Mapping[str, str]] = MappingProxyType(
         "_cron_runs": "headwater.functions.crons:CronRuns",
         "_scheduled_functions": "headwater.functions.scheduling:ScheduledFunctions",
         "_rate_limits": "headwater.services.rate_limits:RateLimits",
+        "_deleted_files": "headwater.functions.files:DeletedFiles",
         "_storage": "headwater.functions.files:StoredFiles",
         "_storage_accesses": "headwater.functions.files:StorageAccesses",
         "_upload_urls": "headwater.functions.files:UploadUrls",

@@ -40,12 +40,14 @@ class ServiceOptions:
         jobs: Whether what is due runs by itself; None: it does once this process sees something.
         public_origin: What is put before the paths of signed URLs.
         log_accesses: Whether every access to a stored file is noted.
+        keep_files_seconds: How long deleted files are kept.
     """
 
     env: Mapping[str, str]
     jobs: Jobs | None = None
     public_origin: str = ""
     log_accesses: bool = True
+    keep_files_seconds: float = 0
 
     def __post_init__(self) -> None:
         if self.jobs not in (None, *get_args(Jobs)):
@@ -118,6 +120,7 @@ class Services:
             self._watching,
             public_origin=self.options.public_origin,
             log_accesses=self.options.log_accesses,
+            keep_seconds=self.options.keep_files_seconds,
         )
         files.start()
         return files

@@ -1,18 +1,28 @@
 """``db.storage``: stored files for the program, their upkeep, and their URLs for a server."""
 
 from collections.abc import Callable, Generator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from headwater.errors import ArgumentError
-from headwater.functions.files import StorageAccess, StorageAccesses, StoredFile, StoredFiles
+from headwater.functions.files import (
+    DeletedFiles,
+    StorageAccess,
+    StorageAccesses,
+    StoredFile,
+    StoredFiles,
+)
 from headwater.functions.purity import refuse_inside
 from headwater.schema.tables import Id
 from headwater.services.async_files import AsyncFiles
 from headwater.services.file_serving import FileServing
-from headwater.services.file_storing import Files
+from headwater.services.file_storing import Files, opened_at
 from headwater.services.files import FileService
+from headwater.services.open_files import OpenFile
+from headwater.services.service_documents import count_of, documents_of
+from headwater.tables.moments import moment_of
 from headwater.tables.progress import Report, reported
 from headwater.transactions.reader import Reader
 from headwater.transactions.service_writer import ServiceWriter
@@ -64,7 +74,28 @@ class Storage(Files):
     def __init__(self, service: FileService) -> None:
         super().__init__(service.parts, outside, "program")
         self._service = service
+        self._store = service.parts.runner.store
         self.urls: FileServing = FileServing(service.parts, service.keys)
+
+    def get(self, id: Id[StoredFile], *, at: int | datetime | None = None) -> OpenFile | None:
+        """Open a stored file, or None: ``with db.storage.get(id) as file: file.read()``.
+
+        Args:
+            id: The file.
+            at: As it was at that moment: nanoseconds since the epoch, or an aware datetime.
+
+        Raises:
+            InvalidIdError: It is no id of a stored file.
+            ArgumentError: ``at`` is no moment.
+            LogTrimmedError: The log does not reach back so far.
+            DocumentNotFoundError: It was there then, and its content is not kept any more.
+            CorruptionError: Its content is damaged, or not there although it has to be.
+            StorageError: The system failed.
+        """
+        if at is None:
+            return super().get(id)
+        refuse_inside()
+        return opened_at(self._parts, id, moment_of(at))
 
     def collect(self) -> int:
         """Remove every content that no file has, and what killed writers have left, now.
@@ -92,8 +123,10 @@ class Storage(Files):
         refuse_inside()
         contents = self._parts.contents
         with contents.kept():
-            files = self._by_content()
-            unnamed = [name for name in contents.names() if name not in files]
+            files = {file["sha256"]: file for file in documents_of(self._store, StoredFiles)}
+            deleted = documents_of(self._store, DeletedFiles)
+            named = files.keys() | {file["sha256"] for file in deleted}
+            unnamed = [name for name in contents.names() if name not in named]
             problems = [
                 problem
                 for sha256, file in reported(files.items(), "checking files", len(files), progress)
@@ -102,7 +135,7 @@ class Storage(Files):
             problems += [
                 FileProblem("content_unnamed", "", name, f"no file has the content {name}")
                 for name in unnamed
-                if not self._parts.collector.is_named(name)  # stored meanwhile
+                if contents.is_left(name, partial(self._parts.collector.is_named, name))
             ]
         return problems
 
@@ -157,7 +190,7 @@ class Storage(Files):
             before = self._parts.runner.store.clock.now_ns() / 1e6 - keep_seconds * 1000
             count += self._forget(partial(_older, before_ms=before))
         if keep_count is not None:
-            surplus = self._count_accesses() - keep_count
+            surplus = count_of(self._store, StorageAccesses) - keep_count
             while surplus > 0:
                 step = min(surplus, _TRIMMED_AT_ONCE)
                 done = self._forget_once(partial(_oldest, count=step))
@@ -167,14 +200,6 @@ class Storage(Files):
         return count
 
     # -- inside ---------------------------------------------------------------------------------
-
-    def _by_content(self) -> dict[str, StoredFile]:
-        """One file for each content."""
-        store = self._parts.runner.store
-        with closing(store.snapshot()) as snapshot:
-            transaction = store.begin(snapshot, seconds_limit=None, is_read_only=True)
-            files = Reader(transaction).query(StoredFiles)
-            return {file["sha256"]: file for file in files}
 
     def _look_at(self, sha256: str, file: StoredFile) -> FileProblem | None:
         found = self._parts.contents.look(sha256)
@@ -192,12 +217,6 @@ class Storage(Files):
         if not self._parts.collector.is_named(sha256):
             return None  # deleted meanwhile
         return FileProblem("content_missing", file["_id"], sha256, f"{where} is not there")
-
-    def _count_accesses(self) -> int:
-        store = self._parts.runner.store
-        with closing(store.snapshot()) as snapshot:
-            transaction = store.begin(snapshot, seconds_limit=None, is_read_only=True)
-            return Reader(transaction).query(StorageAccesses).count()
 
     def _forget(self, which: _Which) -> int:
         count = 0

@@ -15,6 +15,7 @@ from headwater.errors import (
 )
 from headwater.functions.files import (
     URL_SECONDS,
+    DeletedFiles,
     StorageAccesses,
     StoredFile,
     StoredFiles,
@@ -40,20 +41,22 @@ By = Literal["function", "program", "url"]
 
 
 @dataclass(frozen=True, slots=True)
-class Urls:
-    """How URLs are made.
+class FileSettings:
+    """How URLs are made, and what is kept.
 
     Attributes:
         key: Gives the key to sign with.
         uuid: Of the database.
         origin: What is put before each path.
         limits: How long they may be good for.
+        keep_seconds: How long deleted files are kept.
     """
 
     key: Callable[[], bytes]
     uuid: str
     origin: str
     limits: Limits
+    keep_seconds: float = 0
 
     def make(self, method: Method, id: str, expires: int) -> str:
         """A URL for one thing, good until ``expires``, seconds since the epoch."""
@@ -93,12 +96,12 @@ class NewFile:
 class FilesInQuery:
     """``ctx.storage`` of a query."""
 
-    __slots__ = ("_reader", "_transaction", "_urls")
+    __slots__ = ("_reader", "_settings", "_transaction")
 
-    def __init__(self, transaction: Transaction, reader: Reader, urls: Urls) -> None:
+    def __init__(self, transaction: Transaction, reader: Reader, settings: FileSettings) -> None:
         self._transaction = transaction
         self._reader = reader
-        self._urls = urls
+        self._settings = settings
 
     def metadata(self, id: Id[StoredFile]) -> StoredFile | None:
         """The document of a stored file, or None; see `FileReader`, and so for the others."""
@@ -107,8 +110,8 @@ class FilesInQuery:
 
     def url(self, id: Id[StoredFile], *, expires_seconds: float = URL_SECONDS) -> str | None:
         """A signed URL, or None."""
-        expires = self._urls.expires(self._now_ms, expires_seconds)
-        return None if self.metadata(id) is None else self._urls.make("GET", id, expires)
+        expires = self._settings.expires(self._now_ms, expires_seconds)
+        return None if self.metadata(id) is None else self._settings.make("GET", id, expires)
 
     @property
     def _now_ms(self) -> float:
@@ -125,12 +128,12 @@ class FilesInMutation(FilesInQuery):
         self,
         transaction: Transaction,
         writer: ServiceWriter,
-        urls: Urls,
+        settings: FileSettings,
         *,
         is_logged: bool,
         by: By,
     ) -> None:
-        super().__init__(transaction, writer, urls)
+        super().__init__(transaction, writer, settings)
         self._writer = writer
         self._is_logged = is_logged
         self._by: By = by
@@ -139,7 +142,26 @@ class FilesInMutation(FilesInQuery):
         """Delete a file."""
         found = self._existing(id, "delete")
         self._writer.delete(id)
+        self._keep(found)
         self._note(id, "delete", found["size"])
+
+    def restore(self, id: Id[StoredFile]) -> None:
+        """Bring a deleted file back."""
+        if self.metadata(id) is not None:
+            raise DocumentNotFoundError(f"cannot restore {id!r}: it is not deleted", id=id)
+        kept = self._writer.query(DeletedFiles).with_index(DeletedFiles.by_file, id).first()
+        if kept is None:
+            raise DocumentNotFoundError(
+                f"cannot restore {id!r}: it is not kept any more, or never was; open the database "
+                "with keep_files_seconds=... to keep deleted files for a time",
+                id=id,
+            )
+        self._writer.delete(kept["_id"])
+        fields: dict[str, Any] = {
+            name: kept[name] for name in ("sha256", "size", "contentType", "filename")
+        }
+        self._writer.revive(StoredFiles, id, kept["createdAt"], fields)
+        self._note(id, "restore", kept["size"])
 
     def link(
         self,
@@ -166,10 +188,10 @@ class FilesInMutation(FilesInQuery):
         content_types: Iterable[str] | None = None,
     ) -> str:
         """A signed URL for one upload."""
-        expires = self._urls.expires(self._now_ms, expires_seconds)
+        expires = self._settings.expires(self._now_ms, expires_seconds)
         fields = {
             "expiresAt": expires,
-            "maxBytes": _checked_size(max_bytes, self._urls.limits),
+            "maxBytes": _checked_size(max_bytes, self._settings.limits),
             "contentTypes": _checked_wanted(content_types),
         }
         expired = self._writer.query(UploadUrls).with_index(
@@ -177,7 +199,7 @@ class FilesInMutation(FilesInQuery):
         )
         for old in expired.take(_FORGOTTEN_AT_ONCE):
             self._writer.delete(old["_id"])
-        return self._urls.make("POST", self._writer.insert(UploadUrls, fields), expires)
+        return self._settings.make("POST", self._writer.insert(UploadUrls, fields), expires)
 
     # -- for the service ------------------------------------------------------------------------
 
@@ -192,6 +214,23 @@ class FilesInMutation(FilesInQuery):
         id = self._writer.insert(StoredFiles, fields)
         self._note(id, "store", new.size)
         return id
+
+    def _keep(self, file: StoredFile) -> None:
+        """Have a content named for a time after the file is gone."""
+        seconds = self._settings.keep_seconds
+        if seconds:
+            now = self._now_ms / 1000
+            forget_deleted(self._writer, int(now), _FORGOTTEN_AT_ONCE)
+            kept = {
+                "file": file["_id"],
+                "sha256": file["sha256"],
+                "size": file["size"],
+                "contentType": file["contentType"],
+                "filename": file["filename"],
+                "createdAt": file["_creationTime"],
+                "keepUntil": math.ceil(now + seconds),
+            }
+            self._writer.insert(DeletedFiles, kept)
 
     def use_up(self, upload: Id[UploadUrl]) -> None:
         """Let an upload URL have been used.
@@ -225,6 +264,14 @@ class FilesInMutation(FilesInQuery):
                 "at": self._transaction.moment.now_ms,
             }
             self._writer.insert(StorageAccesses, access)
+
+
+def forget_deleted(writer: ServiceWriter, now: int, count: int) -> int:
+    """Let deleted files go whose time is over, at most so many; returns how many."""
+    over = writer.query(DeletedFiles).with_index(DeletedFiles.by_keep_until, lte=now).take(count)
+    for one in over:
+        writer.delete(one["_id"])
+    return len(over)
 
 
 def used_up() -> UrlRefusedError:

@@ -32,6 +32,7 @@ CHUNK_BYTES: Final = 2**18
 
 Removal: TypeAlias = Literal["removed", "kept", "busy"]
 
+_AT_ONCE: Final = fcntl.LOCK_EX | fcntl.LOCK_NB
 _INCOMING_NAME: Final = "incoming"
 _NAME: Final = re.compile(r"[0-9a-f]{64}")
 _FOLDER: Final = re.compile(r"[0-9a-f]{2}")
@@ -91,11 +92,10 @@ class Contents:
 
     def clear_incoming(self) -> int:
         """Remove what writers have left behind who are gone; returns how many there were."""
-        count = 0
-        with contextlib.suppress(FileNotFoundError), self._translating("clear files"):
-            for path in (self._root / _INCOMING_NAME).iterdir():
-                count += _removed_if_left(path)
-        return count
+        incoming = self._root / _INCOMING_NAME
+        with self._translating("clear files"):
+            left = list(incoming.iterdir()) if incoming.is_dir() else []
+            return sum(_removed_if_left(path) for path in left)
 
     # -- being there ----------------------------------------------------------------------------
 
@@ -154,10 +154,7 @@ class Contents:
         path = self._path(sha256)
         with self._translating("remove a file"):
             try:
-                with (
-                    _locked(self._root, fcntl.LOCK_EX | fcntl.LOCK_NB),
-                    _locked(path.parent, fcntl.LOCK_EX | fcntl.LOCK_NB),
-                ):
+                with _locked(self._root, _AT_ONCE), _locked(path.parent, _AT_ONCE):
                     if is_named():
                         return "kept"
                     path.unlink()
@@ -166,6 +163,21 @@ class Contents:
             except BlockingIOError:
                 return "busy"
         return "removed"
+
+    def is_left(self, sha256: str, is_named: Callable[[], bool]) -> bool:
+        """Whether a content is there that nothing names, and that nobody is about to name.
+
+        Args:
+            sha256: Its hash.
+            is_named: Looks at the newest commit.
+        """
+        path = self._path(sha256)
+        with self._translating("look at a file"):
+            try:
+                with _locked(path.parent, _AT_ONCE):
+                    return path.exists() and not is_named()
+            except (FileNotFoundError, BlockingIOError):
+                return False
 
     @contextlib.contextmanager
     def kept(self) -> Generator[None]:
@@ -194,8 +206,6 @@ class Contents:
     def _translating(self, doing: str) -> Generator[None]:
         try:
             yield
-        except (FileNotFoundError, BlockingIOError):
-            raise
         except OSError as error:
             if isinstance(error, HeadwaterError):
                 raise
@@ -335,7 +345,7 @@ def _made_and_locked(folder: Path) -> tuple[Path, int]:
 
 def _removed_if_left(path: Path) -> bool:
     try:
-        with _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        with _locked(path, _AT_ONCE):
             path.unlink(missing_ok=True)
     except (BlockingIOError, FileNotFoundError):
         return False

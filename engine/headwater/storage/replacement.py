@@ -12,6 +12,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Final
 
+from headwater.storage.contents import copy_contents
 from headwater.storage.format import DATA_NAME, LAST_TRANSACTION_NAME, MANIFEST_NAME
 from headwater.storage.manifest import Manifest, flush, write_manifest
 
@@ -76,6 +77,8 @@ def _keep(directory: Path) -> Path:
         if (directory / name).exists():
             _link(directory / name, beside / name)
             flush(beside / name)
+    # What could not be saved of the documents names files as well, which nothing names then.
+    copy_contents(directory, beside)
     flush(beside)
     beside.rename(kept)
     flush(directory)

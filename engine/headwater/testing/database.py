@@ -97,6 +97,7 @@ def database(  # noqa: PLR0913 - each option is of its own, and given by name
     jobs: Jobs = "hold",
     public_origin: str = "",
     log_accesses: bool = True,
+    keep_files_seconds: float = 0,
 ) -> ThrowAwayDatabase:
     """Open a throw-away database: ``with testing.database(chat) as db: ...``.
 
@@ -114,6 +115,7 @@ def database(  # noqa: PLR0913 - each option is of its own, and given by name
             thread of the test. "run": in the background, once the clock was moved.
         public_origin: What is put before the paths of signed URLs.
         log_accesses: Whether every access to a stored file is noted.
+        keep_files_seconds: How long the contents of deleted files are kept.
 
     Raises:
         DeclarationError: The modules declare something that cannot work.
@@ -126,6 +128,10 @@ def database(  # noqa: PLR0913 - each option is of its own, and given by name
         limits=limits or DEFAULT_LIMITS,
         clock=clock or ManualClock(seed=seed),
         options=ServiceOptions(
-            env=env or {}, jobs=jobs, public_origin=public_origin, log_accesses=log_accesses
+            env=env or {},
+            jobs=jobs,
+            public_origin=public_origin,
+            log_accesses=log_accesses,
+            keep_files_seconds=keep_files_seconds,
         ),
     )

@@ -5,6 +5,7 @@ from typing import Any, cast
 from headwater.schema.tables import Table
 from headwater.tables.catalog import TableInfo
 from headwater.transactions.reader import Reader, name_of, table_number_of
+from headwater.transactions.revival import revive
 from headwater.transactions.transaction import Transaction
 from headwater.transactions.writer import Writer
 
@@ -30,6 +31,19 @@ class ServiceWriter(Writer):
     def transaction(self) -> Transaction:
         """The transaction."""
         return self._transaction
+
+    def revive(
+        self, table: type[Table[Any]], id: str, creation_time: float, fields: dict[str, Any]
+    ) -> None:
+        """Bring a document back, under the id that it had. There must be none now. O(log n).
+
+        Raises:
+            DocumentInvalidError: It does not fit the type that the table has now.
+        """
+        info = self._table_for_writing(table)
+        body = self._packed(info, fields, id)
+        assert self._transaction.existing(id.encode("ascii")) is None, f"there is a document {id}"
+        revive(self._transaction, info, id, creation_time, fields, body)
 
     def _table_for_writing(self, table: type[Table[Any]] | str) -> TableInfo:
         return self._transaction.table_for_writing(name_of(table))

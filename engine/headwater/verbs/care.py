@@ -79,8 +79,9 @@ class CareVerbs(Opened):
     def backup(self, path: str | Path, *, progress: Report | None = None) -> None:
         """Copy the newest commit's state into another directory, while others go on writing.
 
-        The copy is a database of its own, log included, without unused space; it is there as a
-        whole or not at all. Keeps the file from reusing space while it runs.
+        The copy is a database of its own, log and stored files included, without unused space; it
+        is there as a whole or not at all. Files are hard links where that can be; the keys of URLs
+        stay here. Keeps the file from reusing space while it runs.
 
         Args:
             path: A directory that is missing or empty.

@@ -39,7 +39,7 @@ class ExchangeVerbs(Opened):
     ) -> ExportReport:
         """Write all documents of one moment to files, while others go on writing here.
 
-        Whole or not at all; durable on return. O(documents).
+        Whole or not at all; durable on return. O(documents). Stored files are not exported.
 
         Args:
             path: Where nothing is yet.

@@ -131,7 +131,7 @@ class Opened:
         if self._aio is None:
             from headwater.aio import AsyncVerbs
 
-            self._aio = AsyncVerbs(self._runner, self._watching(), self._actor)
+            self._aio = AsyncVerbs(self._runner, self._watching(), self._actor, self._services)
         return self._aio
 
     def _watching(self) -> Reactor:
