@@ -18,7 +18,7 @@ WORKER = """
 import asyncio, time
 from tests.server.asgi import Wire
 from tests.services import paying
-kill_at, begin = int(sys.argv[2]), int(sys.argv[3])
+kill_at, begin, place = int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 class Doomed(Wire):
     async def send(self, message):
         if self.number == kill_at:  # its effect is durable, and nobody has been told
@@ -27,7 +27,7 @@ class Doomed(Wire):
 async def deliver(app, number):
     options = paying.delivery(f"evt_{number}", number, time.time())
     headers = [(b"stripe-signature", options["headers"]["Stripe-Signature"].encode())]
-    wire = Doomed("POST", "/paid", headers)
+    wire = Doomed("POST", place, headers)
     wire.number = number
     wire.give(options["content"])
     await wire.run(app)
@@ -59,7 +59,7 @@ def survive(path, told: list[int], tried: int) -> None:
 
 @pytest.mark.parametrize("doomed", [0, 5])
 def test_a_kill_between_the_effect_and_the_answer_costs_nothing(path, start, doomed) -> None:
-    child = start(WORKER, path, doomed, 0)
+    child = start(WORKER, path, doomed, 0, "/paid")
     lines = child.rest()
     assert child.process.returncode == -signal.SIGKILL, child.errors
     assert str(doomed) not in lines
@@ -68,12 +68,31 @@ def test_a_kill_between_the_effect_and_the_answer_costs_nothing(path, start, doo
     survive(path, [int(line) for line in lines], doomed + 4)
 
 
+def test_a_kill_while_events_are_processed_later_costs_nothing(path, start) -> None:
+    draw = random.Random(2)
+    told: set[int] = set()
+    for round_ in range(3):
+        child = start(WORKER, path, -1, round_ * 1000, "/paid-later")
+        told |= {int(child.hear()) for _ in range(draw.randint(4, 24))}
+        told |= {int(line) for line in child.kill()}
+        assert child.process.returncode == -signal.SIGKILL, child.errors
+    env = {"STRIPE_SECRET": paying.SECRET}
+    with hw.open(path, modules=[paying], env=env, jobs="hold") as db:
+        while db.run_due_jobs():
+            pass
+        with db.snapshot() as snapshot:
+            states = {e["event_id"]: e["state"] for e in snapshot.query(hw.WebhookEvents)}
+        assert {f"evt_{number}" for number in told} <= states.keys()
+        assert set(states.values()) == {"done"}
+        assert db.query(paying.paid) == {event: [int(event[4:])] for event in states}
+
+
 def test_a_kill_at_any_line_costs_nothing(path, start) -> None:
     draw = random.Random(1)
     told: list[int] = []
     for _ in range(4):
         begin = len(told)
-        child = start(WORKER, path, -1, begin)
+        child = start(WORKER, path, -1, begin, "/paid")
         lines = [child.hear() for _ in range(draw.randint(1, 20))]
         lines += child.kill()
         assert child.process.returncode == -signal.SIGKILL, child.errors

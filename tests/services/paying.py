@@ -52,6 +52,21 @@ def on_also_paid(ctx: MutationCtx, event: hw.WebhookEvent) -> None:
     pay(ctx, event=f"also {event.id}", cents=event.json()["cents"])
 
 
+RETRY = hw.Retry(attempts=3, initial_seconds=10, base=2, jitter=0)
+
+
+@hw.webhook("/paid-later", verifier=hw.webhooks.stripe(SECRET), process="later", retry=RETRY)
+def on_paid_later(ctx: MutationCtx, event: hw.WebhookEvent) -> None:
+    on_paid.handler(ctx, event)
+
+
+@hw.mutation
+def process_failed_again(ctx: MutationCtx) -> int:
+    index = hw.WebhookEvents.by_state
+    failed = ctx.db.query(hw.WebhookEvents).with_index(index, "failed").collect()
+    return sum(on_paid_later.process_again(ctx, event["_id"]) for event in failed)
+
+
 def delivery(event: str, cents: int, at_seconds: float, secret: str = SECRET) -> dict[str, Any]:
     """A delivery as the sender makes it: the arguments of a request."""
     body = json.dumps({"id": event, "cents": cents}).encode()

@@ -39,8 +39,9 @@ def records(db):
 one_delivery = st.tuples(st.integers(0, 4), st.sampled_from(["right", "forged", "old"]))
 
 
+@pytest.mark.parametrize("path", ["/paid", "/paid-later"])
 @given(st.lists(st.lists(one_delivery, max_size=8), max_size=4), st.sets(st.integers(0, 4)))
-def test_any_order_of_any_deliveries_is_each_event_once(rounds, refused_at_first):
+def test_any_order_of_any_deliveries_is_each_event_once(path, rounds, refused_at_first):
     with testing.database(paying, env=ENV) as db:
         paying.refused.clear()
         paying.refused |= {f"evt_{number}" for number in refused_at_first}
@@ -50,8 +51,9 @@ def test_any_order_of_any_deliveries_is_each_event_once(rounds, refused_at_first
             old = 301 if kind == "old" else 0
             secret = "forged" if kind == "forged" else paying.SECRET
             options = paying.delivery(f"evt_{number}", number, seconds(db) - old, secret)
-            response = await client.post("/paid", **options)
-            if kind == "right" and f"evt_{number}" not in paying.refused:
+            response = await client.post(path, **options)
+            is_heard = path == "/paid-later" or f"evt_{number}" not in paying.refused
+            if kind == "right" and is_heard:
                 assert response.status_code == 200
                 told[f"evt_{number}"] += 1
             else:
@@ -60,9 +62,11 @@ def test_any_order_of_any_deliveries_is_each_event_once(rounds, refused_at_first
         async def talk(client):
             for deliveries in rounds:
                 await asyncio.gather(*(one(client, *delivery) for delivery in deliveries))
+                db.run_due_jobs()
                 paying.refused.clear()
 
         serve(db.asgi(), talk)
+        db.finish_jobs()
         assert db.query(paying.paid) == {event: [int(event[-1])] for event in told}
         assert db.query(paying.events) == dict(told)
 
@@ -214,3 +218,97 @@ def test_a_verifier_of_ones_own(db):
         assert ask(app, "POST", "/own", content=b"x", headers=headers).status_code == 200
         assert ask(app, "POST", "/own", content=b"", headers=headers).status_code == 400
     assert seen == [("x", "x", None)]
+
+
+# Later ------------------------------------------------------------------------------------------
+
+
+def later(db, event="evt_1", **options):
+    response = deliver(db, event, path="/paid-later", **options)
+    assert response.status_code == 200
+    return response.json()["status"]
+
+
+def test_later_the_sender_is_answered_before_the_effect(db):
+    assert (later(db), later(db)) == ("accepted", "repeated")
+    (record,) = records(db)
+    assert (record["state"], record["deliveries"], record["attempts"]) == ("pending", 2, 0)
+    assert db.query(paying.paid) == {}
+    assert db.run_due_jobs() == 1
+    assert db.query(paying.paid) == {"evt_1": [1]}
+    assert later(db) == "repeated"
+    (record,) = records(db)
+    assert (record["state"], record["deliveries"], record["attempts"]) == ("done", 3, 1)
+    assert record.keys().isdisjoint({"body", "headers", "error"})
+    assert db.finish_jobs() == 0
+
+
+def test_what_is_kept_for_later_has_no_credentials(db):
+    options = paying.delivery("evt_1", 1, seconds(db))
+    options["headers"] |= {"Authorization": "Bearer secret", "Cookie": "secret", "X-A": "b"}
+    ask(db.asgi(), "POST", "/paid-later", **options)
+    (record,) = records(db)
+    assert "secret" not in repr(record)
+    assert ["x-a", "b"] in record["headers"]
+
+
+def test_later_it_is_tried_again_as_its_policy_says(db):
+    paying.refused.add("evt_1")
+    later(db)
+    db.run_due_jobs()
+    (record,) = records(db)
+    assert (record["state"], record["attempts"]) == ("pending", 1)
+    assert "cannot bear" in record["error"]
+    assert db.query(paying.paid) == {}
+    db.clock.advance(seconds=9)
+    assert db.run_due_jobs() == 0
+    paying.refused.clear()
+    db.clock.advance(seconds=1)
+    assert db.run_due_jobs() == 1
+    assert db.query(paying.paid) == {"evt_1": [1]}
+    assert records(db)[0]["attempts"] == 2
+
+
+def test_what_has_failed_for_good_can_be_processed_again(db):
+    paying.refused.add("evt_1")
+    later(db)
+    assert db.finish_jobs() == paying.RETRY.attempts
+    (record,) = records(db)
+    assert (record["state"], record["attempts"]) == ("failed", 3)
+    paying.refused.clear()
+    assert db.mutate(paying.process_failed_again) == 1
+    assert db.mutate(paying.process_failed_again) == 0
+    db.finish_jobs()
+    assert db.query(paying.paid) == {"evt_1": [1]}
+    assert records(db)[0]["state"] == "done"
+
+
+def test_what_has_failed_for_good_is_processed_again_if_it_is_delivered_again(db):
+    paying.refused.add("evt_1")
+    later(db)
+    db.finish_jobs()
+    paying.refused.clear()
+    assert (later(db), later(db)) == ("accepted", "repeated")
+    db.finish_jobs()
+    assert db.query(paying.paid) == {"evt_1": [1]}
+
+
+def test_an_event_whose_job_is_gone_is_processed_again_if_it_is_delivered_again(db):
+    later(db)
+    assert db.scheduler.cancel(records(db)[0]["job"])
+    assert db.finish_jobs() == 0
+    assert later(db) == "accepted"
+    db.finish_jobs()
+    assert db.query(paying.paid) == {"evt_1": [1]}
+
+
+@pytest.mark.parametrize("options", [{"process": "soon"}, {"retry": paying.RETRY}, {"retry": 3}])
+def test_a_policy_that_cannot_be_is_refused_where_it_is_declared(options):
+    with pytest.raises(hw.DeclarationError):
+        hw.webhook("/x", verifier=hw.webhooks.github("s"), **options)(paying.on_paid.handler)
+
+
+def test_nobody_processes_an_event_by_path(db):
+    later(db)
+    with pytest.raises(hw.FunctionInternalError):
+        db.call("paying:onPaidLater", {"event": records(db)[0]["_id"]})

@@ -43,11 +43,17 @@ class Route:
             found by its path.
     """
 
-    def __init__(self, place: Place, path: str, module: str) -> None:
+    def __init__(
+        self,
+        place: Place,
+        path: str,
+        module: str,
+        published: Function[..., Any] | None = None,
+    ) -> None:
         self.place: Place = place
         self.path: str = path
         self.module: str = module
-        self.published: Function[..., Any] | None = None
+        self.published: Function[..., Any] | None = published
 
     def __repr__(self) -> str:
         place = self.place

@@ -53,8 +53,13 @@ class Own:
         return hw.webhooks.Verified(delivery.headers["x-id"])
 
 
-@hw.webhook("/own", verifier=Own())
+@hw.webhook("/own", verifier=Own(), process="later", retry=hw.Retry(attempts=3))
 def on_own(ctx: MutationCtx, event: WebhookEvent) -> None: ...
+
+
+@hw.mutation
+def again(ctx: MutationCtx, record: hw.Id[hw.WebhookRecord]) -> bool:
+    return on_own.process_again(ctx, record)
 
 
 def outside(db: hw.Database) -> None:

@@ -62,6 +62,7 @@ def with_a_secret(ctx: MutationCtx, event: WebhookEvent) -> None:
 def without_a_verifier(ctx: QueryCtx, event: WebhookEvent) -> None: ...
 
 
+hw.webhook("/k", verifier=hw.webhooks.github("s"), process="soon")  # error: now or later
 hw.webhooks.hmac("s")  # error: which header
 hw.webhooks.hmac("s", header="X", algorithm="md5")  # error: no such hash function
 hw.webhooks.stripe(b"bytes")  # error: a secret is text
