@@ -6,7 +6,9 @@ import sys
 import pytest
 
 SLOW_OR_UNASKED = [
+    "argon2",
     "asyncio",
+    "cryptography",
     "ctypes",
     "headwater.aio",
     "headwater.functions.crons",
@@ -18,11 +20,13 @@ SLOW_OR_UNASKED = [
     "headwater.functions.scheduling",
     "headwater.server.protocol",
     "headwater.services.rate_limits",
+    "headwater.services.tokens",
     "headwater.services.webhooks",
     "headwater.testing",
     "headwater.tables.rebuild",
     "headwater.tables.verify",
     "hypothesis",
+    "jwt",
     "logging",
     "multiprocessing",
     "numpy",

@@ -62,6 +62,8 @@ from headwater.errors import (
     SnapshotTooOldError,
     StorageError,
     TimeLimitError,
+    TokenInvalidError,
+    TokenKeysUnavailableError,
     UndoConflictError,
     UniqueViolationError,
     UploadRefusedError,
@@ -196,6 +198,7 @@ if TYPE_CHECKING:
         RateLimitResult,
         RateLimits,
     )
+    from headwater.services.tokens import TokenAlgorithm, TokenProvider, VerifiedToken
     from headwater.services.webhook_endpoints import Webhook, webhook
     from headwater.services.webhook_events import WebhookEvent, WebhookEvents, WebhookRecord
 
@@ -373,6 +376,10 @@ __all__ = [
     "TableQuery",
     "TableStatistics",
     "TimeLimitError",
+    "TokenAlgorithm",
+    "TokenInvalidError",
+    "TokenKeysUnavailableError",
+    "TokenProvider",
     "TrimReport",
     "UndoConflictError",
     "UniqueViolationError",
@@ -382,6 +389,7 @@ __all__ = [
     "UrlRefusedError",
     "UsageError",
     "ValueNotStorableError",
+    "VerifiedToken",
     "Webhook",
     "WebhookEvent",
     "WebhookEvents",
@@ -420,8 +428,9 @@ _LATER = {
         AsyncCronRegistry CronRegistry CronRun CronRuns Crons RegisteredCron RegisteredCrons
     """,
     "headwater.functions.files": """
-        ActionFiles AsyncActionFiles AsyncFileContent DeletedFile DeletedFiles FileContent FileReader FileWriter
-        StorageAccess StorageAccesses StoredFile StoredFiles UploadUrl UploadUrls
+        ActionFiles AsyncActionFiles AsyncFileContent DeletedFile DeletedFiles FileContent
+        FileReader FileWriter StorageAccess StorageAccesses StoredFile StoredFiles
+        UploadUrl UploadUrls
     """,
     "headwater.functions.http_actions": "HttpAction http_action",
     "headwater.functions.http_fields": "Headers QueryParameters",
@@ -442,6 +451,7 @@ _LATER = {
     "headwater.services.rate_limits": """
         RateLimit RateLimitKey RateLimitLevel RateLimitResult RateLimits
     """,
+    "headwater.services.tokens": "TokenAlgorithm TokenProvider VerifiedToken",
     "headwater.services.webhook_endpoints": "Webhook webhook",
     "headwater.services.webhook_events": "WebhookEvent WebhookEvents WebhookRecord",
     "headwater.services.webhooks": "webhooks",

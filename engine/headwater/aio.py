@@ -12,6 +12,7 @@ from headwater.functions.acting import Actor
 from headwater.functions.calls import Call
 from headwater.functions.crons import AsyncCronRegistry
 from headwater.functions.declaration import Action, Mutation, Query
+from headwater.functions.identity import Identity
 from headwater.functions.job_client_async import AsyncJobClient
 from headwater.functions.runner import Runner
 from headwater.functions.scheduling import AsyncScheduler
@@ -22,6 +23,7 @@ from headwater.reactive.log_tail import LogTail
 from headwater.reactive.reactor import Reactor
 from headwater.schema.tables import Id
 from headwater.services.services import Services
+from headwater.services.tokens import VerifiedToken
 from headwater.tables.log_entries import LogEntry, TableFilter, Wanted
 from headwater.tables.moments import moment_of
 from headwater.transactions.store import Store
@@ -195,6 +197,14 @@ class AsyncVerbs:
 
     async def _serve(self, name: str, run: Callable[[Transaction], T]) -> T:
         return await _in_thread(lambda: self._runner.serve(name, run))
+
+    async def identify(self, token: str) -> Identity:
+        """Who has a token, as `Database.identify`."""
+        return (await self.verify_token(token)).identity
+
+    async def verify_token(self, token: str) -> VerifiedToken:
+        """Who has a token, and until when, as `Database.verify_token`."""
+        return await _in_thread(lambda: self._services.identification.verify(token))
 
     def watch(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> Live[R]:
         """The result now and after every change: ``async for result in db.aio.watch(...)``."""

@@ -2,9 +2,9 @@
 
 from headwater.verbs.audit import AuditVerbs
 from headwater.verbs.by_hand import ManualVerbs
-from headwater.verbs.calling import CallingVerbs
 from headwater.verbs.care import CareVerbs
 from headwater.verbs.exchange import ExchangeVerbs
+from headwater.verbs.identifying import IdentifyingVerbs
 from headwater.verbs.jobs import JobVerbs
 from headwater.verbs.measures import MeasuringVerbs
 from headwater.verbs.observing import ObservingVerbs
@@ -17,7 +17,7 @@ from headwater.verbs.upkeep import UpkeepVerbs
 
 
 class Database(
-    CallingVerbs,
+    IdentifyingVerbs,
     ManualVerbs,
     PastVerbs,
     CareVerbs,

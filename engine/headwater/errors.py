@@ -40,6 +40,7 @@
     │   ├── UrlRefusedError                 (PermissionError)  a signed URL that is not good
     │   ├── UploadRefusedError              (ValueError)  a content that must not be stored
     │   ├── RangeRefusedError               (ValueError)  bytes that a file does not have
+    │   ├── TokenInvalidError               (PermissionError)  a token that proves nothing
     │   ├── ActionCanceledError             (RuntimeError)  an action that must not go on
     │   ├── AlreadyThereError               (FileExistsError)  an export would overwrite something
     │   ├── AlreadyOpenError                (RuntimeError)  open here with other modules or options
@@ -49,6 +50,7 @@
     │   └── TimeLimitError                  (TimeoutError)
     ├── ConflictError                       (RuntimeError)  an optimistic transaction lost
     ├── SnapshotTooOldError                 (RuntimeError)  a snapshot held for too long
+    ├── TokenKeysUnavailableError           (ConnectionError)  keys that cannot be had now
     └── StorageError                        (OSError)
         ├── NotADatabaseError
         ├── NewerFormatError
@@ -517,6 +519,22 @@ class RangeRefusedError(UsageError, ValueError):
         self.size = size
 
 
+class TokenInvalidError(UsageError, PermissionError):
+    """A token that does not prove who somebody is. No message has the token or a part of it.
+
+    Attributes:
+        reason: Why, as a word that is stable across releases: ``malformed``, ``too_large``,
+            ``header``, ``algorithm``, ``issuer``, ``audience``, ``key``, ``signature``,
+            ``claims``, ``expired``, ``not_yet_valid``, ``subject`` or ``session``.
+    """
+
+    code = "token_invalid"
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class ActionCanceledError(UsageError, RuntimeError):
     """An action that was canceled, or has ended, and must not go on."""
 
@@ -599,6 +617,20 @@ class SnapshotTooOldError(HeadwaterError, RuntimeError):
     """A snapshot was held for longer than ``limits.snapshot_seconds``."""
 
     code = "snapshot_too_old"
+
+
+class TokenKeysUnavailableError(HeadwaterError, ConnectionError):
+    """The keys that tokens are verified with cannot be had now.
+
+    Attributes:
+        issuer: Whose keys.
+    """
+
+    code = "token_keys_unavailable"
+
+    def __init__(self, message: str, *, issuer: str) -> None:
+        super().__init__(message)
+        self.issuer = issuer
 
 
 class StorageError(HeadwaterError, OSError):

@@ -1,10 +1,10 @@
 """How a database is opened: by its directory, once in a process, with the application's modules."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from headwater.clock import Clock, SystemClock
 from headwater.database import Database
@@ -16,6 +16,9 @@ from headwater.services.services import Jobs, ServiceOptions
 from headwater.sharing import share
 from headwater.tables.progress import Report
 from headwater.verbs.opened import Build, make
+
+if TYPE_CHECKING:
+    from headwater.services.tokens import TokenProvider
 
 
 def open(  # noqa: PLR0913 - each option is of its own, and given by name
@@ -33,6 +36,7 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
     public_origin: str | None = None,
     log_accesses: bool | None = None,
     keep_files_seconds: float | None = None,
+    providers: "Sequence[TokenProvider]" = (),
 ) -> Database:
     """Open a database, and create it if there is nothing yet.
 
@@ -65,6 +69,8 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
         log_accesses: Whether every access to a stored file is noted; by default it is.
         keep_files_seconds: How long the contents of deleted files are kept, and the files can be
             restored; by default a content goes with its last file.
+        providers: Identity providers whose tokens `Database.identify` believes. Needs the extra
+            ``auth``.
 
     Raises:
         NotADatabaseError: Something else is at ``path``.
@@ -94,6 +100,7 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
                 public_origin=(public_origin or "").rstrip("/"),
                 log_accesses=log_accesses is not False,
                 keep_files_seconds=keep_files_seconds or 0,
+                providers=tuple(providers),
             ),
             build=build,
             progress=progress,
@@ -111,5 +118,6 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
         "public_origin": public_origin,
         "log_accesses": log_accesses,
         "keep_files_seconds": keep_files_seconds,
+        "providers": tuple(providers) or None,
     }
     return share(directory, asked, new)

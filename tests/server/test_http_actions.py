@@ -6,6 +6,7 @@ import logging
 import pytest
 from tests.server import application
 from tests.server.asgi import Wire, ask, serve
+from tests.services import issuing
 
 import headwater as hw
 from headwater import testing
@@ -405,6 +406,27 @@ def test_who_mounts_the_application_may_say_who_calls(db):
         assert ask(app, "GET", "/echo/").json()["who"] == "root"
         bad = {"Authorization": "Bearer nobody"}
         assert ask(app, "GET", "/echo/", headers=bad).json()["who"] is None
+
+
+def test_the_tokens_of_the_databases_providers_are_believed():
+    with testing.database(application, providers=[issuing.provider()]) as db:
+        for token, who in [(issuing.signed(), "ada"), (issuing.signed() + "x", None)]:
+            given = {"Authorization": f"Bearer {token}"}
+            response = ask(db.asgi(), "GET", "/echo/", headers=given)
+            assert (response.status_code, response.json()["who"]) == (200, who)
+
+
+def test_keys_that_cannot_be_had_are_nobodys_fault():
+    def fail():
+        raise TimeoutError
+
+    far = issuing.provider(jwks="https://issuer.example/jwks.json")
+    with testing.database(application, providers=[far]) as db:
+        db._services.identification._verifier._trusted[0].keys._read = fail
+        given = {"Authorization": f"Bearer {issuing.signed()}"}
+        response = ask(db.asgi(), "GET", "/echo/", headers=given)
+    assert response.status_code == 503
+    assert response.json()["code"] == "token_keys_unavailable"
 
 
 # Responses --------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from headwater.errors import (
     RateLimitedError,
     RequestInvalidError,
     SignatureInvalidError,
+    TokenKeysUnavailableError,
 )
 from headwater.exchange.json_values import write_line
 from headwater.functions.http_messages import Response, write_json
@@ -61,6 +62,9 @@ def failed(error: BaseException, request_id: str, *, is_dev: bool) -> Response:
         facts = {"code": error.code, "message": "too many requests"}
     elif isinstance(error, ApplicationError):
         facts = {"code": error.code, "message": str(error), "data": error.data}
+    elif isinstance(error, TokenKeysUnavailableError):
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+        facts = {"code": error.code, "message": "who you are cannot be verified at present"}
     elif isinstance(error, ActionCanceledError | ClosedError):
         status = HTTPStatus.SERVICE_UNAVAILABLE
         facts["message"] = "the server is stopping"

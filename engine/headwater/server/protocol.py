@@ -16,7 +16,10 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 AsgiApplication: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 Identify: TypeAlias = Callable[[str], Identity | None]
-"""From a bearer token to who has it; may block, as it is called on a thread."""
+"""From a bearer token to who has it; may block, as it is called on a thread.
+
+For a token that is not valid it gives None, or raises a `TokenInvalidError`.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Final, NamedTuple
 
-from headwater.errors import ClientGoneError
+from headwater.errors import ClientGoneError, TokenInvalidError
 from headwater.functions.http_actions import HttpAction
 from headwater.functions.http_messages import Response
 from headwater.functions.identity import Identity, acting_as, current_identity
@@ -179,7 +179,10 @@ class HttpRoutes:
         token, identify = incoming.bearer, self._options.identify
         if token is None or identify is None:
             return None
-        return await asyncio.to_thread(identify, token)
+        try:
+            return await asyncio.to_thread(identify, token)
+        except TokenInvalidError:
+            return None
 
 
 async def _refuse_websocket(scope: Scope, receive: Receive, send: Send) -> None:

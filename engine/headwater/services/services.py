@@ -1,7 +1,7 @@
 """The services of one open database, and when they begin and end."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from headwater.functions.scheduling import AsyncScheduler, Scheduler
     from headwater.services.executing import Executing
     from headwater.services.files import FileService
+    from headwater.services.identifying import Identification
+    from headwater.services.tokens import TokenProvider
 
 _WORK_TABLES: Final = ("_scheduled_functions", "_crons", "_jobs")
 """Where there is one of these tables, there may be work that is due some time."""
@@ -41,6 +43,7 @@ class ServiceOptions:
         public_origin: What is put before the paths of signed URLs.
         log_accesses: Whether every access to a stored file is noted.
         keep_files_seconds: How long deleted files are kept.
+        providers: Whose tokens are believed.
     """
 
     env: Mapping[str, str]
@@ -48,6 +51,7 @@ class ServiceOptions:
     public_origin: str = ""
     log_accesses: bool = True
     keep_files_seconds: float = 0
+    providers: "Sequence[TokenProvider]" = ()
 
     def __post_init__(self) -> None:
         if self.jobs not in (None, *get_args(Jobs)):
@@ -87,7 +91,19 @@ class Services:
         store = runner.store
         self.tables: ServiceTables = ServiceTables(store.tables, nesting=store.limits.nesting)
         store.service_table = self.tables.find
+        self._identification: Identification | None = None
+        if options.providers:
+            _ = self.identification  # whose keys have to be there
         runner.services = self
+
+    @property
+    def identification(self) -> "Identification":
+        """Who has a token."""
+        if self._identification is None:
+            from headwater.services.identifying import Identification
+
+            self._identification = Identification(self._runner, self.options.providers)
+        return self._identification
 
     # -- for contexts ---------------------------------------------------------------------------
 

@@ -1,10 +1,10 @@
 """Throw-away databases, on which time and randomness are set by hand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from math import ceil
 from types import ModuleType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from headwater.database import Database
 from headwater.errors import ArgumentError, UsageError
@@ -15,6 +15,9 @@ from headwater.services.services import Jobs, ServiceOptions
 from headwater.testing.clock import ManualClock
 from headwater.testing.crashing import Crashing
 from headwater.verbs.opened import make
+
+if TYPE_CHECKING:
+    from headwater.services.tokens import TokenProvider
 
 _US_PER_MS: Final = 1000
 _NS_PER_US: Final = 1000
@@ -98,6 +101,7 @@ def database(  # noqa: PLR0913 - each option is of its own, and given by name
     public_origin: str = "",
     log_accesses: bool = True,
     keep_files_seconds: float = 0,
+    providers: "Sequence[TokenProvider]" = (),
 ) -> ThrowAwayDatabase:
     """Open a throw-away database: ``with testing.database(chat) as db: ...``.
 
@@ -116,6 +120,7 @@ def database(  # noqa: PLR0913 - each option is of its own, and given by name
         public_origin: What is put before the paths of signed URLs.
         log_accesses: Whether every access to a stored file is noted.
         keep_files_seconds: How long the contents of deleted files are kept.
+        providers: Identity providers whose tokens are believed.
 
     Raises:
         DeclarationError: The modules declare something that cannot work.
@@ -133,5 +138,6 @@ def database(  # noqa: PLR0913 - each option is of its own, and given by name
             public_origin=public_origin,
             log_accesses=log_accesses,
             keep_files_seconds=keep_files_seconds,
+            providers=tuple(providers),
         ),
     )

@@ -117,8 +117,8 @@ class CallingVerbs(FunctionVerbs):
         Costs nothing and may be kept, as one for each connection of a server.
 
         Args:
-            identity: Who calls; None for nobody in particular. The caller vouches for it: nothing
-                is verified here.
+            identity: Who calls; None for nobody in particular. The caller vouches for it:
+                `Database.identify` verifies what comes from elsewhere.
 
         Raises:
             ArgumentError: It is no `Identity`.

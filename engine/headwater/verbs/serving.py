@@ -30,8 +30,9 @@ class ServingVerbs(Opened):
             cors: Origins, such as ``https://example.com``, whose pages may call it from a browser;
                 ``["*"]`` for all of them. None by default.
             dev: Whether errors tell their messages and tracebacks to everybody who asks.
-            identify: From the token of ``Authorization: Bearer`` to who has it, None for a token
-                that is not valid; called on a thread.
+            identify: From the token of ``Authorization: Bearer`` to who has it; for a token that is
+                not valid None, or a `TokenInvalidError`. Called on a thread. `Database.identify`
+                by default.
             close_at_end: Whether the database is closed when the server ends, if the server tells
                 (by the lifespan protocol, which it tells to no application that is mounted).
 
@@ -55,5 +56,10 @@ class ServingVerbs(Opened):
         from headwater.server.protocol import Backend, ServerOptions
 
         backend = Backend(self._runner, self._actor, self.aio, self._services.env, self.close)
-        options = ServerOptions(identify=identify, is_dev=dev, cors=cors, closes=close_at_end)
+        options = ServerOptions(
+            identify=identify or self._services.identification.identify,
+            is_dev=dev,
+            cors=cors,
+            closes=close_at_end,
+        )
         return application(backend, options)

@@ -24,3 +24,12 @@ async def by_facade(db: hw.Database, channel: Id[Channel]) -> None:
     db.acting_as(None).query(chat.latest, channel=channel)
     with hw.acting_as(ada.identity):
         db.query(chat.latest, channel=channel)
+
+
+async def by_token(db: hw.Database, token: str, channel: Id[Channel]) -> None:
+    provider = hw.TokenProvider(issuer="a", audience=["b"], jwks="c", algorithms=["ES256"])
+    hw.open(None, providers=[provider]).close()
+    assert_type(db.identify(token), hw.Identity)
+    assert_type(db.verify_token(token).expires_at, float)
+    assert_type(await db.aio.identify(token), hw.Identity)
+    db.acting_as(db.identify(token)).query(chat.latest, channel=channel)

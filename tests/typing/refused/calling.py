@@ -25,3 +25,12 @@ def inside(ctx: QueryCtx) -> None:
     print(ctx.identity.subject)  # error: nobody may call
     if ctx.identity is not None:
         ctx.identity.subject = "grace"  # error: an identity stays what it is
+
+
+def by_token(db: hw.Database, token: str) -> None:
+    hw.TokenProvider(issuer="a", audience="b")  # error: keys are needed
+    hw.TokenProvider("a", "b", "c")  # error: by name only
+    hw.TokenProvider(issuer="a", audience="b", jwks="c", algorithms=["HS256"])  # error: not allowed
+    hw.open(None, providers=["https://issuer.example"])  # error: an address is no provider
+    db.identify(token.encode())  # error: a token is a string
+    db.acting_as(db.verify_token(token))  # error: it has the identity in it
