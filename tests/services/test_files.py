@@ -15,6 +15,7 @@ from tests.services import filing
 
 import headwater as hw
 from headwater import testing
+from headwater.services.file_collecting import Collector
 from headwater.services.file_serving import Span, read_range
 from headwater.storage import contents as contents_module
 
@@ -354,6 +355,55 @@ def test_an_upload_url_is_good_for_one_upload(db):
     assert read(db, file) is not None
     db.storage.collect()
     assert len(on_disk(db)) == 1
+
+
+def test_a_collection_waits_for_the_one_that_is_under_way(db, monkeypatch):
+    """Both lock the same folders, and neither is the other's reason to pass a content over."""
+    contents = contents_module.Contents(db.path, is_durable=False)
+    collector = Collector(db.runner, contents, db._watching)  # without its thread
+    inside, waits_or_ended, go_on = threading.Event(), threading.Event(), threading.Event()
+    for content in (b"held", b"left"):
+        with contents.receive() as incoming:
+            incoming.write(content)
+            with incoming.placed():
+                pass
+    held = hashlib.sha256(b"held").hexdigest()
+    is_named = collector.is_named
+
+    def slow(sha256):
+        if sha256 == held and not inside.is_set():
+            inside.set()
+            go_on.wait()
+        return is_named(sha256)
+
+    class Watched:
+        def __init__(self, real):
+            self.real = real
+
+        def __enter__(self):
+            if not self.real.acquire(blocking=False):
+                waits_or_ended.set()
+                self.real.acquire()
+
+        def __exit__(self, *_):
+            self.real.release()
+
+    def collect():
+        collector.collect()
+        waits_or_ended.set()
+
+    monkeypatch.setattr(collector, "is_named", slow)
+    monkeypatch.setattr(collector, "_removing", Watched(threading.Lock()), raising=False)
+    first = threading.Thread(target=lambda: collector._remove(held))
+    first.start()
+    inside.wait()
+    second = threading.Thread(target=collect)
+    second.start()
+    waits_or_ended.wait()
+    go_on.set()
+    first.join()
+    second.join()
+    assert on_disk(db) == []
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,8 @@ class Collector:
         self._watching = watching
         self._queue: SimpleQueue[str | None] = SimpleQueue()
         self._lock = threading.Lock()
+        # The locks of folders are those of open files: two threads would be busy to each other.
+        self._removing = threading.Lock()
         self._thread: threading.Thread | None = None
         self._is_closed = False
 
@@ -143,7 +145,8 @@ class Collector:
             yield from unnamed
 
     def _remove(self, sha256: str) -> str:
-        return self._contents.remove(sha256, lambda: self.is_named(sha256))
+        with self._removing:
+            return self._contents.remove(sha256, lambda: self.is_named(sha256))
 
     def _loop(self) -> None:
         busy: set[str] = set()
