@@ -25,6 +25,7 @@ from headwater.errors import (
     ConfigurationMissingError,
     ConflictError,
     CorruptionError,
+    DanglingReferenceError,
     DatabaseFullError,
     DeclarationError,
     DiskError,
@@ -55,6 +56,7 @@ from headwater.errors import (
     RangeRefusedError,
     RateLimitedError,
     ReadOnlyError,
+    ReferencedError,
     RequestInvalidError,
     ReturnValueError,
     SchemaMismatchError,
@@ -97,6 +99,7 @@ from headwater.repairing import check, repair
 from headwater.restoring import restore_backup
 from headwater.schema import v
 from headwater.schema.annotations import Wire
+from headwater.schema.references import Reference, references
 from headwater.schema.tables import Document, DocumentOf, Id, Index, Table, TableIndex
 from headwater.schema.validators import Check, Length, Pattern, Range
 from headwater.storage.commit_log import Origin, RecordedCall
@@ -114,6 +117,7 @@ from headwater.tables.reports import (
     Revision,
     TrimReport,
 )
+from headwater.transactions.cascades import Cascade, Cascades
 from headwater.transactions.explicit import OpenTransaction
 from headwater.transactions.origins import origin
 from headwater.transactions.pagination import PaginationOptions, PaginationResult
@@ -224,6 +228,8 @@ __all__ = [
     "CallLog",
     "CallRecord",
     "Caller",
+    "Cascade",
+    "Cascades",
     "Change",
     "Check",
     "ClientGoneError",
@@ -241,6 +247,7 @@ __all__ = [
     "CronRuns",
     "CronSchedule",
     "Crons",
+    "DanglingReferenceError",
     "Database",
     "DatabaseFullError",
     "DatabaseStatistics",
@@ -345,6 +352,8 @@ __all__ = [
     "Reader",
     "RebuildReport",
     "RecordedCall",
+    "Reference",
+    "ReferencedError",
     "RegisteredCron",
     "RegisteredCrons",
     "RepairReport",
@@ -409,6 +418,7 @@ __all__ = [
     "origin",
     "projection",
     "query",
+    "references",
     "repair",
     "require",
     "require_identity",

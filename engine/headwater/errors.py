@@ -15,6 +15,8 @@
     │   ├── DocumentNotFoundError           (KeyError)    a write to an absent document
     │   ├── NotUniqueError                  (ValueError)  unique() found several
     │   ├── UniqueViolationError            (ValueError)  a unique index holds the key already
+    │   ├── DanglingReferenceError          (ValueError)  a reference to an absent document
+    │   ├── ReferencedError                 (ValueError)  deleting what others still refer to
     │   ├── FunctionNotFoundError           (LookupError)
     │   ├── FunctionKindError               (TypeError)   a query called as a mutation, …
     │   ├── FunctionInternalError           (PermissionError)  internal=True, called from outside
@@ -250,6 +252,56 @@ class UniqueViolationError(UsageError, ValueError):
         self.index = index
         self.key: tuple[Any, ...] = tuple(key)
         self.holder = holder
+
+
+class DanglingReferenceError(UsageError, ValueError):
+    """A document would refer to one that is not there.
+
+    Attributes:
+        table: Name of the table of the document that refers.
+        field: Its field with the reference.
+        target: The id that is no document's, or one's that a cascade is about to delete.
+    """
+
+    code = "reference_dangling"
+
+    def __init__(self, message: str, *, table: str, field: str, target: str) -> None:
+        super().__init__(message)
+        self.table = table
+        self.field = field
+        self.target = target
+
+
+class ReferencedError(UsageError, ValueError):
+    """A document is not deleted, because others refer to it. Nothing was written.
+
+    Attributes:
+        id: The document that is referred to: the one that was to be deleted, or one that would
+            have been deleted along with it.
+        table: Name of the table of those that refer to it.
+        field: Their field with the reference.
+        index: The index that has them.
+        children: Ids of those that refer to it, the first few.
+    """
+
+    code = "referenced"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        id: str,
+        table: str,
+        field: str,
+        index: str,
+        children: Sequence[str],
+    ) -> None:
+        super().__init__(message)
+        self.id = id
+        self.table = table
+        self.field = field
+        self.index = index
+        self.children: tuple[str, ...] = tuple(children)
 
 
 class FunctionNotFoundError(UsageError, LookupError):

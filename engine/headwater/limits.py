@@ -49,6 +49,8 @@ class Limits:
         log_line_bytes: Of one such line, as UTF-8; a longer one is cut.
         log_bytes: Memory for the lines of all calls that are kept; the oldest are forgotten.
         calls_kept: Calls of functions that ``db.calls`` remembers.
+        cascade_documents: Documents that a transaction deletes or changes because of references to
+            what it deletes; those beyond follow in transactions of as many.
         backfill_documents: Documents per step when an index or a projection is filled.
         file_bytes: One stored file. It is streamed, so what bounds it is the disk.
         url_seconds: How long a signed URL of a stored file may be good for.
@@ -85,6 +87,7 @@ class Limits:
     log_line_bytes: int = 4 * KIB
     log_bytes: int = 8 * MIB
     calls_kept: int = 1000
+    cascade_documents: int = 1000
     backfill_documents: int = 2000
     file_bytes: int = 64 * GIB
     url_seconds: float = 7 * 24 * 3600.0

@@ -21,6 +21,7 @@ BOUNDS_OF_WORK = {
     "cache_bytes",
     "recent_commits",
     "backfill_documents",
+    "cascade_documents",
     "jobs_concurrent",
 }
 

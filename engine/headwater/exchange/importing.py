@@ -8,6 +8,7 @@ a part of it. Unique indexes are checked at its end.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -18,11 +19,13 @@ from headwater.exchange.reading import Source
 from headwater.exchange.reports import ImportReport
 from headwater.schema.explain import TableNumbers
 from headwater.storage.transactions import WriteTransaction
-from headwater.tables.catalog import Catalog, IndexInfo, TableInfo, load_catalog
+from headwater.tables.catalog import CASCADES, Catalog, IndexInfo, TableInfo, load_catalog
+from headwater.tables.dangling import dangling_in, dangling_to
 from headwater.tables.progress import Report, reported
 from headwater.tables.projection import apply
 from headwater.tables.snapshot import Snapshot
 from headwater.transactions.batch import Batch
+from headwater.transactions.cascade_steps import finish_cascades
 from headwater.transactions.minting import Minting
 from headwater.transactions.origins import origin_of
 from headwater.transactions.revival import adopt
@@ -82,6 +85,7 @@ class Import:
             ImportRefusedError: Something does not fit; nothing was imported.
         """
         numbering, checked = self._check()
+        finish_cascades(self._store)
 
         def write(writer: WriteTransaction) -> None:
             self._write(writer, numbering, checked)
@@ -157,9 +161,17 @@ class Import:
             self._write_table(writer, self._catalog.by_name[name], table)
         for name in checked:
             self._check_unique(writer, self._catalog.by_name[name])
+        self._check_references(writer)
 
     def _recheck(self, writer: WriteTransaction, numbering: Numbering) -> None:
         """Refuse if others have changed what the plan was made for."""
+        cascades = self._catalog.by_name.get(CASCADES)
+        if cascades is not None and not _is_empty(Snapshot(writer, self._catalog), cascades):
+            raise ImportRefusedError(
+                f"{self._source.name}: documents were deleted on which others hang, which are "
+                "being deleted now. Nothing was imported; import again",
+                file=self._source.name,
+            )
         if self._plan(Snapshot(writer, self._catalog)) != numbering:
             raise ImportRefusedError(
                 f"{self._source.name}: tables were made meanwhile. Nothing was imported; import "
@@ -257,6 +269,20 @@ class Import:
         return self._source.tables[table.name].refuse(
             f"{table.name}.{index.name} is unique, and {ids[0]} and {ids[1]} both have {shown}"
         )
+
+    def _check_references(self, writer: WriteTransaction) -> None:
+        """Refuse if a document names one that is not there, or is not there any more."""
+        snapshot = Snapshot(writer, self._catalog)
+        for name, file in self._source.tables.items():
+            table = self._catalog.by_name[name]
+            found = dangling_in(snapshot, table)
+            if self._mode == "replace":
+                found = chain(found, dangling_to(snapshot, self._catalog, table))
+            for one in found:
+                raise file.refuse(
+                    f"document {one.id} of {one.table!r} refers by {one.field!r} to {one.target}, "
+                    "which is not there; import both together, or that one first"
+                )
 
 
 def _without_made(source: Source, catalog: Catalog) -> Source:

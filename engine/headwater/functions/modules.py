@@ -18,6 +18,7 @@ from headwater.functions.projections import Projection, in_order
 from headwater.functions.routes import Route, RouteTable
 from headwater.schema.annotations import document_validator
 from headwater.schema.explain import TableNumbers, name_problem
+from headwater.schema.references import ReferenceDefinition, definitions_of
 from headwater.schema.tables import Table, TableIndex, is_table, table_of
 from headwater.schema.validators import ObjectValidator, RefinedValidator, Validator
 
@@ -38,6 +39,7 @@ class Application:
         contracts: What each of them takes and gives, by published path.
         tables: By name.
         documents: The type of each table's documents, without the system fields, by table name.
+        references: What each table's documents refer to, by table name.
         projections: By name.
         crons: By name.
         routes: What answers requests.
@@ -50,6 +52,7 @@ class Application:
     contracts: Mapping[str, Contract]
     tables: Mapping[str, AnyTable]
     documents: Mapping[str, ObjectValidator]
+    references: Mapping[str, tuple[ReferenceDefinition, ...]]
     projections: Mapping[str, Projection]
     crons: "Mapping[str, CronDeclaration]"
     routes: RouteTable
@@ -268,11 +271,17 @@ class _Collector:
             for path, function in functions.items()
         }
         documents = dict(self._documents())
+        references = {
+            name: definitions_of(table.document_type, documents[name], where=f"table {name!r}")
+            for name, table in self.tables.items()
+        }
+        _refuse_projected(self.projections.values(), references)
         return Application(
             functions=MappingProxyType(functions),
             contracts=MappingProxyType(contracts),
             tables=MappingProxyType(self.tables),
             documents=MappingProxyType(documents),
+            references=MappingProxyType(references),
             projections=MappingProxyType(in_order(self.projections)),
             crons=MappingProxyType(self.crons),
             routes=RouteTable(self.routes),
@@ -300,6 +309,22 @@ class _Collector:
                     _check_index(name, index, validator)
                 done.add(name)
                 yield name, validator
+
+
+def _refuse_projected(
+    projections: Iterable[Projection], references: Mapping[str, tuple[ReferenceDefinition, ...]]
+) -> None:
+    """Refuse references from and to tables that are made anew, with other ids, from the log."""
+    makers = {table.table_name: one.name for one in projections for table in one.into}
+    for name, definitions in references.items():
+        for definition in definitions:
+            made = next((table for table in (name, definition.table) if table in makers), None)
+            if made is not None:
+                raise DeclarationError(
+                    f"table {name!r}, field {definition.field!r}: hw.references, and table "
+                    f"{made!r} is made by the projection {makers[made]!r} from other tables; "
+                    "declare a plain Id"
+                )
 
 
 def _is_imported(module: ModuleType, defined_in: str) -> bool:

@@ -22,6 +22,7 @@ from typing import (
 
 from headwater.errors import DeclarationError
 from headwater.schema.explain import nearest
+from headwater.schema.references import Reference, without_reference
 from headwater.schema.refine import is_refinement, refine, refinements_of
 from headwater.schema.tables import Id, is_document_type, is_table, table_of
 from headwater.schema.validators import (
@@ -179,6 +180,12 @@ class _Reader:
     def _read_annotated(self, base: Any, extras: tuple[Any, ...]) -> Validator:
         validator = self.read(base)
         for extra in extras:
+            if isinstance(extra, Reference):
+                raise DeclarationError(
+                    f"{self.where}: hw.references belongs to a field of a document type that is an "
+                    "Id, as in Annotated[Id[User], hw.references(...)] or, around all of it, "
+                    "Annotated[Id[User] | None, hw.references(...)]"
+                )
             if is_refinement(extra):
                 try:
                     validator = refine(validator, *refinements_of(extra))
@@ -244,7 +251,8 @@ class _Reader:
         while typing.get_origin(hint) in {Required, NotRequired}:
             is_optional = typing.get_origin(hint) is NotRequired
             (hint,) = typing.get_args(hint)
-        return Field(self.read(hint), is_optional)
+        # What it refers to is read by `headwater.schema.references`; a copy of it does not.
+        return Field(self.read(without_reference(hint)), is_optional)
 
     def _hints(self, typed_dict: Any) -> dict[str, Any]:
         try:

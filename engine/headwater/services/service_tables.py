@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from headwater.schema.annotations import document_validator
 from headwater.schema.compile import compile_checker
 from headwater.schema.explain import TableNumbers
-from headwater.schema.json_form import to_json
+from headwater.schema.references import definitions_of
 from headwater.schema.tables import Table, table_of
 from headwater.tables.catalog import Catalog
 
@@ -21,6 +21,7 @@ _PLACES: Final[Mapping[str, str]] = MappingProxyType(
         "_crons": "headwater.functions.crons:RegisteredCrons",
         "_cron_runs": "headwater.functions.crons:CronRuns",
         "_scheduled_functions": "headwater.functions.scheduling:ScheduledFunctions",
+        "_cascades": "headwater.transactions.cascades:Cascades",
         "_rate_limits": "headwater.services.rate_limits:RateLimits",
         "_deleted_files": "headwater.functions.files:DeletedFiles",
         "_storage": "headwater.functions.files:StoredFiles",
@@ -56,25 +57,18 @@ class ServiceTables:
     def stored(self, catalog: Catalog) -> "Iterator[DeclaredTable]":
         """The declarations of those that a database has already."""
         for table in catalog:
-            declared = self.find(table.name) if table.is_service else None
-            if declared is not None:
-                yield declared
+            known = self.find(table.name) if table.is_service else None
+            if known is not None:
+                yield known
 
     def _declare(self, table: type[Table[Any]]) -> "DeclaredTable":
-        validator = document_validator(
-            table.document_type,
-            where=f"table {table.table_name!r}",
-            table_name_of=_name_of,
-        )
-        from headwater.transactions.declared_table import DeclaredTable
+        from headwater.transactions.declared_table import declared
 
-        return DeclaredTable(
-            table.table_name,
-            to_json(validator),
-            [index.definition for index in table.indexes.values()],
-            compile_checker(validator, self._tables, nesting=self._nesting),
-            table.table_number,
-        )
+        where = f"table {table.table_name!r}"
+        validator = document_validator(table.document_type, where=where, table_name_of=_name_of)
+        references = definitions_of(table.document_type, validator, where=where)
+        check = compile_checker(validator, self._tables, nesting=self._nesting)
+        return declared(table, validator, references, check)
 
 
 def _load(place: str) -> type[Table[Any]]:

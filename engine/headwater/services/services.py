@@ -14,13 +14,14 @@ from headwater.reactive.log_listeners import Listener
 from headwater.reactive.reactor import Reactor
 from headwater.services.service_tables import ServiceTables
 from headwater.storage.format import FILES_NAME
-from headwater.tables.catalog import Catalog
+from headwater.tables.catalog import CASCADES, Catalog
 
 if TYPE_CHECKING:
     from headwater.functions.crons import AsyncCronRegistry, CronRegistry
     from headwater.functions.job_client import JobClient
     from headwater.functions.job_client_async import AsyncJobClient
     from headwater.functions.scheduling import AsyncScheduler, Scheduler
+    from headwater.services.cascading import Cascader
     from headwater.services.executing import Executing
     from headwater.services.files import FileService
     from headwater.services.identifying import Identification
@@ -84,6 +85,7 @@ class Services:
         self._watching = watching
         self._lock = threading.Lock()
         self._executing: Executing | None = None
+        self._cascader: Cascader | None = None
         self._making = threading.RLock()
         self._files: FileService | None = None
         self.options: ServiceOptions = options
@@ -173,14 +175,24 @@ class Services:
                 self._executing = Executing(self._runner, self._actor, self._listen)
             return self._executing
 
+    def _start_cascades(self) -> None:
+        """Begin to finish what deletions have left to do."""
+        with self._lock:
+            if self._cascader is None:
+                from headwater.services.cascading import Cascader
+
+                self._cascader = Cascader(self._runner.store, self._listen)
+            self._cascader.start()
+
     def _listen(self, listener: Listener) -> None:
         self._watching().listen(listener)
 
     def _saw(self, catalog: Catalog) -> None:
         """Begin to work if there may be work."""
         if any(name in catalog.by_name for name in _WORK_TABLES):
-            self._runner.store.on_catalog = None
             self.executing.start()
+        if CASCADES in catalog.by_name:
+            self._start_cascades()
 
     # -- its life -------------------------------------------------------------------------------
 
@@ -193,6 +205,7 @@ class Services:
             StoredCrons(self._runner).declare()
         if self.options.jobs == "run":
             self.executing.start()
+            self._start_cascades()
         elif self.options.jobs is None:
             store.on_catalog = self._saw
             self._saw(store.catalog)
@@ -209,6 +222,8 @@ class Services:
         self._runner.store.on_catalog = None
         if self._executing is not None:
             self._executing.close()
+        if self._cascader is not None:
+            self._cascader.close()
         if self._files is not None:
             self._files.close()
 

@@ -5,14 +5,16 @@ Tables, indexes and projections are documents of the system tables ``_tables``, 
 any other. A `Catalog` is an immutable picture of them at one timestamp.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 
+from headwater.schema.references import ReferenceDefinition, from_stored
 from headwater.storage.format import Database
 from headwater.storage.transactions import ReadTransaction
-from headwater.tables.projection_info import Projections, projection_info
+from headwater.tables.projection_info import ProjectionInfo, Projections, projection_info
 from headwater.tables.records import decode_document
+from headwater.tables.reference_graph import ReferenceGraph, Referrer, referrers_of
 from headwater_indexes.definition import CREATION_ORDER, CREATION_TIME, IndexDefinition
 from headwater_indexes.ids import encode_id, table_bounds, table_number_of
 from headwater_indexes.intervals import KEYS_END
@@ -24,6 +26,9 @@ PROJECTIONS_NUMBER: Final = 515
 POSITIONS_NUMBER: Final = 516
 SERVICE_TABLES_FROM: Final = 1001
 """The tables of services have fixed numbers from here on, and are made when one is first used."""
+
+CASCADES: Final = "_cascades"
+"""The table of the deletions that are under way; see `headwater.transactions.cascades`."""
 
 USER_TABLES_FROM: Final = 10_001
 SYSTEM_NAMES: Final = {
@@ -83,6 +88,8 @@ class TableInfo:
         order: The index that has the order of creation; None where the ids have it.
         order_bounds: Where that order begins and ends, in its own key space.
         projection: The projection that writes it, and nobody else; empty for any other table.
+        references: What its documents refer to.
+        referrers: What refers to its documents.
     """
 
     id: str
@@ -100,10 +107,19 @@ class TableInfo:
         default_factory=dict[str, IndexInfo], repr=False, compare=False
     )
     projection: str = ""
+    references: tuple[ReferenceDefinition, ...] = ()
+    referrers: tuple[Referrer, ...] = ()
 
     def index(self, name: str) -> IndexInfo | None:
         """The index of that name, ready or not."""
         return self.by_name.get(name)
+
+    def index_of(self, field: str) -> IndexInfo | None:
+        """An index that is ready and begins with a field, None if there is none."""
+        for index in self.indexes:
+            if index.definition.fields[0] == field and index.state == "ready":
+                return index
+        return None
 
     @property
     def is_system(self) -> bool:
@@ -127,7 +143,7 @@ _NO_PROJECTIONS: Final = Projections()
 class Catalog:
     """All tables, indexes and projections at one timestamp. Immutable; compared by identity."""
 
-    __slots__ = ("by_name", "by_number", "indexes_by_space", "projections")
+    __slots__ = ("_graph", "by_name", "by_number", "indexes_by_space", "projections")
 
     def __init__(
         self,
@@ -135,12 +151,11 @@ class Catalog:
         projections: Projections = _NO_PROJECTIONS,
     ) -> None:
         self.projections: Projections = projections
+        listed = list(tables)
         owners = projections.owners
+        referrers = referrers_of({table.name: table.references for table in listed})
         self.by_number: dict[int, TableInfo] = {
-            table.number: replace(table, projection=owners[table.name].name)
-            if table.name in owners
-            else table
-            for table in tables
+            table.number: _completed(table, owners, referrers) for table in listed
         }
         self.by_name: dict[str, TableInfo] = {
             table.name: table for table in self.by_number.values()
@@ -148,6 +163,16 @@ class Catalog:
         self.indexes_by_space: dict[int, IndexInfo] = {
             index.space: index for table in self.by_number.values() for index in table.indexes
         }
+        self._graph: ReferenceGraph | None = None
+
+    @property
+    def graph(self) -> ReferenceGraph:
+        """How tables refer to each other. Found once, O(references)."""
+        if self._graph is None:
+            self._graph = ReferenceGraph(
+                {table.name: table.references for table in self if table.references}
+            )
+        return self._graph
 
     def __iter__(self) -> Iterator[TableInfo]:
         return iter(self.by_number.values())
@@ -168,6 +193,21 @@ class Catalog:
     def next_table_number(self) -> int:
         """The number that a new table takes."""
         return max([USER_TABLES_FROM - 1, *self.by_number]) + 1
+
+
+def _completed(
+    table: TableInfo,
+    owners: Mapping[str, ProjectionInfo],
+    referrers: Mapping[str, Sequence[Referrer]],
+) -> TableInfo:
+    """A table with what other documents of the catalog say of it.
+
+    That is a part of it, so that a transaction that has written to it under another catalog loses.
+    """
+    owner, known = owners.get(table.name), tuple(referrers.get(table.name, ()))
+    if owner is None and not known:
+        return table
+    return replace(table, projection="" if owner is None else owner.name, referrers=known)
 
 
 def load_catalog(reader: ReadTransaction) -> Catalog:
@@ -203,6 +243,7 @@ def table_info(document: Mapping[str, Any], indexes: Iterable[Mapping[str, Any]]
         bounds if order is None else (b"", KEYS_END),
         tuple(at for at, index in enumerate(ordered) if index.definition.unique),
         {index.name: index for index in ordered},
+        references=from_stored(document.get("references", ())),
     )
 
 

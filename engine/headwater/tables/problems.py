@@ -29,6 +29,7 @@ ProblemKind: TypeAlias = Literal[
     "entry_missing",  # of an index
     "entry_extra",
     "entry_differs",
+    "reference_dangling",  # a reference that holds names a document that is not there
 ]
 
 
@@ -82,4 +83,8 @@ _ADVICE: Final[dict[ProblemKind, str]] = dict.fromkeys(
         "entry_differs",
     ),
     _REBUILD,
+)
+_ADVICE["reference_dangling"] = (
+    "let the document refer to another one, or delete it; db.restore(id, ts) brings back one that "
+    "was deleted"
 )

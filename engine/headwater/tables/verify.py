@@ -21,12 +21,14 @@ from headwater.storage.format import (
     timestamp_key,
 )
 from headwater.storage.transactions import ReadTransaction
-from headwater.tables.catalog import Catalog, load_catalog
+from headwater.tables.catalog import CASCADES, Catalog, load_catalog
+from headwater.tables.dangling import dangling_in
 from headwater.tables.horizon import horizon
 from headwater.tables.ordered import in_order
 from headwater.tables.problems import Problem
 from headwater.tables.progress import Report, reported
 from headwater.tables.projection import META_CATALOG
+from headwater.tables.records import count_documents
 from headwater.tables.replay import Expected, Replay
 from headwater.tables.snapshot import Snapshot
 from headwater.tables.verify_indexes import verify_index
@@ -45,7 +47,9 @@ def verify(snapshot: Snapshot, *, progress: Report | None = None) -> list[Proble
     was. Entries of a space that no index has are left over from a dropped index and no problem;
     an index that is being filled may lack what its filling has not reached.
     """
-    return list(_problems(snapshot, progress))
+    found = list(_problems(snapshot, progress))
+    # What is not sound cannot be judged; and what a cascade has begun, it ends.
+    return found or list(_guarded(_references(snapshot)))
 
 
 def _problems(snapshot: Snapshot, report: Report | None) -> Iterator[Problem]:
@@ -74,6 +78,19 @@ def _guarded(problems: Iterator[Problem]) -> Iterator[Problem]:
         yield from problems
     except CorruptionError as error:
         yield Problem("storage_damaged", "", "", 0, str(error))
+
+
+# References -------------------------------------------------------------------------------------
+
+
+def _references(snapshot: Snapshot) -> Iterator[Problem]:
+    cascades = snapshot.catalog.by_name.get(CASCADES)
+    if cascades is not None and count_documents(snapshot.reader, cascades.bounds):
+        return
+    for table in snapshot.catalog:
+        for one in dangling_in(snapshot, table):
+            message = f"{one.id}: field {one.field!r} refers to {one.target}, which is not there"
+            yield Problem("reference_dangling", one.table, one.id, 0, message)
 
 
 # The catalog ------------------------------------------------------------------------------------

@@ -4,6 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from headwater.schema.json_form import to_json
+from headwater.schema.references import ReferenceDefinition, indexes_for
+from headwater.schema.tables import Table
+from headwater.schema.validators import ObjectValidator
 from headwater_indexes.definition import IndexDefinition
 
 Check: TypeAlias = Callable[[Mapping[str, Any]], None]
@@ -19,6 +23,7 @@ class DeclaredTable:
         indexes: All of its indexes.
         check: Raises ValidationError for fields that do not fit the type; None accepts all.
         number: The table number of a service's table; None for the next free one.
+        references: What its documents refer to; each has an index that begins with its field.
     """
 
     name: str
@@ -26,3 +31,29 @@ class DeclaredTable:
     indexes: Sequence[IndexDefinition] = ()
     check: Check | None = None
     number: int | None = None
+    references: Sequence[ReferenceDefinition] = ()
+
+
+def declared(
+    table: type[Table[Any]],
+    validator: ObjectValidator,
+    references: Sequence[ReferenceDefinition],
+    check: Check,
+) -> DeclaredTable:
+    """What a table's class declares.
+
+    Args:
+        table: The class.
+        validator: Its documents' own fields.
+        references: What they refer to.
+        check: The validator, compiled.
+    """
+    definitions = [index.definition for index in table.indexes.values()]
+    return DeclaredTable(
+        table.table_name,
+        to_json(validator),
+        [*definitions, *indexes_for(references, definitions)],
+        check,
+        table.table_number,
+        references,
+    )

@@ -6,16 +6,15 @@ only the documents that were written in between are checked again. So a deployme
 writers, and no document that does not fit can slip in between.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass
 from typing import Any, Final
 
-from headwater.errors import ConflictError, SchemaMismatchError
+from headwater.errors import ConflictError
 from headwater.schema.difference import accepts_all
-from headwater.schema.explain import ValidationError
 from headwater.schema.json_form import from_json
+from headwater.schema.references import ReferenceDefinition
 from headwater.tables.catalog import (
     SYSTEM_NAMES,
     TABLES_NUMBER,
@@ -24,14 +23,14 @@ from headwater.tables.catalog import (
     IndexState,
     TableInfo,
 )
-from headwater.tables.progress import Progress, Report
-from headwater.tables.records import count_documents, decode_document
-from headwater.tables.snapshot import DOCUMENTS_SPACE
-from headwater.transactions.changes_since import touched_keys
+from headwater.tables.progress import Report
+from headwater.transactions.cascade_steps import finish_cascades
+from headwater.transactions.cascades import has_cascades
 from headwater.transactions.commit_request import CommitRequest
-from headwater.transactions.declared_table import Check, DeclaredTable
+from headwater.transactions.declared_table import DeclaredTable
 from headwater.transactions.origins import origin_of
 from headwater.transactions.store import Store
+from headwater.transactions.stored_documents import StoredDocuments
 from headwater.transactions.system_tables import (
     delete_index,
     insert_index,
@@ -41,13 +40,9 @@ from headwater.transactions.system_tables import (
 )
 from headwater.transactions.transaction import Transaction
 from headwater_indexes.definition import IndexDefinition
-from headwater_indexes.errors import NotStorableError
 
 _ATTEMPTS: Final = 100
 """How often the tables may change, by other processes, while their changes are prepared."""
-
-_SHOWN_MAX: Final = 5
-"""Offending documents that an error names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +73,22 @@ class _Change:
     Attributes:
         stored: The table as it is, None if it is new.
         must_check: Whether its documents have to be checked against the new type.
+        refers: What they refer to from now on; whether that is there has to be checked.
     """
 
     declared: DeclaredTable
     stored: TableInfo | None
     is_retyped: bool
     must_check: bool
+    refers: tuple[ReferenceDefinition, ...]
     drop: tuple[IndexInfo, ...]
     add: tuple[IndexDefinition, ...]
+
+    @property
+    def is_referring_otherwise(self) -> bool:
+        """Whether its documents refer to others in another way from now on."""
+        before = () if self.stored is None else self.stored.references
+        return before != tuple(self.declared.references)
 
 
 class _CatalogMovedError(ConflictError):
@@ -121,11 +124,19 @@ def deploy(
             changes, since_ts = _changes(snapshot.catalog, declared), snapshot.ts
             if not changes:
                 return Deployment(building=_building(snapshot.catalog, declared))
-        for change in changes:
-            if change.must_check:
-                _check_stored(store, change, progress)
+        if any(change.is_referring_otherwise for change in changes):
+            finish_cascades(store)  # what they count on are the references as they are
+        checks = [
+            StoredDocuments(
+                change.stored, change.declared.check if change.must_check else None, change.refers
+            )
+            for change in changes
+            if change.stored is not None
+        ]
+        for check in checks:
+            check.look_through(store, progress)
         with suppress(_CatalogMovedError):
-            return _commit(store, declared, changes, since_ts)
+            return _commit(store, declared, changes, checks, since_ts)
     raise _moved()
 
 
@@ -149,9 +160,17 @@ def _changes(catalog: Catalog, declared: Iterable[DeclaredTable]) -> list[_Chang
 def _compare(stored: TableInfo | None, declared: DeclaredTable) -> _Change | None:
     if stored is None or (stored.is_system and not stored.is_service):  # whose name is refused
         return _Change(
-            declared, None, is_retyped=False, must_check=False, drop=(), add=tuple(declared.indexes)
+            declared,
+            None,
+            is_retyped=False,
+            must_check=False,
+            refers=(),
+            drop=(),
+            add=tuple(declared.indexes),
         )
     is_retyped = stored.schema != declared.schema_json
+    refers = _undeclared(declared.references, stored.references)
+    is_retyped = is_retyped or stored.references != tuple(declared.references)
     kept = [index for index in stored.indexes if index.definition in declared.indexes]
     drop = tuple(index for index in stored.indexes if index.is_declared and index not in kept)
     known = [index.definition for index in kept]
@@ -159,7 +178,15 @@ def _compare(stored: TableInfo | None, declared: DeclaredTable) -> _Change | Non
     if not (is_retyped or drop or add):
         return None
     must_check = is_retyped and not _accepts_all(declared.schema_json, stored.schema)
-    return _Change(declared, stored, is_retyped, must_check, drop, add)
+    return _Change(declared, stored, is_retyped, must_check, refers, drop, add)
+
+
+def _undeclared(
+    declared: Iterable[ReferenceDefinition], stored: Iterable[ReferenceDefinition]
+) -> tuple[ReferenceDefinition, ...]:
+    """References that were not looked after before; what they want on deletion does not matter."""
+    known = {(reference.field, reference.table) for reference in stored}
+    return tuple(one for one in declared if (one.field, one.table) not in known)
 
 
 def _accepts_all(new: Any, old: Any) -> bool:
@@ -174,101 +201,24 @@ def _accepts_all(new: Any, old: Any) -> bool:
         return False  # stored by a version that knew other types
 
 
-# Documents against a new type -------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Mismatches:
-    """Documents of one table that do not fit its new type."""
-
-    table: str
-    check: Check
-    first: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    total: int = 0
-
-    def look_at(self, document: Mapping[str, Any]) -> None:
-        fields = {name: value for name, value in document.items() if name[0] != "_"}
-        try:
-            self.check(fields)
-        except (ValidationError, NotStorableError) as error:
-            self.total += 1
-            if self.total <= _SHOWN_MAX:
-                self.first.append((document["_id"], str(error)))
-
-    def refuse(self) -> None:
-        if not self.total:
-            return
-        listed = "; ".join(f"{id_text}: {reason}" for id_text, reason in self.first)
-        some = (
-            f"{self.total} of its documents do" if self.total > 1 else "one of its documents does"
-        )
-        first = f" (the first {_SHOWN_MAX})" if self.total > _SHOWN_MAX else ""
-        raise SchemaMismatchError(
-            f"table {self.table!r}: {some} not fit the declared type{first}: {listed}. Nothing was "
-            "changed. Change these documents with the old declaration first, or declare a type "
-            "that accepts them (NotRequired, a union)",
-            table=self.table,
-            documents=self.first,
-        )
-
-
-def _check_stored(store: Store, change: _Change, report: Report | None) -> None:
-    """Check all documents, on several snapshots so that none is held for long."""
-    if change.stored is None or change.declared.check is None:
-        return
-    mismatches = _Mismatches(change.declared.name, change.declared.check)
-    step = f"checking documents of {change.declared.name}"
-    low, high = change.stored.bounds
-    done, total, limit = 0, 0, store.limits.backfill_documents
-    while True:
-        with closing(store.snapshot()) as snapshot:
-            if report is not None:
-                total = total or count_documents(snapshot.reader, change.stored.bounds)
-                report(Progress(step, min(done, total), total))
-            chunk = list(islice(snapshot.records(low, high, reverse=False), limit))
-        for key, record in chunk:
-            mismatches.look_at(decode_document(key, record))
-        done += len(chunk)
-        if len(chunk) < limit:
-            break
-        low = chunk[-1][0] + b"\x00"
-    if report is not None:
-        report(Progress(step, total, total))
-    mismatches.refuse()
-
-
-def _check_changed(
-    store: Store, transaction: Transaction, changes: Iterable[_Change], since_ts: int
-) -> None:
-    """Check the documents that were written after the others had been checked."""
-    pending = {
-        change.stored.number: _Mismatches(change.declared.name, change.declared.check)
-        for change in changes
-        if change.must_check and change.stored is not None and change.declared.check is not None
-    }
-    if not pending:
-        return
-    catalog = transaction.snapshot.catalog
-    for key in sorted(set(touched_keys(store, transaction, DOCUMENTS_SPACE, since_ts))):
-        table = catalog.table_of(key.decode("ascii"))
-        mismatches = pending.get(table.number) if table is not None else None
-        document = transaction.read(key) if mismatches is not None else None
-        if mismatches is not None and document is not None:
-            mismatches.look_at(document)
-    for mismatches in pending.values():
-        mismatches.refuse()
-
-
 # The commit -------------------------------------------------------------------------------------
 
 
 def _commit(
-    store: Store, declared: Sequence[DeclaredTable], changes: list[_Change], since_ts: int
+    store: Store,
+    declared: Sequence[DeclaredTable],
+    changes: list[_Change],
+    checks: Sequence[StoredDocuments],
+    since_ts: int,
 ) -> Deployment:
     def run(transaction: Transaction) -> Deployment:
         if _changes(transaction.snapshot.catalog, declared) != changes:
             raise _moved()
-        _check_changed(store, transaction, changes, since_ts)
+        is_referring_otherwise = any(change.is_referring_otherwise for change in changes)
+        if is_referring_otherwise and has_cascades(transaction):
+            raise _moved()
+        if not all(check.holds_since(store, transaction, since_ts) for check in checks):
+            raise _moved()
         return _apply(transaction, changes)
 
     request = CommitRequest(origin_of("_deploy"), run=run)
@@ -298,11 +248,16 @@ def _apply(transaction: Transaction, changes: Iterable[_Change]) -> Deployment:
         if table is None:
             declared = change.declared
             table = insert_table(
-                transaction, name, schema=declared.schema_json, number=declared.number
+                transaction,
+                name,
+                schema=declared.schema_json,
+                number=declared.number,
+                references=declared.references,
             )
             created.append(name)
         elif change.is_retyped:
-            set_schema(transaction, table, change.declared.schema_json)
+            declared = change.declared
+            set_schema(transaction, table, declared.schema_json, declared.references)
             retyped.append(name)
         for index in change.drop:
             delete_index(transaction, index)

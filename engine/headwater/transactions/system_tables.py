@@ -1,10 +1,12 @@
 """Writes to the catalog's own tables, inside a transaction."""
 
 import re
+from collections.abc import Sequence
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
 from headwater.errors import DeclarationError, IndexBuildingError, UsageError
+from headwater.schema.references import ReferenceDefinition, to_stored
 from headwater.storage.codec import pack
 from headwater.storage.format import Database
 from headwater.storage.transactions import ReadTransaction
@@ -41,7 +43,12 @@ _SERVICE_NAME: Final = re.compile(r"_[a-z][a-z_]{0,62}")
 
 
 def insert_table(
-    transaction: Transaction, name: str, *, schema: Any, number: int | None = None
+    transaction: Transaction,
+    name: str,
+    *,
+    schema: Any,
+    number: int | None = None,
+    references: Sequence[ReferenceDefinition] = (),
 ) -> TableInfo:
     """Create a table; depends on the list of tables.
 
@@ -51,6 +58,7 @@ def insert_table(
         schema: The JSON of its document type, None for any document.
         number: The table number that its ids begin with; None for the next one. Below those of the
             application's tables it is that of a service's, whose name begins with an underscore.
+        references: What its documents refer to.
 
     Raises:
         DeclarationError: The name cannot be that of a table, or the number is taken.
@@ -72,7 +80,7 @@ def insert_table(
             f"{taken.get(number, 'no table')!r}: expected a free one from {USER_TABLES_FROM} to "
             f"{TABLE_NUMBER_MAX}"
         )
-    fields = {"name": name, "number": number, "schema": schema}
+    fields = {"name": name, "number": number, "schema": schema, **_stored(references)}
     id_text = _insert(transaction, catalog.by_number[TABLES_NUMBER], fields)
     info = table_info({**fields, "_id": id_text}, [])
     transaction.tables = {**transaction.tables, name: info}
@@ -82,7 +90,11 @@ def insert_table(
 def insert_declared(transaction: Transaction, declared: "DeclaredTable") -> TableInfo:
     """Create a table that has no documents yet, with all of its indexes."""
     info = insert_table(
-        transaction, declared.name, schema=declared.schema_json, number=declared.number
+        transaction,
+        declared.name,
+        schema=declared.schema_json,
+        number=declared.number,
+        references=declared.references,
     )
     space = next_space(transaction.snapshot.reader, transaction.snapshot.catalog)
     for position, definition in enumerate(declared.indexes):
@@ -127,9 +139,23 @@ def set_index_state(transaction: Transaction, index: IndexInfo, state: IndexStat
     _patch(transaction, INDEXES_NUMBER, index.id, {"state": state})
 
 
-def set_schema(transaction: Transaction, table: TableInfo, schema: Any) -> None:
-    """Store another document type of a table."""
-    _patch(transaction, TABLES_NUMBER, table.id, {"schema": schema})
+def set_schema(
+    transaction: Transaction,
+    table: TableInfo,
+    schema: Any,
+    references: Sequence[ReferenceDefinition],
+) -> None:
+    """Store another document type of a table, with what its documents refer to."""
+    existing = _existing(transaction, table.id)
+    kept = {name: value for name, value in existing.fields.items() if name != "references"}
+    fields = kept | {"schema": schema, **_stored(references)}
+    tables = transaction.snapshot.catalog.by_number[TABLES_NUMBER]
+    transaction.update(tables, table.id, existing, fields, pack(fields))
+
+
+def _stored(references: Sequence[ReferenceDefinition]) -> dict[str, Any]:
+    """The field that says what a table refers to; most tables have none."""
+    return {"references": to_stored(references)} if references else {}
 
 
 def set_table_number(transaction: Transaction, table: TableInfo, number: int) -> None:

@@ -64,12 +64,14 @@ class Transaction:
         observed_identity: Whether the function asked who calls.
         write_count: Number of writes so far, rolled back ones included.
         recorded_call: What goes into the log of the call that this is a run of.
+        cascaded: Documents that it has deleted or changed because of references so far.
     """
 
     __slots__ = (
         "_minting",
         "_random",
         "below",
+        "cascaded",
         "create_table",
         "has_paginated",
         "identity",
@@ -116,6 +118,7 @@ class Transaction:
         self.observed_identity: bool = False
         self.write_count: int = 0
         self.recorded_call: RecordedCall | None = None
+        self.cascaded: int = 0
         self._minting: Minting | None = None
         self._random: random.Random | None = None
 
@@ -198,25 +201,37 @@ class Transaction:
         ts, creation_time, body = open_document(key, record)
         return Existing(ts, creation_time, body, unpack(body))
 
-    def holder(
-        self,
-        table: TableInfo,
-        index: IndexInfo,
-        low: bytes,
-        high: bytes,
-        id: str,
-    ) -> str | None:
-        """The id of a document within a range of keys, other than the given one."""
+    def exists(self, key: bytes) -> bool:
+        """Whether there is a document with that key, own writes included; depends on it."""
+        self.reads.points.add(key)
+        self.check_intervals()
+        for layer in self.layers:
+            write = layer.documents.get(key)
+            if write is not None:
+                return write.body is not None
+        return self.snapshot.record(key) is not None
+
+    def ids(self, table: TableInfo, index: IndexInfo, low: bytes, high: bytes) -> Iterator[str]:
+        """The ids of the documents within a range of keys, in order; reads no document.
+
+        They are those of the moment when the iteration begins. What is not consumed is no
+        dependency.
+        """
+        self.usage.check_time()
         read = self.reads.open_range(index.space, low, high, len(low), reverse=False)
+        self.check_intervals()
         keys = self.snapshot.entries(index, low, high, reverse=False)
         overlays = [o.keys for layer in self.layers if (o := layer.by_space.get(index.space))]
-        holder = None
         for key in self._laid_over(keys, overlays, read):
-            holder = key[-table.id_length :].decode("ascii")
-            if holder != id:
-                break
+            read.last = key
+            yield key[-table.id_length :].decode("ascii")
         read.exhausted = True
-        return None if holder == id else holder
+
+    def holder(
+        self, table: TableInfo, index: IndexInfo, low: bytes, high: bytes, id: str
+    ) -> str | None:
+        """The id of a document within a range of keys, other than the given one."""
+        return next((other for other in self.ids(table, index, low, high) if other != id), None)
 
     def chunks(
         self,

@@ -16,10 +16,12 @@ from headwater.schema.explain import ValidationError
 from headwater.schema.tables import AnyDocument, Id, Table
 from headwater.storage.codec import pack
 from headwater.tables.catalog import IndexInfo, TableInfo
+from headwater.transactions.deletion import delete_documents
 from headwater.transactions.existing import Existing
 from headwater.transactions.reader import Reader, name_of, not_an_id, table_of
+from headwater.transactions.references import check_references
 from headwater.transactions.rules import TableRules
-from headwater.transactions.transaction import Transaction
+from headwater.transactions.transaction import Fields, Transaction
 from headwater_indexes.errors import NotStorableError
 from headwater_indexes.keys import decode, prefix_end
 from headwater_indexes.values import MISSING, check_document
@@ -56,6 +58,7 @@ class Writer(Reader):
             DocumentInvalidError: It does not match the table's type.
             ValueNotStorableError: It holds something that is no value.
             UniqueViolationError: A unique index holds one of its keys already.
+            DanglingReferenceError: It refers to a document that is not there.
             LimitExceededError: It is too large, or the transaction is.
         """
         return self._insert(self._table_for_writing(table), document)
@@ -81,6 +84,8 @@ class Writer(Reader):
         ids: list[str] = []
         remaining = iter(documents)
         while rows := [self._row(info, document) for document in islice(remaining, _ROWS_AT_ONCE)]:
+            if info.references:
+                self._check_references_of(info, [fields for fields, _ in rows])
             ids += self._transaction.insert_many(info, rows)
         return ids
 
@@ -101,6 +106,7 @@ class Writer(Reader):
         Raises:
             DocumentNotFoundError: There is no such document.
             DocumentInvalidError: The result does not match the table's type.
+            DanglingReferenceError: It refers to a document that is not there.
         """
         changes = {**(fields or {}), **more}
         info, existing = self._existing(id, "patch")
@@ -118,6 +124,7 @@ class Writer(Reader):
         Raises:
             DocumentNotFoundError: There is no such document.
             DocumentInvalidError: The document does not match the table's type.
+            DanglingReferenceError: It refers to a document that is not there.
         """
         info, existing = self._existing(id, "replace")
         document = _fields_of(info, document)
@@ -130,10 +137,15 @@ class Writer(Reader):
         self._update(info, id, existing, new)
 
     def delete(self, id: Id[Any]) -> None:
-        """Delete a document.
+        """Delete a document, and do what references to it want.
+
+        What a cascade deletes is a part of the transaction, up to ``limits.cascade_documents``
+        documents; if it is more, only this document is deleted here, and the rest soon after.
 
         Raises:
             DocumentNotFoundError: There is no such document.
+            ReferencedError: A document that stays refers to it, or to one that would be deleted
+                along with it.
         """
         info, existing = self._existing(id, "delete")
         self._remove(info, id, existing)
@@ -171,6 +183,8 @@ class Writer(Reader):
         transaction = self._transaction
         transaction.usage.check_time()
         fields, body = self._row(info, document)
+        if info.references:
+            self._check_references(info, "", fields)
         id, creation_time = transaction.new_id(info)
         if info.unique_indexes:
             self._check_unique(info, id, fields)
@@ -180,13 +194,18 @@ class Writer(Reader):
     def _update(self, info: TableInfo, id: str, existing: Existing, new: dict[str, Any]) -> None:
         """Write a new state; one that is equal to the old is no write."""
         body = self._packed(info, new, id)
+        if info.references:
+            self._check_references(info, id, new, existing.fields)
         if info.unique_indexes:
             self._check_unique(info, id, new)
         if body != existing.body:
             self._transaction.update(info, id, existing, new, body)
 
     def _remove(self, info: TableInfo, id: str, existing: Existing) -> None:
-        self._transaction.remove(info, id, existing)
+        if info.referrers:
+            delete_documents(self._transaction, {id: info})
+        else:
+            self._transaction.remove(info, id, existing)
 
     def _existing(self, id: str, verb: str) -> tuple[TableInfo, Existing]:
         """The table and the state of the document that a write replaces."""
@@ -226,6 +245,21 @@ class Writer(Reader):
                 maximum=limits.document_bytes,
             )
         return body
+
+    def _check_references(
+        self, info: TableInfo, id: str, fields: Fields, before: Fields | None = None
+    ) -> None:
+        check_references(self._transaction, info, id, fields, before)
+
+    def _check_references_of(self, info: TableInfo, rows: Iterable[Fields]) -> None:
+        """Check new documents; those that name the same as one before are not looked at again."""
+        names = [reference.field for reference in info.references]
+        known: set[tuple[Any, ...]] = set()
+        for fields in rows:
+            targets = tuple([fields.get(name) for name in names])
+            if targets not in known:
+                known.add(targets)
+                self._check_references(info, "", fields)
 
     def _check_unique(self, info: TableInfo, id: str, fields: dict[str, Any]) -> None:
         for at in info.unique_indexes:

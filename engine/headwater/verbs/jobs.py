@@ -36,6 +36,8 @@ class JobVerbs(Opened):
         In the order in which they became due, then in that in which they were scheduled; those that
         become due meanwhile, too. What fails is noted in its table, and does not raise.
 
+        What large deletions have left to do is done as well, and is not counted.
+
         For a process that decides itself when to work (``jobs="hold"``), and for tests.
 
         Args:
@@ -45,7 +47,12 @@ class JobVerbs(Opened):
             ArgumentError: The limit is no number, or below 0.
             StorageError: The system failed. What was not run is run later.
         """
+        from headwater.transactions.cascade_steps import finish_cascades
+
         refuse_inside()
         if limit is not None and not (type(limit) is int and limit >= 0):
             raise ArgumentError(f"run_due_jobs(limit={limit!r}): expected a number, 0 or more")
-        return self._services.executing.run_due(limit)
+        finish_cascades(self._store)
+        count = self._services.executing.run_due(limit)
+        finish_cascades(self._store)
+        return count

@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar
@@ -17,7 +17,6 @@ from headwater.functions.runner import Runner
 from headwater.limits import Limits
 from headwater.reactive.reactor import Reactor
 from headwater.schema.compile import compile_checker
-from headwater.schema.json_form import to_json
 from headwater.services.services import ServiceOptions, Services
 from headwater.sharing import release
 from headwater.storage.environment import Environment
@@ -25,11 +24,13 @@ from headwater.storage.registry import notice_forks
 from headwater.storage.taken_away import FORKED_TEXT
 from headwater.storage.transactions import Gone, WriteTransaction
 from headwater.storage.wake import Beacon
+from headwater.tables.catalog import CASCADES
 from headwater.tables.progress import Report
 from headwater.transactions.store import Store
 
 if TYPE_CHECKING:
     from headwater.aio import AsyncVerbs
+    from headwater.transactions.declared_table import DeclaredTable
 
 D = TypeVar("D", bound="Opened")
 
@@ -95,22 +96,10 @@ class Opened:
 
     def _deploy(self, build: Build, progress: Report | None) -> None:
         """Bring the stored tables in line with the declared ones."""
-        from headwater.transactions.declared_table import DeclaredTable
         from headwater.transactions.deployment import deploy
         from headwater.transactions.index_building import build_indexes
 
-        declared: list[DeclaredTable] = []
-        nesting = self._store.limits.nesting
-        for name, validator in self.application.documents.items():
-            check = compile_checker(validator, self._runner.tables, nesting=nesting)
-            table = self.application.tables[name]
-            definitions = [index.definition for index in table.indexes.values()]
-            schema = to_json(validator)
-            declared.append(DeclaredTable(name, schema, definitions, check, table.table_number))
-            self._store.rules.declare(name, schema, check)
-        stored = self._services.tables.stored(self._store.catalog)
-        declared += [table for table in stored if table.name not in self.application.tables]
-        deploy(self._store, declared, progress=progress)
+        deploy(self._store, list(self._declared_tables()), progress=progress)
         self._projector.deploy()
         if build == "wait":
             build_indexes(self._store, progress=progress)
@@ -124,6 +113,24 @@ class Opened:
                 self._projector.build()
             self._watching().listen(self._projector)
             self._projector.start()
+
+    def _declared_tables(self) -> "Iterator[DeclaredTable]":
+        """The tables that the application declares, and those of the services that are used."""
+        from headwater.transactions.declared_table import declared
+
+        application, services = self.application, self._services.tables
+        nesting = self._store.limits.nesting
+        for name, validator in application.documents.items():
+            check = compile_checker(validator, self._runner.tables, nesting=nesting)
+            references = application.references[name]
+            table = declared(application.tables[name], validator, references, check)
+            self._store.rules.declare(name, table.schema_json, check)
+            yield table
+        used = {table.name: table for table in services.stored(self._store.catalog)}
+        cascades = services.find(CASCADES) if any(application.references.values()) else None
+        if cascades is not None:
+            used[CASCADES] = cascades
+        yield from (table for name, table in used.items() if name not in application.tables)
 
     @property
     def aio(self) -> "AsyncVerbs":
