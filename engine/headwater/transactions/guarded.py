@@ -7,16 +7,17 @@ here; `Reader.without_rules` is the way around.
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from headwater.errors import UniqueViolationError
+from headwater.errors import ReferencedError, UniqueViolationError
 from headwater.schema.tables import Id
 from headwater.storage.codec import unpack
 from headwater.tables.catalog import TableInfo
 from headwater.transactions.existing import Existing
 from headwater.transactions.query import TableQuery
 from headwater.transactions.reader import Reader, name_of, table_number_of
+from headwater.transactions.references import check_references
 from headwater.transactions.rules import TableRules
 from headwater.transactions.scan import Visible
-from headwater.transactions.transaction import Transaction
+from headwater.transactions.transaction import Fields, Transaction
 from headwater.transactions.writer import Writer, not_found
 
 
@@ -144,13 +145,32 @@ class GuardedWriter(_Guarded, Writer):
 
     def _remove(self, info: TableInfo, id: str, existing: Existing) -> None:
         self._guard.check_delete(info.name, _document(id, existing, existing.body))
-        super()._remove(info, id, existing)
+        try:
+            super()._remove(info, id, existing)
+        except ReferencedError as error:
+            raise self._without_hidden(error, id) from None
+
+    def _check_references(
+        self, info: TableInfo, id: str, fields: Fields, before: Fields | None = None
+    ) -> None:
+        check_references(self._transaction, info, id, fields, before, self._is_shown)
+
+    def _is_shown(self, id: str) -> bool:
+        return self.get(Id[Any](id)) is not None
+
+    def _without_hidden(self, error: ReferencedError, root: str) -> ReferencedError:
+        """The same error without the documents that the caller must not know of."""
+        children = [child for child in error.children if self._is_shown(child)]
+        held = error.id if self._is_shown(error.id) else root
+        if held == error.id and len(children) == len(error.children):
+            return error
+        return _hidden_holders(error, held, children)
 
     def _check_unique(self, info: TableInfo, id: str, fields: dict[str, Any]) -> None:
         try:
             super()._check_unique(info, id, fields)
         except UniqueViolationError as error:
-            if self.get(Id[Any](error.holder)) is not None:
+            if self._is_shown(error.holder):
                 raise
             raise _hidden_holder(error) from None
 
@@ -158,6 +178,20 @@ class GuardedWriter(_Guarded, Writer):
 def _document(id: str, existing: Existing, body: bytes) -> dict[str, Any]:
     """A document for a rule to look at, which shares nothing with what is written."""
     return {**unpack(body), "_id": id, "_creationTime": existing.creation_time}
+
+
+def _hidden_holders(error: ReferencedError, held: str, children: list[str]) -> ReferencedError:
+    """The same error for somebody who must not know all documents that it names."""
+    return ReferencedError(
+        f"{held} is not deleted, because documents of {error.table!r} refer by {error.field!r} to "
+        "it, or to one that would be deleted along with it; some of these you may not see. Nothing "
+        "was written",
+        id=held,
+        table=error.table,
+        field=error.field,
+        index=error.index,
+        children=children,
+    )
 
 
 def _hidden_holder(error: UniqueViolationError) -> UniqueViolationError:
