@@ -31,6 +31,9 @@ class Limits:
         http_body_bytes: Body of one request over HTTP; counted as it comes.
         http_body_seconds: Time that the body of one request may take to come.
         webhook_body_bytes: Body of one webhook.
+        api_body_bytes: Body of one request to the HTTP API: arguments, and what is around them.
+        api_queries: Queries in one request to ``/api/query_batch``.
+        query_at_seconds: How long ago the state may have been replaced that clients ask about.
         webhook_events_seconds: Age at which a webhook's event is forgotten; delivered again later,
             it has its effect again.
         jobs_concurrent: Scheduled actions that run at the same time in one process.
@@ -70,6 +73,9 @@ class Limits:
     http_body_bytes: int = 20 * MIB
     http_body_seconds: float = 120.0
     webhook_body_bytes: int = 4 * MIB
+    api_body_bytes: int = 16 * MIB + 2000
+    api_queries: int = 100
+    query_at_seconds: float = 30.0
     webhook_events_seconds: float = 30 * 24 * 3600.0
     jobs_concurrent: int = 16
     scheduled_functions: int = 1000

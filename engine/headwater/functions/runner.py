@@ -381,13 +381,17 @@ class Runner:
         transaction.moment = moment or transaction.moment
         transaction.identity = call.caller
         arguments = call.own_arguments()
-        return self._execution.run(
-            call.compiled,
-            transaction,
-            arguments,
-            FunctionStatistics(),
-            call.is_guarded,
-        )
+        call.runs += 1
+        try:
+            return self._execution.run(
+                call.compiled,
+                transaction,
+                arguments,
+                FunctionStatistics(),
+                call.is_guarded,
+            )
+        finally:
+            call.lines = transaction.lines
 
     def _cached(self, call: Call, snapshot: Snapshot) -> Any:
         known = self.cache.find(cache_keys(call), snapshot)

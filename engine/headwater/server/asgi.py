@@ -8,21 +8,28 @@ from urllib.parse import urlsplit
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount
 
 from headwater.errors import ArgumentError
 from headwater.functions.routes import METHODS
+from headwater.server.api import Entrance
+from headwater.server.api_functions import FunctionEndpoints
+from headwater.server.api_versions import version_routes
+from headwater.server.authentication import Authentication
+from headwater.server.client_calls import ClientCalls
 from headwater.server.protocol import AsgiApplication, Backend, ServerOptions
 from headwater.server.routing import HttpRoutes
 
 _CORS_SECONDS: Final = 600
+_LOCAL_ORIGIN: Final = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
+"""A page that is served by the developer's own machine."""
 
 
 def application(backend: Backend, options: ServerOptions) -> AsgiApplication:
     """What a server serves, or another application mounts.
 
     Raises:
-        ArgumentError: An origin is none.
+        ArgumentError: An origin is none, or the admin token is no secret.
         ConfigurationMissingError: A webhook's secret is in no setting.
     """
 
@@ -32,20 +39,30 @@ def application(backend: Backend, options: ServerOptions) -> AsgiApplication:
         if options.closes:
             backend.close()
 
+    api = _api_routes(backend, options) if options.has_api else []
     return Starlette(
-        routes=[Mount("", app=HttpRoutes(backend, options))],
+        routes=[*api, Mount("", app=HttpRoutes(backend, options))],
         middleware=_middleware(options),
         lifespan=lifespan,
     )
 
 
+def _api_routes(backend: Backend, options: ServerOptions) -> list[BaseRoute]:
+    """What clients of Convex speak to; these paths come before those of the application."""
+    authentication = Authentication(options.identify, options.admin_token)
+    calls = ClientCalls(backend, is_dev=options.is_dev)
+    entrance = Entrance(backend, authentication, is_dev=options.is_dev)
+    return [*FunctionEndpoints(entrance, calls).routes(), *version_routes(entrance)]
+
+
 def _middleware(options: ServerOptions) -> list[Middleware]:
-    if not options.cors:
+    if not (options.cors or options.is_dev):
         return []
     return [
         Middleware(
             CORSMiddleware,
             allow_origins=[_origin(origin) for origin in options.cors],
+            allow_origin_regex=_LOCAL_ORIGIN if options.is_dev else None,
             allow_methods=[*METHODS, "HEAD"],
             allow_headers=["*"],
             expose_headers=["*"],

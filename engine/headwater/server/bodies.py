@@ -11,7 +11,7 @@ from headwater.limits import Limits
 from headwater.server.exchange import call_from_thread
 from headwater.server.protocol import Message, Receive
 
-BodyLimit: TypeAlias = Literal["http_body_bytes", "webhook_body_bytes"]
+BodyLimit: TypeAlias = Literal["http_body_bytes", "webhook_body_bytes", "api_body_bytes"]
 
 
 class Body:

@@ -34,6 +34,7 @@ class Incoming:
         headers: Its headers.
         body: Its body.
         request_id: A new one.
+        request_id_headers: Headers of the answer that tell it.
     """
 
     def __init__(self, scope: Scope, receive: Receive, backend: Backend, limit: BodyLimit) -> None:
@@ -54,6 +55,7 @@ class Incoming:
             clock=clock,
         )
         self.request_id: str = clock.secret(_REQUEST_ID_BYTES).hex()
+        self.request_id_headers: tuple[str, ...] = ("x-request-id",)
 
     @property
     def client(self) -> str | None:
@@ -118,5 +120,6 @@ class Incoming:
         await answer(self._scope, self.body.receive_afterwards, send)
 
     def _headers(self, response: Response) -> list[tuple[bytes, bytes]]:
-        pairs = [*response.headers.pairs(), ("x-request-id", self.request_id)]
+        ids = [(name, self.request_id) for name in self.request_id_headers]
+        pairs = [*response.headers.pairs(), *ids]
         return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]

@@ -50,9 +50,13 @@ class ServerOptions:
         is_dev: Whether errors tell their messages and tracebacks to everybody.
         cors: Origins whose pages may call it.
         closes: Whether the end of the server closes the database.
+        has_api: Whether clients may call the public functions.
+        admin_token: What administrators have to show; None if there are none.
     """
 
     identify: Identify | None = None
     is_dev: bool = False
     cors: Sequence[str] = ()
     closes: bool = False
+    has_api: bool = False
+    admin_token: str | None = None

@@ -16,9 +16,11 @@ class ServingVerbs(Opened):
     def asgi(
         self,
         *,
+        api: bool = False,
         cors: Sequence[str] = (),
         dev: bool = False,
         identify: "Identify | None" = None,
+        admin_token: str | None = None,
         close_at_end: bool = False,
     ) -> "AsgiApplication":
         """An ASGI application with the HTTP actions and webhooks of the opened modules.
@@ -27,17 +29,25 @@ class ServingVerbs(Opened):
         prefix. It never blocks the event loop. Needs the extra ``headwater[server]``.
 
         Args:
+            api: Whether clients of Convex are answered below ``/api``: then everybody may call
+                every public function, and who may do what is up to the functions and to the rules
+                of the tables. Off by default, because an application that only wants its webhooks
+                answered has perhaps never thought of its functions as public.
             cors: Origins, such as ``https://example.com``, whose pages may call it from a browser;
                 ``["*"]`` for all of them. None by default.
-            dev: Whether errors tell their messages and tracebacks to everybody who asks.
+            dev: Whether errors tell their messages and tracebacks to everybody who asks, functions
+                tell what they log, and pages of this machine may call.
             identify: From the token of ``Authorization: Bearer`` to who has it; for a token that is
                 not valid None, or a `TokenInvalidError`. Called on a thread. `Database.identify`
                 by default.
+            admin_token: What administrators show (``Authorization: Convex <token>``), who may call
+                internal functions and act as anybody: printable ASCII of at least 16 characters.
+                There are none by default.
             close_at_end: Whether the database is closed when the server ends, if the server tells
                 (by the lifespan protocol, which it tells to no application that is mounted).
 
         Raises:
-            ArgumentError: An origin is none.
+            ArgumentError: An origin is none, or the admin token is no secret.
             ConfigurationMissingError: The secret of a webhook is in no setting.
             ModuleNotFoundError: The extra is not installed.
         """
@@ -61,5 +71,7 @@ class ServingVerbs(Opened):
             is_dev=dev,
             cors=cors,
             closes=close_at_end,
+            has_api=api,
+            admin_token=admin_token,
         )
         return application(backend, options)
