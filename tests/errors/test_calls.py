@@ -116,7 +116,13 @@ def test_an_internal_function_called_from_outside(db, said) -> None:
     )
 
 
-@pytest.mark.parametrize("verb", ["insert", "insert_many", "patch", "replace", "delete"])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        *("insert", "patch", "replace", "delete"),
+        *("insert_many", "patch_many", "delete_many", "patch_where", "delete_where"),
+    ],
+)
 def test_a_write_in_a_query(db, said, verb) -> None:
     assert said(hw.WriteInQueryError, lambda: db.query(writes, verb=verb)) == (
         f"application:writes is a query, it cannot {verb}. Make it a mutation (@hw.mutation), or "

@@ -133,6 +133,8 @@ def read_by(ctx: QueryCtx, step: list[Any]) -> Any:
     verb, *rest = step
     if verb == "get":
         return ctx.db.get(Id[Any](rest[0]))
+    if verb == "get_many":
+        return ctx.db.get_many([Id[Any](id) for id in rest[0]])
     query: Any = ctx.db.query(Items)
     if verb == "owned":
         return query.with_index(Items.by_owner, rest[0]).collect()
@@ -193,6 +195,9 @@ def read_of(chosen: Chosen, model: Model, who: str, step: list[Any]) -> Any:
     shown = view(chosen, model, who)
     if verb == "get":
         return next((item for item in shown if item["_id"] == rest[0]), None)
+    if verb == "get_many":
+        by_id = {item["_id"]: item for item in shown}
+        return [by_id.get(id) for id in rest[0]]
     if verb == "owned":
         return [item for item in shown if item["owner"] == rest[0]]
     low, order, count = rest
@@ -220,6 +225,11 @@ def write_by(ctx: MutationCtx, step: list[Any]) -> Any:
             return ctx.db.insert(Items, rest[0])
         if verb == "insert_many":
             return ctx.db.insert_many(Items, rest[0])
+        if verb == "patch_many":
+            return ctx.db.patch_many(dict(rest[0]))
+        if verb.endswith("where"):
+            query = ctx.db.query(Items).with_index(Items.by_n, gte=rest[0])
+            return getattr(ctx.db, verb)(query, *rest[1:])
         return getattr(ctx.db, verb)(*rest)
     except hw.UniqueViolationError as error:
         return ["unique", error.holder]

@@ -51,6 +51,7 @@ RANGE_VERBS = ("collect", "take", "first", "unique", "count", "iterate", "filter
 
 READS = st.one_of(
     st.tuples(st.just("get"), PLACE),
+    st.tuples(st.just("get_many"), st.lists(PLACE, max_size=4)),
     st.tuples(st.just("owned"), st.sampled_from(PEOPLE[1:])),
     st.tuples(
         st.sampled_from(RANGE_VERBS), NUMBERS, st.sampled_from(["asc", "desc"]), st.integers(0, 4)
@@ -62,6 +63,10 @@ WRITES = st.one_of(
     st.tuples(st.just("patch"), PLACE, CHANGES),
     st.tuples(st.just("replace"), PLACE, ITEMS),
     st.tuples(st.just("delete"), PLACE),
+    st.tuples(st.just("patch_many"), st.lists(st.tuples(PLACE, CHANGES), max_size=3)),
+    st.tuples(st.just("delete_many"), st.lists(PLACE, max_size=2)),
+    st.tuples(st.just("patch_where"), NUMBERS, CHANGES),
+    st.tuples(st.just("delete_where"), NUMBERS),
 )
 WAYS = ("query", "path", "nested", "mutation", "action", "aio", "snapshot")
 STEPS = st.one_of(
@@ -137,6 +142,10 @@ class World:
         verb, *rest = step
         if verb in ("get", "patch", "replace", "delete"):
             return [verb, self.id(rest[0]), *rest[1:]]
+        if verb in ("get_many", "delete_many"):
+            return [verb, [self.id(place) for place in rest[0]]]
+        if verb == "patch_many":
+            return [verb, [[self.id(place), changes] for place, changes in rest[0]]]
         return [verb, *rest]
 
     def expect_write(self, who: str, step: list[Any], result: Any, *, is_guarded: bool) -> None:
@@ -146,6 +155,8 @@ class World:
             self.expect_insert(who, rest[0], result, is_guarded=is_guarded)
         elif verb == "insert_many":
             self.expect_inserts(who, rest[0], result, is_guarded=is_guarded)
+        elif verb.endswith(("many", "where")):
+            assert result == self.batch(who, verb, rest, is_guarded=is_guarded), step
         else:
             assert result == self.changed(who, verb, *rest, is_guarded=is_guarded), step
 
@@ -159,20 +170,51 @@ class World:
             self.known.append(result)
 
     def expect_inserts(self, who: str, items: Any, result: Any, *, is_guarded: bool) -> None:
-        """Those before one that is refused are there; their ids are looked up."""
-        with self.db.snapshot() as snapshot:
-            stored = [item["_id"] for item in snapshot.query(fenced.Items).collect()]
+        """All are added, or none if one is refused."""
         newest = max(self.known)
-        fresh = iter([id for id in stored if id > newest])
-        for item in items:
+        before = dict(self.model.items)
+        for at, item in enumerate(items):
             refusal = self.refusal(who, item, is_guarded=is_guarded)
             if refusal is not None:
+                if refusal[1].startswith("new "):  # one of the same batch, which is gone too
+                    refusal[1] = result[1]
+                    assert result[1] not in before
                 assert result == refusal
+                self.model.items = before
                 return
-            id = next(fresh)
-            self.model.items[id] = {"_id": id, **item}
-            self.known.append(id)
-        assert result == self.known[len(self.known) - len(items) :]
+            self.model.items[f"new {at}"] = {"_id": f"new {at}", **item}
+        self.model.items = before
+        assert result == sorted({id for id in result if id > newest})
+        assert len(result) == len(items)
+        self.model.items |= {
+            id: {"_id": id, **item} for id, item in zip(result, items, strict=True)
+        }
+        self.known += result
+
+    def batch(self, who: str, verb: str, rest: Any, *, is_guarded: bool) -> Any:
+        """Do to the model what a batch had to do: one after the other, all or nothing."""
+        before = dict(self.model.items)
+        count = 0
+        for id, changes in self.batched(who, verb, rest, is_guarded=is_guarded):
+            one, given = ("delete", []) if changes is None else ("patch", [changes])
+            refusal = self.changed(who, one, id, *given, is_guarded=is_guarded)
+            if refusal is not None and verb.endswith("where") and refusal[0] == "absent":
+                continue
+            if refusal is not None:
+                self.model.items = before
+                return refusal
+            count += 1
+        return count if verb.endswith("where") else None
+
+    def batched(self, who: str, verb: str, rest: Any, *, is_guarded: bool) -> list[Any]:
+        """What a batch writes: an id each, and the fields, or None if it is deleted."""
+        if verb == "patch_many":
+            return list(dict(rest[0]).items())
+        if verb == "delete_many":
+            return [(id, None) for id in rest[0]]
+        chosen = self.chosen if is_guarded else Chosen("all", "all", "all", "all")
+        shown = [item for item in view(chosen, self.model, who) if item["n"] >= rest[0]]
+        return [(item["_id"], rest[1] if verb == "patch_where" else None) for item in shown]
 
     def refusal(self, who: str, item: Any, *, is_guarded: bool) -> list[str] | None:
         if is_guarded and not RULES[self.chosen.insert][1](self.model, who, item):

@@ -401,6 +401,10 @@ def test_a_process_without_the_module_does_not_write_to_them_either(tmp_path):
 OUTSIDE = {
     "query": lambda state, event: state.query(Apples).collect(),
     "get": lambda state, event: state.get(event.id),
+    "get_many": lambda state, event: state.get_many([event.id]),
+    "patch_many": lambda state, event: state.patch_many({event.id: {"number": 2}}),
+    "delete_many": lambda state, event: state.delete_many([event.id]),
+    "delete_where": lambda state, event: state.delete_where(state.query(Apples)),
     "insert": lambda state, event: state.insert(Pears, {"number": 1}),
     "insert_many": lambda state, event: state.insert_many(Pears, [{"number": 1}]),
     "insert by name": lambda state, event: state.insert("new_table", {"number": 1}),
@@ -430,7 +434,9 @@ def test_a_projection_uses_its_own_tables_by_every_verb():
         assert state.normalize_id(Counts, id) == id
         state.replace(id, {"table": "a", "number": 1, "count": 2})
         assert state.get(id)["count"] == 2
-        state.delete(id)
+        state.patch_many({id: {"count": 3}})
+        assert [found["count"] for found in state.get_many([id])] == [3]
+        state.delete_many([id])
         with pytest.raises(hw.InvalidIdError):
             state.get("no id")
         with pytest.raises(hw.InvalidIdError):

@@ -10,7 +10,7 @@ from headwater.schema.explain import is_list
 from headwater.schema.tables import Table, is_table
 from headwater.tables.log_entries import Change
 from headwater.tables.projection_info import Feed, ProjectionInfo
-from headwater.transactions.reader import name_of, table_number_of
+from headwater.transactions.reader import each_id, name_of, table_number_of
 from headwater.transactions.rules import TableRules
 from headwater.transactions.transaction import Transaction
 from headwater.transactions.writer import Writer
@@ -35,6 +35,13 @@ class ProjectionState(Writer):
             """The document with that id, or None. O(log n)."""
             self._check_id(id)
             return super().get(id)
+
+        def get_many(self, ids: Any) -> Any:
+            """The documents with those ids, in their order; None for one that is not there."""
+            given = each_id(ids, "get_many")
+            for id in given:
+                self._check_id(id)
+            return super().get_many(given)
 
         def query(self, table: Any) -> Any:
             """Begin a query over a table of the projection."""

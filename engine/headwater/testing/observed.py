@@ -1,6 +1,6 @@
 """A transaction that notes what it sees of others, in addition to what it does."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -115,6 +115,10 @@ class ObservedTransaction(Transaction):
         if not self._is_own(key):
             self.seen.append(PointSeen(key, None if document is None else _body(document)))
         return document
+
+    def read_many(self, keys: Sequence[bytes]) -> list[dict[str, Any] | None]:
+        """The documents with those keys."""
+        return [self.read(key) for key in keys]
 
     def existing(self, key: bytes) -> Existing | None:
         """The state of a document that a write is about to replace."""

@@ -70,6 +70,14 @@ class _Guarded(Reader):
                 return document
             return None
 
+        def get_many(self, ids: Iterable[Any]) -> list[Any]:
+            """The documents with those ids; None for one that is not there or hidden."""
+            documents: list[Any] = []
+            for id, document in self._each_document(ids):
+                is_shown = document is None or self._shows(self._table_name_of(id), document)
+                documents.append(document if is_shown else None)
+            return documents
+
         def query(self, table: Any) -> Any:
             """Begin a query over what is visible of a table."""
             name = name_of(table)
@@ -119,12 +127,9 @@ class GuardedWriter(_Guarded, Writer):
         """The same tables without their rules."""
         return Writer(self._transaction, self._rules)
 
-    if not TYPE_CHECKING:
-
-        def insert_many(self, table: Any, documents: Iterable[Mapping[str, object]]) -> Any:
-            """Add documents in their order: the rule of each sees those before it."""
-            info = self._table_for_writing(table)
-            return [self._insert(info, document) for document in documents]
+    def _insert_all(self, info: TableInfo, documents: Iterable[Mapping[str, object]]) -> list[str]:
+        """Add documents in their order: the rule of each sees those before it."""
+        return [self._insert(info, document) for document in documents]
 
     def _row(self, info: TableInfo, document: Mapping[str, object]) -> tuple[dict[str, Any], bytes]:
         fields, body = super()._row(info, document)

@@ -42,6 +42,11 @@ class TableQuery(Generic[D]):
         self._filters = filters
         self._visible = visible
 
+    @property
+    def transaction(self) -> Transaction:
+        """What it reads from; for the floors above."""
+        return self._transaction
+
     # -- building -------------------------------------------------------------------------------
 
     @overload

@@ -17,6 +17,7 @@ from headwater.transactions.existing import Existing
 from headwater.transactions.minting import Minting
 from headwater.transactions.moment import Moment
 from headwater.transactions.overlay import KeyOverlay, Overlay, Revival, Write
+from headwater.transactions.point_reads import documents_at
 from headwater.transactions.read_set import RangeRead, ReadSet
 from headwater.transactions.usage import Usage
 from headwater_indexes.definition import CREATION_TIME
@@ -174,6 +175,15 @@ class Transaction:
             return None
         usage.add_read(1, len(record))
         return decode_document(key, record)
+
+    def read_many(self, keys: Sequence[bytes]) -> list[dict[str, Any] | None]:
+        """The documents with those keys, in their order, own writes included."""
+        self.usage.check_time()
+        self.reads.points.update(keys)
+        self.check_intervals()
+        found = documents_at(self.snapshot, self.layers, keys)
+        self.usage.add_read(found.present, found.size)
+        return found.documents
 
     def check_intervals(self) -> None:
         """Check the number of points and ranges that were read so far."""

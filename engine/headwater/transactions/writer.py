@@ -16,9 +16,10 @@ from headwater.schema.explain import ValidationError
 from headwater.schema.tables import AnyDocument, Id, Table
 from headwater.storage.codec import pack
 from headwater.tables.catalog import IndexInfo, TableInfo
+from headwater.transactions.batch_writer import BatchWriter
 from headwater.transactions.deletion import delete_documents
 from headwater.transactions.existing import Existing
-from headwater.transactions.reader import Reader, name_of, not_an_id, table_of
+from headwater.transactions.reader import name_of, not_an_id, table_of
 from headwater.transactions.references import check_references
 from headwater.transactions.rules import TableRules
 from headwater.transactions.transaction import Fields, Transaction
@@ -32,7 +33,7 @@ E = TypeVar("E", bound=AnyDocument)
 _ROWS_AT_ONCE: Final = 256
 
 
-class Writer(Reader):
+class Writer(BatchWriter):
     """Reads and writes of one transaction. Reads see own writes, in index order."""
 
     __slots__ = ("_rules",)
@@ -74,20 +75,14 @@ class Writer(Reader):
     ) -> list[Id[Any]]: ...
 
     def insert_many(self, table: Any, documents: Iterable[Mapping[str, object]]) -> Any:
-        """Add documents in their order and return their ids. Raises what `insert` raises.
+        """Add documents in their order and return their ids; all of them or none.
 
-        Half the cost of as many calls of `insert`, for a table without a unique index.
+        Half the cost of as many calls of `insert`, for a table without a unique index. Raises what
+        `insert` raises.
         """
         info = self._table_for_writing(table)
-        if info.unique_indexes:  # each document has to see those before it
-            return [self._insert(info, document) for document in documents]
-        ids: list[str] = []
-        remaining = iter(documents)
-        while rows := [self._row(info, document) for document in islice(remaining, _ROWS_AT_ONCE)]:
-            if info.references:
-                self._check_references_of(info, [fields for fields, _ in rows])
-            ids += self._transaction.insert_many(info, rows)
-        return ids
+        with self._transaction.nested():
+            return self._insert_all(info, documents)
 
     def patch(
         self,
@@ -108,15 +103,7 @@ class Writer(Reader):
             DocumentInvalidError: The result does not match the table's type.
             DanglingReferenceError: It refers to a document that is not there.
         """
-        changes = {**(fields or {}), **more}
-        info, existing = self._existing(id, "patch")
-        new = dict(existing.fields)
-        for name, value in changes.items():
-            if value is MISSING:
-                new.pop(name, None)
-            else:
-                new[name] = value
-        self._update(info, id, existing, new)
+        self._patch(id, {**(fields or {}), **more})
 
     def replace(self, id: Id[Any], document: Mapping[str, object]) -> None:
         """Replace all fields of a document. ``_id`` and ``_creationTime`` stay, and may be given.
@@ -147,8 +134,7 @@ class Writer(Reader):
             ReferencedError: A document that stays refers to it, or to one that would be deleted
                 along with it.
         """
-        info, existing = self._existing(id, "delete")
-        self._remove(info, id, existing)
+        self._delete(id)
 
     def without_rules(self) -> "Writer":
         """The same tables without their rules, for trusted code in a public function.
@@ -178,6 +164,17 @@ class Writer(Reader):
         else:
             fields = _fields_of(info, document)
         return fields, self._packed(info, fields, "insert")
+
+    def _insert_all(self, info: TableInfo, documents: Iterable[Mapping[str, object]]) -> list[str]:
+        if info.unique_indexes:  # each document has to see those before it
+            return [self._insert(info, document) for document in documents]
+        ids: list[str] = []
+        remaining = iter(documents)
+        while rows := [self._row(info, document) for document in islice(remaining, _ROWS_AT_ONCE)]:
+            if info.references:
+                self._check_references_of(info, [fields for fields, _ in rows])
+            ids += self._transaction.insert_many(info, rows)
+        return ids
 
     def _insert(self, info: TableInfo, document: Mapping[str, object]) -> str:
         transaction = self._transaction

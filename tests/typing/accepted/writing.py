@@ -21,8 +21,23 @@ def write(ctx: MutationCtx, channel: Id[Channel], message: Id[Message]) -> None:
         ctx.db.replace(found["_id"], {**found, "stars": found["stars"] + 1})
         ctx.db.insert(Messages, {"author": "x", "body": "y", "stars": 1, "channel": channel})
     ctx.db.delete(message)
+    several(ctx, [message])
     assert_type(through_a_query_context(ctx, channel), int)
     assert_type(latest(ctx, channel=channel), list[Message])
+
+
+def several(ctx: MutationCtx, messages: list[Id[Message]]) -> None:
+    """Batches: by ids, and by queries."""
+    found = ctx.db.get_many(messages)
+    assert_type(found, list[Message | None])
+    there = [message for message in found if message is not None]
+    ctx.db.patch_many({message["_id"]: {"stars": message["stars"] + 1} for message in there})
+    ctx.db.patch_many({message: {"kind": MISSING} for message in messages})
+    ctx.db.delete_many(messages)
+    ctx.db.delete_many(message["_id"] for message in ctx.db.query(Messages))
+    in_channel = ctx.db.query(Messages).filter(lambda message: message["stars"] > 3)
+    assert_type(ctx.db.patch_where(in_channel, {"with-dash": 1}, stars=0), int)
+    assert_type(ctx.db.delete_where(in_channel), int)
 
 
 def through_a_query_context(ctx: QueryCtx, channel: Id[Channel]) -> int:

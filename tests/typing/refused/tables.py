@@ -55,6 +55,9 @@ def writes_of_a_query(ctx: QueryCtx, channel: Id[Channel], db: hw.Database) -> N
     ctx.db.patch(channel, name="x")  # error: write through a query's context
     ctx.db.replace(channel, {"name": "x"})  # error: write through a query's context
     ctx.db.delete(channel)  # error: write through a query's context
+    ctx.db.patch_many({channel: {"name": "x"}})  # error: write through a query's context
+    ctx.db.delete_where(ctx.db.query(Channels))  # error: write through a query's context
+    ctx.db.query(Channels).delete()  # error: a query reads
     with db.snapshot() as snapshot:
         snapshot.delete(channel)  # error: write through a snapshot
         snapshot.ts.commit()  # error: not a transaction
@@ -71,6 +74,13 @@ def writes(ctx: MutationCtx, channel: Id[Channel], text: str) -> None:
     ctx.db.insert(Channel, {"name": "x"})  # error: a document type is no table
     ctx.db.insert({"name": "x"})  # error: no table
     ctx.db.insert_many(Channels, {"name": "x"})  # error: one document, not many
+    ctx.db.get_many(channel)  # error: one id, not many
+    ctx.db.delete_many(channel)  # error: one id, not many
+    ctx.db.delete_many([text])  # error: delete on a str
+    ctx.db.patch_many({text: {"name": "x"}})  # error: patch on a str
+    ctx.db.patch_many([channel], name="x")  # error: no mapping
+    ctx.db.patch_where(Channels, name="x")  # error: a table is no query
+    ctx.db.delete_where(ctx.db.query(Channels).collect())  # error: it has run already
     ctx.now = 1.0  # error: the time cannot be set
     ctx.db = ctx.db  # error: the tables cannot be set
 

@@ -1,0 +1,61 @@
+"""Documents by their ids, many at once, with writes laid over them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from headwater.storage.format import Database
+from headwater.tables.records import decode_body, decode_document
+from headwater.tables.snapshot import Snapshot
+from headwater.transactions.overlay import Overlay, Write
+
+
+class Found(NamedTuple):
+    """What was read.
+
+    Attributes:
+        documents: In the order of the keys; None for one that is not there.
+        present: How many are there.
+        size: Their size as stored.
+    """
+
+    documents: list[dict[str, Any] | None]
+    present: int
+    size: int
+
+
+def documents_at(snapshot: Snapshot, layers: Sequence[Overlay], keys: Sequence[bytes]) -> Found:
+    """The documents with those keys; storage is asked once.
+
+    Args:
+        snapshot: What is stored.
+        layers: The writes over it, the newest first.
+        keys: The ids, as keys.
+    """
+    own = _newest_writes(layers, keys)
+    stored = [key for key in keys if key not in own] if own else list(keys)
+    remaining = iter(snapshot.reader.get_many(Database.DOCUMENTS, stored))
+    documents: list[dict[str, Any] | None] = []
+    present = size = 0
+    for key in keys:
+        write = own.get(key)
+        content = next(remaining) if write is None else write.body
+        if content is None:
+            documents.append(None)
+            continue
+        present += 1
+        size += len(content)
+        documents.append(
+            decode_document(key, content)
+            if write is None
+            else decode_body(key, write.creation_time, content)
+        )
+    return Found(documents, present, size)
+
+
+def _newest_writes(layers: Sequence[Overlay], keys: Iterable[bytes]) -> dict[bytes, Write]:
+    found: dict[bytes, Write] = {}
+    for layer in reversed(layers):
+        written = layer.documents
+        if written:
+            found.update([(key, written[key]) for key in keys if key in written])
+    return found
