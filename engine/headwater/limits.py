@@ -56,6 +56,7 @@ class Limits:
             what it deletes; those beyond follow in transactions of as many.
         backfill_documents: Documents per step when an index or a projection is filled.
         file_bytes: One stored file. It is streamed, so what bounds it is the disk.
+        upload_seconds: Time that an upload of a file over HTTP may take to come.
         url_seconds: How long a signed URL of a stored file may be good for.
     """
 
@@ -96,6 +97,7 @@ class Limits:
     cascade_documents: int = 1000
     backfill_documents: int = 2000
     file_bytes: int = 64 * GIB
+    upload_seconds: float = 3600.0
     url_seconds: float = 7 * 24 * 3600.0
 
     def __post_init__(self) -> None:

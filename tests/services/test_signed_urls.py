@@ -105,15 +105,16 @@ def test_a_query_is_written_in_one_way(opened, change):
 
 
 PATHS = [
-    "", "/", "{id}", "/_storage", "/_storage/", "/_storage//{id}", "/_storage/{id}/",
-    "/_storage/./{id}",
-    "/_storage/../_storage/{id}", "/_storage/../../etc/passwd", "/_storage/%2e%2e/{id}",
-    "/_storage/..%2f{id}", "/_storage\\{id}", "/_STORAGE/{id}", "/x/_storage/{id}",
-    "//_storage/{id}",
-    "/_storage/{ID}", "/_storage/{id}%00", "/_storage/{id}\x00", "/_storage/{id}\n",
-    "/_storage/{id}.html",
-    "/_storage/{id};x", "/_storage/{id}%20", "/_storage/%67{id}", "/_storage/upload/{id}/",
-    "http://example.org/_storage/{id}",
+    "", "/", "{id}", "/api/storage", "/api/storage/", "/api/storage//{id}", "/api/storage/{id}/",
+    "/api/storage/./{id}",
+    "/api/storage/../api/storage/{id}", "/api/storage/../../etc/passwd", "/api/storage/%2e%2e/{id}",
+    "/api/storage/..%2f{id}", "/api/storage\\{id}", "/api/STORAGE/{id}", "/x/api/storage/{id}",
+    "//api/storage/{id}",
+    "/api/storage/{ID}", "/api/storage/{id}%00", "/api/storage/{id}\x00", "/api/storage/{id}\n",
+    "/api/storage/{id}.html",
+    "/api/storage/{id};x", "/api/storage/{id}%20", "/api/storage/%67{id}",
+    "/api/storage/upload/{id}/",
+    "http://example.org/api/storage/{id}",
 ]  # fmt: skip
 
 

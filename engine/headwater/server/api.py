@@ -7,9 +7,9 @@ PyPI package 0.8.1, and Convex's documentation of its HTTP API.
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from starlette.routing import BaseRoute, Route
 
@@ -17,6 +17,7 @@ from headwater.errors import ClientGoneError
 from headwater.functions.http_messages import Response
 from headwater.server import refusals
 from headwater.server.authentication import Authentication
+from headwater.server.bodies import BodyLimit
 from headwater.server.client_calls import Caller
 from headwater.server.incoming import Incoming
 from headwater.server.protocol import Backend, Receive, Scope, Send
@@ -61,29 +62,46 @@ class Entrance:
         self.authentication: Authentication = authentication
         self.is_dev: bool = is_dev
 
-    def route(self, path: str, *, is_for_all: bool = False, **answers: Answer) -> BaseRoute:
+    def route(
+        self,
+        path: str,
+        *,
+        is_for_all: bool = False,
+        limit: BodyLimit = "api_body_bytes",
+        **answers: Answer,
+    ) -> BaseRoute:
         """A route of Starlette.
 
         Args:
             path: Below the place where the application is mounted.
             is_for_all: Whether it does not matter who asks.
+            limit: What counts for the body.
             answers: By method, in capitals.
         """
-        return Route(path, endpoint=_Endpoint(self, answers, is_for_all=is_for_all))
+        endpoint = _Endpoint(self, answers, limit, is_for_all=is_for_all)
+        return Route(path, endpoint=endpoint)
 
 
 class _Endpoint:
     """One path, as an application of ASGI."""
 
-    def __init__(self, entrance: Entrance, answers: dict[str, Answer], *, is_for_all: bool) -> None:
+    def __init__(
+        self,
+        entrance: Entrance,
+        answers: dict[str, Answer],
+        limit: BodyLimit,
+        *,
+        is_for_all: bool,
+    ) -> None:
         self._entrance = entrance
+        self._limit: BodyLimit = limit
         self._answers = answers
         if "GET" in answers:
             self._answers = answers | {"HEAD": answers["GET"]}
         self._is_for_all = is_for_all
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        incoming = Incoming(scope, receive, self._entrance.backend, "api_body_bytes")
+        incoming = Incoming(scope, receive, self._entrance.backend, self._limit)
         incoming.request_id_headers = ("x-request-id", "convex-request-id")
         try:
             response = await self._answer(incoming, scope.get("path_params", {}))
@@ -92,8 +110,7 @@ class _Endpoint:
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
             response = self._refuse(error, incoming)
-        assert isinstance(response.content, bytes | str), "endpoints answer as a whole"
-        await incoming.send(response, response.content, send)
+        await self._send(response, incoming, send)
 
     async def _answer(self, incoming: Incoming, names: Mapping[str, str]) -> Response:
         answer = self._answers.get(incoming.method)
@@ -109,6 +126,18 @@ class _Endpoint:
             given = incoming.headers.get_all("authorization")
             caller = await self._entrance.authentication.caller(given)
         return await answer(ApiRequest(incoming, caller, names))
+
+    async def _send(self, response: Response, incoming: Incoming, send: Send) -> None:
+        content = response.content
+        if isinstance(content, bytes | str):
+            await incoming.send(response, content, send)
+            return
+        assert isinstance(content, AsyncGenerator), "pieces have to be waited for"
+        pieces = cast("AsyncGenerator[bytes]", content)
+        try:
+            await incoming.send_streaming(response, pieces, send)
+        finally:
+            await pieces.aclose()
 
     def _refuse(self, error: Exception, incoming: Incoming) -> Response:
         refusal = refusals.refusal_of(error, is_dev=self._entrance.is_dev)

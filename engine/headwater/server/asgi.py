@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Mount
 from headwater.errors import ArgumentError
 from headwater.functions.routes import METHODS
 from headwater.server.api import Entrance
+from headwater.server.api_files import FileEndpoints
 from headwater.server.api_functions import FunctionEndpoints
 from headwater.server.api_versions import version_routes
 from headwater.server.authentication import Authentication
@@ -52,7 +53,11 @@ def _api_routes(backend: Backend, options: ServerOptions) -> list[BaseRoute]:
     authentication = Authentication(options.identify, options.admin_token)
     calls = ClientCalls(backend, is_dev=options.is_dev)
     entrance = Entrance(backend, authentication, is_dev=options.is_dev)
-    return [*FunctionEndpoints(entrance, calls).routes(), *version_routes(entrance)]
+    return [
+        *FunctionEndpoints(entrance, calls).routes(),
+        *FileEndpoints(entrance).routes(),
+        *version_routes(entrance),
+    ]
 
 
 def _middleware(options: ServerOptions) -> list[Middleware]:

@@ -11,7 +11,10 @@ from headwater.limits import Limits
 from headwater.server.exchange import call_from_thread
 from headwater.server.protocol import Message, Receive
 
-BodyLimit: TypeAlias = Literal["http_body_bytes", "webhook_body_bytes", "api_body_bytes"]
+TimeLimit: TypeAlias = Literal["http_body_seconds", "upload_seconds"]
+BodyLimit: TypeAlias = Literal[
+    "http_body_bytes", "webhook_body_bytes", "api_body_bytes", "file_bytes"
+]
 
 
 class Body:
@@ -40,6 +43,9 @@ class Body:
         self._declared_bytes = declared_bytes
         self._limits = limits
         self._limit: BodyLimit = limit
+        self._time_limit: TimeLimit = (
+            "upload_seconds" if limit == "file_bytes" else "http_body_seconds"
+        )
         self._alarm = alarm
         self._clock = clock
         self._is_begun = False
@@ -56,7 +62,7 @@ class Body:
         self._is_begun = True
         size = self._declared_bytes or 0
         self._check(size)
-        size, deadline = 0, self._clock.monotonic() + self._limits.http_body_seconds
+        size, deadline = 0, self._clock.monotonic() + self._seconds
         try:
             while not self._ended.is_set():
                 message = await self._next(deadline)
@@ -94,17 +100,22 @@ class Body:
                 finally:
                     self._alarm.cancel(number)
         except TimeoutError:
-            seconds = self._limits.http_body_seconds
+            seconds = self._seconds
             raise TimeLimitError(
                 f"the body of the request has not come within {seconds:g} s, the limit "
-                "http_body_seconds",
-                limit="http_body_seconds",
+                f"{self._time_limit}",
+                limit=self._time_limit,
                 value=seconds,
                 maximum=seconds,
             ) from None
         if message["type"] == "http.disconnect":
             raise ClientGoneError("the other side has gone before all of its request had come")
         return message
+
+    @property
+    def _seconds(self) -> float:
+        seconds: float = getattr(self._limits, self._time_limit)
+        return seconds
 
     def _check(self, size: int) -> None:
         maximum: int = getattr(self._limits, self._limit)

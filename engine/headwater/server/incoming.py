@@ -69,6 +69,20 @@ class Incoming:
         return parse_qsl(self._scope["query_string"].decode("latin-1"), keep_blank_values=True)
 
     @property
+    def raw_path(self) -> str:
+        """The path as it was sent, below the place where the application is mounted."""
+        sent: bytes = self._scope.get("raw_path") or self._scope["path"].encode("utf-8")
+        root: str = self._scope.get("root_path", "")
+        path = sent.partition(b"?")[0].decode("latin-1")
+        return path[len(root) :] if root and path.startswith(root + "/") else path
+
+    @property
+    def raw_query(self) -> str:
+        """What follows the question mark, as it was sent."""
+        query: bytes = self._scope["query_string"]
+        return query.decode("latin-1")
+
+    @property
     def bearer(self) -> str | None:
         """The token of ``Authorization: Bearer``, None unless there is exactly one."""
         given = self.headers.get_all("authorization")

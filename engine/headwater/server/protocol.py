@@ -8,6 +8,7 @@ from headwater.functions.acting import Actor, AsyncCalls
 from headwater.functions.context_services import Configuration
 from headwater.functions.identity import Identity
 from headwater.functions.runner import Runner
+from headwater.services.file_serving import FileServing
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -32,6 +33,7 @@ class Backend:
         calls: Queries and mutations for tasks.
         settings: Its settings.
         close: Closes it.
+        file_urls: What answers requests for stored files.
     """
 
     runner: Runner
@@ -39,6 +41,7 @@ class Backend:
     calls: AsyncCalls
     settings: Configuration
     close: Callable[[], None]
+    file_urls: Callable[[], FileServing]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

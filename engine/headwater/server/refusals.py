@@ -45,6 +45,7 @@ class RefusalError(Exception):
 _STATUS_OF_LIMIT: Final = {
     "api_body_bytes": (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "RequestTooLarge"),
     "api_queries": (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "RequestTooLarge"),
+    "upload_seconds": (HTTPStatus.REQUEST_TIMEOUT, "RequestTimeout"),
     "http_body_seconds": (HTTPStatus.REQUEST_TIMEOUT, "RequestTimeout"),
 }
 _STOPPING: Final = (HTTPStatus.SERVICE_UNAVAILABLE, "ServerStopping", "the server is stopping")

@@ -15,8 +15,8 @@ from headwater.errors import UrlRefusedError
 
 Method: TypeAlias = Literal["GET", "POST"]
 
-READ_PREFIX: Final = "/_storage/"
-UPLOAD_PREFIX: Final = "/_storage/upload/"
+READ_PREFIX: Final = "/api/storage/"
+UPLOAD_PREFIX: Final = "/api/storage/upload/"
 
 _PREFIX: Final[dict[Method, str]] = {"GET": READ_PREFIX, "POST": UPLOAD_PREFIX}
 _ID: Final = r"([0-9a-z]{16,64})"

@@ -64,8 +64,16 @@ class ServingVerbs(Opened):
                 name=error.name,
             ) from None
         from headwater.server.protocol import Backend, ServerOptions
+        from headwater.services.storage import Storage
 
-        backend = Backend(self._runner, self._actor, self.aio, self._services.env, self.close)
+        backend = Backend(
+            runner=self._runner,
+            actor=self._actor,
+            calls=self.aio,
+            settings=self._services.env,
+            close=self.close,
+            file_urls=lambda: Storage(self._services.files).urls,
+        )
         options = ServerOptions(
             identify=identify or self._services.identification.identify,
             is_dev=dev,
