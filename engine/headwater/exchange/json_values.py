@@ -35,23 +35,42 @@ class NotReadableError(ValueError):
 
 def write_line(document: dict[str, Any], dialect: Dialect) -> str:
     """One line of JSON, without the line's end. Lone values of every type are kept, see above."""
+    return write_value(document, dialect)
+
+
+def write_value(value: Any, dialect: Dialect, *, indent: int | None = None) -> str:
+    """Any value as JSON: in one line, or indented for people."""
+    separators = (",", ":") if indent is None else (",", ": ")
     return json.dumps(
-        _written(document, dialect), ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        _written(value, dialect),
+        ensure_ascii=False,
+        allow_nan=False,
+        separators=separators,
+        indent=indent,
     )
 
 
-def read_line(line: str) -> dict[str, Any]:
-    """The document in a line, of either dialect. An integer without ``$integer`` is an ``int``.
+def read_value(text: str) -> Any:
+    """The value in a text, of either dialect. An integer without ``$integer`` is an ``int``.
 
     Raises:
-        NotReadableError: Says what is wrong, and where in the line.
+        NotReadableError: Says what is wrong, and where in the text.
     """
     try:
-        document = json.loads(line, object_pairs_hook=_read_object, parse_constant=_refuse_constant)
+        return json.loads(text, object_pairs_hook=_read_object, parse_constant=_refuse_constant)
     except RecursionError:
         raise NotReadableError("it is nested too deeply") from None
     except json.JSONDecodeError as error:
         raise NotReadableError(f"it is no JSON: {error.msg} at character {error.pos + 1}") from None
+
+
+def read_line(line: str) -> dict[str, Any]:
+    """The document in a line, as `read_value`.
+
+    Raises:
+        NotReadableError: Says what is wrong, and where in the line.
+    """
+    document = read_value(line)
     if not isinstance(document, dict):
         raise NotReadableError(f"expected an object, got {type(document).__name__}")
     return cast("dict[str, Any]", document)
