@@ -84,13 +84,17 @@ def _run_child(directory: Path, mode: str, progress: Report | None) -> list[Prob
     ):
         assert process.stdout is not None
         is_finished = False
-        for line in process.stdout:
-            kind, facts = json.loads(line)
-            if kind == "problem":
-                problems.append(Problem(*facts))
-            elif kind == "progress" and progress is not None:
-                progress(Progress(*facts))
-            is_finished |= kind == "end"
+        try:
+            for line in process.stdout:
+                kind, facts = json.loads(line)
+                if kind == "problem":
+                    problems.append(Problem(*facts))
+                elif kind == "progress" and progress is not None:
+                    progress(Progress(*facts))
+                is_finished |= kind == "end"
+        except BaseException:
+            process.kill()  # it would go on reading for nobody
+            raise
         code = process.wait()
         errors.seek(0)
         said = errors.read().decode("utf-8", "replace").strip()
