@@ -87,12 +87,12 @@ class Page:
             if type(error).__name__ != expected[1]:
                 raise PageError(f"{where}: expected {expected[1]}, got {error!r}") from error
             said = (expected[2] or "...").replace("\n# ", " ")
-            _compare(said, str(error), where)
+            compare(said, str(error), where)
         else:
             if expected is not None:
                 raise PageError(f"{where}: expected {expected[1]}, and nothing was raised")
         if block.output is not None:
-            _compare(block.output, printed.getvalue(), where)
+            compare(block.output, printed.getvalue(), where)
 
     def _execute(self, block: Block) -> None:
         named = _MODULE.match(block.code)
@@ -120,8 +120,13 @@ class Page:
             sys.modules.pop(name, None)
 
 
-def _compare(expected: str, found: str, where: str) -> None:
-    """Word by word; how a page breaks its lines does not matter."""
+def compare(expected: str, found: str, where: str) -> None:
+    """Whether two texts are the same but for what an ellipsis stands for.
+
+    Raises:
+        PageError: They are not.
+    """
+    # Word by word; how a page breaks its lines does not matter.
     pattern = r"\s+".join(
         ".*?".join(map(re.escape, word.split("..."))) for word in expected.split()
     )

@@ -1,6 +1,7 @@
 """Where the command ``headwater`` begins, with or without what it needs."""
 
 import sys
+from importlib import import_module
 from typing import Final
 
 from headwater.errors import HeadwaterError
@@ -9,6 +10,7 @@ _MISSING: Final = (
     "headwater: the command needs the package {name!r}, which is not installed; install the extra: "
     "pip install 'headwater[cli]'\n"
 )
+_NEEDED: Final = ("typer", "rich")
 _FAILED: Final = 1
 _MISUSED: Final = 2
 
@@ -19,6 +21,8 @@ def run() -> None:
     Exit codes: 0 all is well; 1 something is wrong, or was refused; 2 wrong arguments; 130 Ctrl-C.
     """
     try:
+        for package in _NEEDED:
+            import_module(package)
         from headwater.cli.commands import application
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.startswith("headwater"):
@@ -27,6 +31,12 @@ def run() -> None:
         raise SystemExit(_MISUSED) from None
     try:
         application()
-    except HeadwaterError as error:
-        sys.stderr.write(f"headwater: {error}\n")
+    except (HeadwaterError, OSError) as error:
+        from headwater.cli.output import say_error
+
+        say_error(str(error))
         raise SystemExit(_FAILED) from None
+    except ModuleNotFoundError as error:
+        # An extra that only some commands need; the error names it.
+        sys.stderr.write(f"headwater: {error}\n")
+        raise SystemExit(_MISUSED) from None

@@ -7,9 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import Progress as Bars
 from rich.progress import TaskID
+from rich.table import Table as RichTable
+from rich.text import Text
 
 from headwater.errors import HeadwaterError
 from headwater.exchange.json_values import write_line
@@ -22,18 +25,60 @@ _MAPPINGS: Final = frozenset({dict})
 
 
 def say(text: str) -> None:
-    """Print a line."""
-    sys.stdout.write(f"{text}\n")
+    """Print a line. What could do something to a terminal, such as move its cursor, is escaped."""
+    sys.stdout.write(f"{printable(text)}\n")
+
+
+def say_error(text: str) -> None:
+    """Print a line about what went wrong to standard error."""
+    sys.stderr.write(f"headwater: {printable(text)}\n")
 
 
 def say_json(facts: dict[str, Any]) -> None:
     """Print facts as one line of JSON, stored values in their exact form."""
-    say(_as_json(facts))
+    sys.stdout.write(f"{_as_json(facts)}\n")
 
 
 def say_json_list(all_facts: list[dict[str, Any]]) -> None:
     """Print several as a list in one line."""
-    say(f"[{', '.join(map(_as_json, all_facts))}]")
+    sys.stdout.write(f"[{', '.join(map(_as_json, all_facts))}]\n")
+
+
+def say_rows(columns: list[str], rows: list[list[str]]) -> None:
+    """Print a table: cut to the width of a terminal, and whole where nobody looks."""
+    console = Console(markup=False, highlight=False, emoji=False)
+    lines = [[_in_one_line(cell) for cell in row] for row in rows]
+    if not console.is_terminal:
+        _say_whole([columns, *lines])
+        return
+    table = RichTable(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=True, overflow="ellipsis")
+    for line in lines:
+        table.add_row(*map(Text, line))
+    console.print(table)
+
+
+def _say_whole(lines: list[list[str]]) -> None:
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = [
+            cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True)
+        ]
+        say("  ".join(cells).rstrip())
+
+
+def _in_one_line(text: str) -> str:
+    return printable(text).replace("\n", "\\n")
+
+
+def printable(text: str) -> str:
+    """A text without characters that command a terminal; those are escaped as in Python."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in text
+    )
 
 
 def _as_json(facts: dict[str, Any]) -> str:
@@ -93,6 +138,11 @@ def _reporter(bars: Bars) -> Callable[[Progress], None]:
         bars.update(tasks[progress.step], completed=progress.done, total=progress.total or None)
 
     return report
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things: "1 commit", "2 commits"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def refusal(message: str) -> HeadwaterError:
