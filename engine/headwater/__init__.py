@@ -119,6 +119,7 @@ from headwater.tables.reports import (
 )
 from headwater.transactions.cascades import Cascade, Cascades
 from headwater.transactions.explicit import OpenTransaction
+from headwater.transactions.followed_query import FollowedQuery
 from headwater.transactions.origins import origin
 from headwater.transactions.pagination import PaginationOptions, PaginationResult
 from headwater.transactions.query import TableQuery
@@ -265,6 +266,7 @@ __all__ = [
     "FileReader",
     "FileStatistics",
     "FileWriter",
+    "FollowedQuery",
     "ForkedError",
     "FunctionInsight",
     "FunctionInternalError",

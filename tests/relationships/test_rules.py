@@ -68,6 +68,21 @@ def delete(ctx: MutationCtx, id: str) -> None:
     ctx.db.delete(hw.Id[Any](id))
 
 
+@hw.query
+def notes_in(ctx: hw.QueryCtx, room: Id[Room]) -> list[Id[Note]]:
+    return [note["_id"] for note in ctx.db.referring(Notes, room, by="room")]
+
+
+@hw.query
+def pinned(ctx: hw.QueryCtx, count: int) -> list[Id[Note]]:
+    notes = ctx.db.query(Pins).follow(lambda pin: pin["note"])
+    options: hw.PaginationOptions = {"numItems": count, "cursor": None}
+    page = [note["_id"] for note in notes.paginate(options)["page"]]
+    assert page == [note["_id"] for note in notes.take(count)]
+    assert page == [note["_id"] for note in notes][:count]
+    return page
+
+
 @pytest.fixture
 def db() -> Iterator[ThrowAwayDatabase]:
     with database(sys.modules[__name__]) as opened:
@@ -167,3 +182,24 @@ def test_a_cascade_reaches_what_is_hidden(db: ThrowAwayDatabase) -> None:
     assert db.get(hw.Id[Note](note)) is None
     assert "origin" not in (db.get(hw.Id[Note](other)) or {"origin"})
     assert db.verify() == []
+
+
+# Walking ----------------------------------------------------------------------------------------
+
+
+def test_who_refers_to_a_document_is_found_as_far_as_it_is_shown(db: ThrowAwayDatabase) -> None:
+    room = hw.Id[Room](insert(db, Rooms, is_open=False))
+    shown = [insert(db, Notes, room=room, is_open=at % 2 == 0) for at in range(4)][::2]
+    assert db.query(notes_in, room=room) == shown
+
+
+def test_what_is_followed_skips_what_is_hidden_and_goes_on(db: ThrowAwayDatabase) -> None:
+    notes = [insert(db, Notes, is_open=at % 3 != 0) for at in range(9)]
+    for at, note in enumerate(notes):
+        insert(db, Pins, note=note, is_open=at != 4)
+    shown = [note for at, note in enumerate(notes) if at % 3 and at != 4]
+    for count in range(1, 7):
+        assert db.query(pinned, count=count) == shown[:count]
+    with db.snapshot() as s:
+        everything = [note["_id"] for note in s.query(Pins).follow(lambda pin: pin["note"])]
+        assert everything == notes

@@ -13,7 +13,7 @@ from headwater.storage.codec import unpack
 from headwater.tables.catalog import TableInfo
 from headwater.transactions.existing import Existing
 from headwater.transactions.query import TableQuery
-from headwater.transactions.reader import Reader, name_of, table_number_of
+from headwater.transactions.reader import Reader, info_of, name_of
 from headwater.transactions.references import check_references
 from headwater.transactions.rules import TableRules
 from headwater.transactions.scan import Visible
@@ -83,10 +83,10 @@ class _Guarded(Reader):
             name = name_of(table)
             visible = self._guard.visible(name)
             if visible is False:
-                return TableQuery(self._transaction, None)
+                return TableQuery(self._transaction, None, look_up=self.get_many)
             info = self._transaction.table(name)
             rule = None if visible is True else visible
-            return TableQuery(self._transaction, info, visible=rule)
+            return TableQuery(self._transaction, info, look_up=self.get_many, visible=rule)
 
     def without_rules(self) -> Reader:
         """The same tables without their rules."""
@@ -97,10 +97,8 @@ class _Guarded(Reader):
         return visible if isinstance(visible, bool) else visible(document)
 
     def _table_name_of(self, id: str) -> str:
-        transaction, number = self._transaction, table_number_of(id)
-        info = transaction.snapshot.catalog.by_number.get(number)
-        if info is None:  # of a table that this transaction has made
-            info = next(table for table in transaction.tables.values() if table.number == number)
+        info = info_of(self._transaction, id)
+        assert info is not None, f"{id} was found in a table"
         return info.name
 
 

@@ -1,6 +1,6 @@
 """One page of a query."""
 
-from itertools import chain, repeat
+from itertools import chain
 from typing import Any
 
 from headwater.errors import InvalidCursorError, UsageError
@@ -11,7 +11,7 @@ from headwater.transactions.pagination import (
     encode_cursor,
     fingerprint,
 )
-from headwater.transactions.scan import CHUNK_MAX, Row, Scan, growing_chunks
+from headwater.transactions.scan import Scan, Step, parts
 from headwater.transactions.transaction import Transaction
 
 
@@ -43,10 +43,17 @@ def empty_page(cursor: str | None) -> PaginationResult[Any]:
     }
 
 
-def read_page(scan: Scan, options: PaginationOptions) -> PaginationResult[Any]:
+def read_page(
+    scan: Scan, options: PaginationOptions, steps: tuple[Step, ...] = ()
+) -> PaginationResult[Any]:
     """Read a page and note in the transaction's journal where it ends.
 
     The first run of a live page looks for its end, and every later one keeps it.
+
+    Args:
+        scan: The range.
+        options: Which page.
+        steps: What becomes of its rows before they are counted.
 
     Raises:
         InvalidCursorError: A cursor of another query.
@@ -60,8 +67,10 @@ def read_page(scan: Scan, options: PaginationOptions) -> PaginationResult[Any]:
     end = options.get("endCursor") or _kept_end(query, transaction.journal)
     until = decode_cursor(query, end) if end is not None else b""
     low, high = _between(scan, after, until or b"")
-    rows, is_done = _rows(scan, low, high, None if end is not None else options["numItems"])
+    count = None if end is not None else options["numItems"]
+    rows = list(chain.from_iterable(parts(scan, scan.open(low, high), count, steps)))
     if end is None:
+        is_done = len(rows) < options["numItems"]
         end = encode_cursor(query, None if is_done else rows[-1][0])
     else:
         is_done = until is None
@@ -95,16 +104,3 @@ def _between(scan: Scan, after: bytes, until: bytes) -> tuple[bytes, bytes]:
     if scan.is_descending:
         return max(low, until), min(high, after or high)
     return max(low, after and after + b"\x00"), min(high, until + b"\x00" if until else high)
-
-
-def _rows(scan: Scan, low: bytes, high: bytes, count: int | None) -> tuple[list[Row], bool]:
-    """The rows of the page, and whether the range ended with it."""
-    read = scan.open(low, high)
-    if count is None:
-        return list(scan.rows(repeat(CHUNK_MAX), read)), True
-    rows: list[Row] = []
-    for row in scan.rows(chain((min(count, CHUNK_MAX),), growing_chunks()), read):
-        rows.append(row)
-        if len(rows) == count:
-            return rows, False
-    return rows, True

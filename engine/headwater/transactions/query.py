@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast, overload
 
 from headwater.errors import NotUniqueError, UsageError
-from headwater.schema.tables import TableIndex
+from headwater.schema.tables import Id, TableIndex
 from headwater.tables.catalog import TableInfo
+from headwater.transactions.followed_query import FollowedQuery, LookUp, followed
 from headwater.transactions.key_ranges import KeyRange, key_range
 from headwater.transactions.page import begin_page, empty_page, read_page
 from headwater.transactions.pagination import PaginationOptions, PaginationResult
@@ -14,6 +15,7 @@ from headwater.transactions.transaction import Transaction
 from headwater_indexes.definition import UNBOUNDED
 
 D = TypeVar("D")
+F = TypeVar("F")
 Order: TypeAlias = Literal["asc", "desc"]
 
 
@@ -24,12 +26,14 @@ class TableQuery(Generic[D]):
     an index are in that order too.
     """
 
-    __slots__ = ("_filters", "_order", "_range", "_table", "_transaction", "_visible")
+    __slots__ = ("_filters", "_look_up", "_order", "_range", "_table", "_transaction", "_visible")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part of a query, and given by name
         self,
         transaction: Transaction,
         table: TableInfo | None,
+        *,
+        look_up: LookUp,
         range: KeyRange | None = None,
         order: Order | None = None,
         filters: tuple[Callable[[D], object], ...] = (),
@@ -37,6 +41,7 @@ class TableQuery(Generic[D]):
     ) -> None:
         self._transaction = transaction
         self._table = table
+        self._look_up = look_up
         self._range = range
         self._order: Order | None = order
         self._filters = filters
@@ -122,6 +127,14 @@ class TableQuery(Generic[D]):
         filters = (*self._filters, predicate)
         return self._made(self._range, self._order, filters)
 
+    def follow(self, reference: Callable[[D], Id[F] | None]) -> FollowedQuery[F]:
+        """The documents that these refer to, in the order of these.
+
+        Through a join table: ``ctx.db.referring(Memberships, user).follow(lambda m: m["team"])``.
+        """
+        step = followed(reference, self._look_up)
+        return FollowedQuery(self._transaction, self._scan(), self._look_up, (step,))
+
     # -- running --------------------------------------------------------------------------------
 
     def collect(self) -> list[D]:
@@ -188,7 +201,15 @@ class TableQuery(Generic[D]):
         filters: tuple[Callable[[D], object], ...],
     ) -> "TableQuery[D]":
         """The query with something changed; its rule stays."""
-        return TableQuery(self._transaction, self._table, range, order, filters, self._visible)
+        return TableQuery(
+            self._transaction,
+            self._table,
+            look_up=self._look_up,
+            range=range,
+            order=order,
+            filters=filters,
+            visible=self._visible,
+        )
 
     def _take(self, count: int | None) -> list[D]:
         scan = self._scan()

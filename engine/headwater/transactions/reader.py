@@ -8,6 +8,7 @@ from headwater.errors import InvalidIdError, WriteInQueryError
 from headwater.schema.tables import AnyDocument, Id, Table
 from headwater.tables.catalog import TableInfo
 from headwater.transactions.query import TableQuery
+from headwater.transactions.references import index_of_reference
 from headwater.transactions.transaction import Transaction
 from headwater_indexes.errors import MalformedIdError
 from headwater_indexes.ids import decode_id
@@ -74,7 +75,41 @@ class Reader:
 
     def query(self, table: Any) -> Any:
         """Begin a query over a table. A table that does not exist is empty."""
-        return TableQuery(self._transaction, self._transaction.table(name_of(table)))
+        info = self._transaction.table(name_of(table))
+        return TableQuery(self._transaction, info, look_up=self.get_many)
+
+    @overload
+    def referring(
+        self, table: type[Table[E]], id: Id[Any], *, by: str | None = None
+    ) -> TableQuery[E]: ...
+
+    @overload
+    def referring(
+        self, table: str, id: Id[Any], *, by: str | None = None
+    ) -> TableQuery[dict[str, Any]]: ...
+
+    def referring(self, table: Any, id: Id[Any], *, by: str | None = None) -> Any:
+        """Begin a query over the documents of a table that refer to a document.
+
+        It reads the range of the reference's index, and is in the order of that: of creation, where
+        the index has no other field. Whether there is a document with that id is not looked at.
+
+        Args:
+            table: The table of those that refer.
+            id: The document that they refer to.
+            by: Their field, which has to be said where several refer to the same table.
+
+        Raises:
+            UsageError: They have no such reference, declared with `hw.references`, or several.
+            InvalidIdError: The string is no id.
+            IndexBuildingError: The index is still being filled.
+        """
+        query = self.query(table)
+        info = self._transaction.table(name_of(table))
+        if info is None:
+            return query
+        index = index_of_reference(info, info_of(self._transaction, id), by)
+        return query.with_index(index, id)
 
     @overload
     def normalize_id(self, table: type[Table[E]], id: str) -> Id[E] | None: ...
@@ -164,16 +199,26 @@ def table_number_of(id: str) -> int:
         raise not_an_id(id, str(error)) from None
 
 
+def info_of(transaction: Transaction, id: str) -> TableInfo | None:
+    """The table of an id, None if it is of none here.
+
+    Raises:
+        InvalidIdError: The string is no id.
+    """
+    number = table_number_of(id)
+    info = transaction.snapshot.catalog.by_number.get(number)
+    if info is None:  # perhaps of one that this transaction has made
+        info = next((one for one in transaction.tables.values() if one.number == number), None)
+    return info
+
+
 def table_of(transaction: Transaction, id: str) -> TableInfo:
     """The table that an id belongs to.
 
     Raises:
         InvalidIdError: No id, an id of no table here, or of a system table.
     """
-    number = table_number_of(id)
-    info = transaction.snapshot.catalog.by_number.get(number)
-    if info is None:
-        info = next((t for t in transaction.tables.values() if t.number == number), None)
+    info = info_of(transaction, id)
     if info is None or info.is_system:
         what = "a system table" if info else "no table of this database"
         raise InvalidIdError(f"{id!r} is an id of {what}, expected one of a table you may write to")

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from itertools import repeat
 from typing import Final
 
-from headwater.errors import DanglingReferenceError, DocumentNotFoundError
+from headwater.errors import DanglingReferenceError, DocumentNotFoundError, UsageError
 from headwater.schema.references import ReferenceDefinition
-from headwater.tables.catalog import TableInfo
+from headwater.tables.catalog import IndexInfo, TableInfo
 from headwater.tables.reference_graph import Referrer
 from headwater.tables.snapshot import DOCUMENTS_SPACE
 from headwater.transactions.read_set import RangeRead
@@ -115,6 +115,40 @@ def _dangling(
 
 
 # Who names a document ---------------------------------------------------------------------------
+
+
+def index_of_reference(table: TableInfo, target: TableInfo | None, by: str | None) -> str:
+    """The name of the index that has who refers to a document.
+
+    Args:
+        table: The table of those that refer.
+        target: That of the document; None if its id is of no table here.
+        by: The field, None for the only one that refers to that table.
+
+    Raises:
+        UsageError: There is no such reference, or there are several.
+    """
+    name = "no table of this database" if target is None else repr(target.name)
+    fields = [
+        reference.field
+        for reference in table.references
+        if target is not None and reference.table == target.name and by in (None, reference.field)
+    ]
+    if len(fields) != 1:
+        known = ", ".join(f"{one.field!r} to {one.table!r}" for one in table.references)
+        raise UsageError(
+            f"documents of {table.name!r} refer to {name} by {len(fields)} fields"
+            f"{'' if by is None else f' called {by!r}'}, expected one (their references: "
+            f"{known or 'none'}). Say which with by=..., or declare it: "
+            "Annotated[Id[...], hw.references(on_delete=...)]"
+        )
+    index = table.index_of(fields[0]) or _declared_index(table, fields[0])
+    return index.name
+
+
+def _declared_index(table: TableInfo, field: str) -> IndexInfo:
+    """The index of a reference that is still being filled."""
+    return next(index for index in table.indexes if index.definition.fields[0] == field)
 
 
 def referring(transaction: Transaction, referrer: Referrer, target: str) -> Iterator[str]:

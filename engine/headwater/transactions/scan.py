@@ -1,7 +1,7 @@
 """A range that is being read: chunks of rows, filters, and the mark of what was consumed."""
 
 from collections.abc import Callable, Iterator
-from itertools import chain, repeat
+from itertools import chain, islice, repeat
 from typing import Any, Final, TypeAlias
 
 from headwater.errors import LimitExceededError
@@ -17,6 +17,9 @@ _CHUNKS: Final = (64, 256)
 Row: TypeAlias = tuple[bytes, dict[str, Any]]
 Predicate: TypeAlias = Callable[[Any], object]
 
+
+Step: TypeAlias = Callable[[list[Row]], list[Row]]
+"""Makes other rows of rows, at most as many, in their order; each keeps its key."""
 
 Visible: TypeAlias = Callable[[dict[str, Any]], bool]
 """Whether the rules of its table show a document; those that it hides are as if absent."""
@@ -168,6 +171,24 @@ def limited(rows: Iterator[Row], count: int) -> Iterator[Row]:
     """The first rows, without asking for one more."""
     for _, row in zip(range(count), rows, strict=False):
         yield row
+
+
+def parts(
+    scan: Scan, read: RangeRead, count: int | None, steps: tuple[Step, ...] = ()
+) -> Iterator[list[Row]]:
+    """The first rows that steps leave, or all, in pieces; looks at none that it does not need."""
+    sizes = (
+        repeat(CHUNK_MAX) if count is None else chain((min(count, CHUNK_MAX),), growing_chunks())
+    )
+    rows, left = scan.rows(sizes, read), count
+    while left is None or left > 0:
+        part = list(islice(rows, CHUNK_MAX if left is None else min(left, CHUNK_MAX)))
+        if not part:
+            return
+        for step in steps:
+            part = step(part)
+        yield part
+        left = None if left is None else left - len(part)
 
 
 def _parts(count: int) -> Iterator[int]:
