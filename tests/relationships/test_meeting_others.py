@@ -1,7 +1,7 @@
 """References where they meet undo, restore, imports, rules, projections and large transactions."""
 
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from tests.tables.histories import transact
 import headwater as hw
 from headwater.limits import Limits
 from headwater.tables.verify import verify
-from headwater.testing import database
+from headwater.testing import check_serializable, database, record
 from headwater.testing.database import ThrowAwayDatabase
 from headwater.transactions.store import Store
 from headwater.transactions.undo import restore, undo
@@ -317,3 +317,36 @@ def test_a_projection_is_fed_with_what_a_cascade_deletes() -> None:
         db.finish_jobs()
         with db.snapshot() as s:
             assert [one["files"] for one in s.query(Counts)] == [0, 0]
+
+
+# The recorder -----------------------------------------------------------------------------------
+
+
+def test_a_recorder_sees_what_references_make_a_transaction_read(db: ThrowAwayDatabase) -> None:
+    owner, folder, *_ = db.transact(tree)
+
+    def reads(function: Callable[[hw.Writer], object]) -> list[tuple[str, str]]:
+        with record(db) as recorder:
+            db.transact(function)
+        (found,) = [one for one in recorder.history().transactions if one.began is not None]
+        return [(read.id, read.through) for read in found.reads]
+
+    assert (owner, "") in reads(lambda tx: tx.insert(Folders, {"owner": owner}))
+    assert (folder, "folders.reference_owner") in reads(lambda tx: tx.delete(owner))
+
+
+def test_an_insert_and_the_deletion_of_what_it_names_are_in_some_order(
+    db: ThrowAwayDatabase,
+) -> None:
+    one, other = (db.transact(lambda tx: tx.insert(Owners, {"name": "a"})) for _ in range(2))
+    with record(db) as recorder:
+        inserting, deleting = db.transaction(), db.transaction()
+        inserting.insert(Folders, {"owner": one})
+        db.transact(lambda tx: tx.delete(one))
+        deleting.delete(other)
+        db.transact(lambda tx: tx.insert(Folders, {"owner": other}))
+        for losing in (inserting, deleting):
+            with pytest.raises(hw.ConflictError):
+                losing.commit()
+    assert check_serializable(recorder.history())
+    assert db.verify() == []

@@ -127,17 +127,27 @@ class ObservedTransaction(Transaction):
             self.seen.append(PointSeen(key, None if existing is None else existing.body))
         return existing
 
-    def holder(
-        self, table: TableInfo, index: IndexInfo, low: bytes, high: bytes, id: str
-    ) -> str | None:
-        """The id of another document within a range of keys."""
-        holder = super().holder(table, index, low, high, id)
-        own = self._own() | {id.encode("ascii")}
-        seen = RangeSeen(table, index, self.reads.ranges[-1], own)
-        if holder is not None and holder.encode("ascii") not in own:
-            seen.consumed.append(RowSeen(low, holder.encode("ascii"), None))
+    def exists(self, key: bytes) -> bool:
+        """Whether there is a document with that key."""
+        return self.existing(key) is not None
+
+    def ids(self, table: TableInfo, index: IndexInfo, low: bytes, high: bytes) -> Iterator[str]:
+        """The ids of the documents within a range of keys, in order."""
+        seen: RangeSeen | None = None
+        for id in super().ids(table, index, low, high):
+            seen = seen or self._range_seen(table, index)
+            key = id.encode("ascii")
+            if not self._is_own(key):
+                seen.consumed.append(RowSeen(low, key, None))
+            yield id
+        if seen is None:
+            self._range_seen(table, index)
+
+    def _range_seen(self, table: TableInfo, index: IndexInfo) -> RangeSeen:
+        """Note the range that was begun last."""
+        seen = RangeSeen(table, index, self.reads.ranges[-1], self._own())
         self.seen.append(seen)
-        return holder
+        return seen
 
     def chunks(
         self,
