@@ -4,12 +4,15 @@ Each distinct query is held once, however many subscribe to it. A commit marks t
 keys it touched; a round runs all marked ones on one snapshot and hands every subscriber whose
 results changed one transition. Between rounds a query that is not marked is known to give what
 it gave.
+
+Subscribers of two kinds: those whose queries are fixed get the first results where they subscribe;
+those whose queries come and go get each change of their set with the next round.
 """
 
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 from headwater.reactive.dependents import Dependents
 from headwater.reactive.evaluation import Evaluate, Evaluation
@@ -20,6 +23,18 @@ from headwater.transactions.store import Store
 
 Wanted: TypeAlias = tuple[Hashable, Evaluate]
 """A query by what makes it distinct, and how to run it."""
+
+
+class Asked(NamedTuple):
+    """A query that is to become one of a set.
+
+    Attributes:
+        wanted: The query.
+        journal: Where its page has ended for the subscriber before, if it knows.
+    """
+
+    wanted: Wanted
+    journal: str | None = None
 
 
 class LiveQuery:
@@ -40,6 +55,26 @@ class LiveQuery:
         self.subscriptions: set[Subscription] = set()
 
 
+class _Wants:
+    """What one subscriber wants: queries by the number that it calls them.
+
+    Attributes:
+        version: What it calls the set.
+        round: The round that was the last to begin before it changed the set.
+    """
+
+    __slots__ = ("queries", "round", "version")
+
+    def __init__(self, queries: Sequence[LiveQuery] = ()) -> None:
+        self.queries: dict[int, LiveQuery] = dict(enumerate(queries))
+        self.version: int = 0
+        self.round: int = 0
+
+    def transition(self, ts: int) -> Transition:
+        evaluations = tuple(query.evaluation for query in self.queries.values())
+        return Transition(ts, evaluations, tuple(self.queries), self.version)
+
+
 class LiveQueries:
     """The registry. Safe for any thread."""
 
@@ -48,10 +83,13 @@ class LiveQueries:
         self._wake = wake
         self._lock = threading.RLock()
         self._by_key: dict[Hashable, LiveQuery] = {}
-        self._by_subscription: dict[Subscription, tuple[LiveQuery, ...]] = {}
+        self._by_subscription: dict[Subscription, _Wants] = {}
         self._dirty: set[LiveQuery] = set()
         # Entered since the last round began: what they see is not all of that round's moment.
         self._entered: set[Subscription] = set()
+        # Whose set has changed: they are told in the next round, whatever has changed of it.
+        self._due: set[Subscription] = set()
+        self._round = 0
         self._abandoned: deque[Subscription] = deque()
         self._dependents: Dependents[LiveQuery] = Dependents(
             store.recent, self._touch, self._by_key.values
@@ -91,8 +129,7 @@ class LiveQueries:
         self._dependents.advance(snapshot)
         if self._dependents.ts != snapshot.ts or not self._dirty.isdisjoint(queries):
             return False
-        self._attach(subscription, queries)
-        subscription.deliver(_transition(snapshot.ts, queries))
+        subscription.deliver(self._attach(subscription, queries).transition(snapshot.ts))
         return True
 
     def _register(
@@ -114,9 +151,9 @@ class LiveQueries:
             )
             for (key, evaluate), evaluation in zip(wanted, evaluations, strict=True)
         )
-        self._attach(subscription, queries)
+        numbers = tuple(self._attach(subscription, queries).queries)
         self._entered.add(subscription)
-        subscription.deliver(Transition(snapshot.ts, tuple(evaluations)))
+        subscription.deliver(Transition(snapshot.ts, tuple(evaluations), numbers))
         if not self._dirty.isdisjoint(queries):
             self._wake()
 
@@ -134,21 +171,73 @@ class LiveQueries:
             self._touch(query, max(snapshot.ts, self._dependents.ts))
         return query
 
-    def _attach(self, subscription: Subscription, queries: tuple[LiveQuery, ...]) -> None:
-        self._by_subscription[subscription] = queries
+    def _attach(self, subscription: Subscription, queries: tuple[LiveQuery, ...]) -> _Wants:
+        wants = self._by_subscription[subscription] = _Wants(queries)
         for query in queries:
             query.subscriptions.add(subscription)
+        return wants
+
+    def change(
+        self,
+        subscription: Subscription,
+        added: Mapping[int, Asked],
+        removed: Collection[int] = (),
+        *,
+        version: int,
+    ) -> None:
+        """Change the set of queries of a subscriber, which is told of it in the next round.
+
+        The transition that comes then is of one snapshot that was taken after this call, and comes
+        even if nothing was added and no result has changed.
+
+        Args:
+            subscription: The subscriber; its set is empty before its first change.
+            added: By the number that it calls them.
+            removed: Numbers; one that is added too is replaced.
+            version: What it calls the new set.
+        """
+        with self._lock:
+            wants = self._by_subscription.setdefault(subscription, _Wants())
+            before = [wants.queries.pop(number) for number in removed]
+            for number, asked in added.items():
+                query = self._hold(asked)
+                query.subscriptions.add(subscription)
+                wants.queries[number] = query
+            for query in set(before).difference(wants.queries.values()):
+                self._release(subscription, query)
+            wants.version, wants.round = version, self._round
+            self._due.add(subscription)
+        self._wake()
+
+    def _hold(self, asked: Asked) -> LiveQuery:
+        key, evaluate = asked.wanted
+        if asked.journal is not None:
+            key = (key, asked.journal)  # its page keeps an end that others do not know
+        known = self._by_key.get(key)
+        if known is not None and not known.evaluation.observed_time:
+            return known
+        if known is not None:
+            key = (key, object())  # who looks at the time has come at a time of their own
+        nothing = Evaluation(None, None, frozenset(), asked.journal)
+        query = self._by_key[key] = LiveQuery(key, evaluate, nothing)
+        self._dirty.add(query)
+        return query
+
+    def _release(self, subscription: Subscription, query: LiveQuery) -> None:
+        query.subscriptions.discard(subscription)
+        if not query.subscriptions and query.key in self._by_key:
+            del self._by_key[query.key]
+            self._dirty.discard(query)
+            self._dependents.remove(query, query.evaluation.intervals)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Deliver nothing more; a query that nobody wants is forgotten."""
         with self._lock:
             self._entered.discard(subscription)
-            for query in self._by_subscription.pop(subscription, ()):
-                query.subscriptions.discard(subscription)
-                if not query.subscriptions and query.key in self._by_key:
-                    del self._by_key[query.key]
-                    self._dirty.discard(query)
-                    self._dependents.remove(query, query.evaluation.intervals)
+            self._due.discard(subscription)
+            wants = self._by_subscription.pop(subscription, None)
+            for query in set(wants.queries.values()) if wants is not None else ():
+                self._release(subscription, query)
 
     def abandon(self, subscription: Subscription) -> None:
         """Unsubscribe soon. For finalizers, which run while any lock may be held."""
@@ -191,6 +280,7 @@ class LiveQueries:
             self.unsubscribe(self._abandoned.popleft())
         with self._lock:
             self._entered.clear()
+            self._round += 1
         snapshot = self._store.snapshot()
         try:
             with self._lock:
@@ -203,7 +293,8 @@ class LiveQueries:
                 for query, evaluation in outcomes:
                     self._update(query, evaluation, snapshot.ts)
                 self._deliver(dirty, snapshot.ts)
-                return bool(self._dirty)
+                self._deliver_due(snapshot.ts)
+                return bool(self._dirty or self._due)
         finally:
             snapshot.close()
 
@@ -223,26 +314,38 @@ class LiveQueries:
 
     def _deliver(self, queries: list[LiveQuery], ts: int) -> None:
         subscriptions = {wanting for query in queries for wanting in query.subscriptions}
-        for subscription in subscriptions:
+        for subscription in subscriptions - self._due:
             if ts <= subscription.ts:
                 continue
+            wants = self._by_subscription[subscription]
             if subscription in self._entered:
                 # Its other queries were run on another snapshot: all of them run in the next round.
-                for query in self._by_subscription[subscription]:
+                for query in wants.queries.values():
                     self._touch(query, ts)
             else:
-                transition = _transition(ts, self._by_subscription[subscription])
+                transition = wants.transition(ts)
                 if not transition.gives_the_same_as(subscription.newest):
                     subscription.deliver(transition)
+
+    def _deliver_due(self, ts: int) -> None:
+        for subscription in list(self._due):
+            wants = self._by_subscription[subscription]
+            # Else it changed its set after the snapshot, and what is new has not been run.
+            if wants.round < self._round:
+                self._due.discard(subscription)
+                subscription.deliver(wants.transition(ts))
 
     def check(self) -> None:
         """Check the invariants of all structures. O(n)."""
         with self._lock:
             self._dependents.check()
             assert self._dirty <= set(self._by_key.values())
-            for subscription, queries in self._by_subscription.items():
-                assert all(subscription in query.subscriptions for query in queries)
-
-
-def _transition(ts: int, queries: Sequence[LiveQuery]) -> Transition:
-    return Transition(ts, tuple(query.evaluation for query in queries))
+            assert self._due <= set(self._by_subscription)
+            held = {
+                query
+                for wants in self._by_subscription.values()
+                for query in wants.queries.values()
+            }
+            assert held == set(self._by_key.values()), "each is held by who wants it"
+            for subscription, wants in self._by_subscription.items():
+                assert all(subscription in query.subscriptions for query in wants.queries.values())

@@ -9,10 +9,19 @@ from headwater.storage.codec import unpack
 
 
 class Transition(NamedTuple):
-    """The results of all queries of a subscriber at one timestamp."""
+    """The results of all queries of a subscriber at one timestamp.
+
+    Attributes:
+        ts: The timestamp.
+        evaluations: The results.
+        numbers: What the subscriber calls each query.
+        version: What the subscriber calls this set of queries.
+    """
 
     ts: int
     evaluations: tuple[Evaluation, ...]
+    numbers: tuple[int, ...] = ()
+    version: int = 0
 
     def gives_the_same_as(self, other: "Transition | None") -> bool:
         """Whether a subscriber could not tell the two apart."""
@@ -40,13 +49,13 @@ class Subscription:
         newest: The newest transition, seen or not.
     """
 
-    __slots__ = ("__weakref__", "_lock", "_notify", "_seen_ts", "_waiter", "is_closed", "newest")
+    __slots__ = ("__weakref__", "_is_news", "_lock", "_notify", "_waiter", "is_closed", "newest")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiter: threading.Condition | None = None
         self._notify: Callable[[], None] | None = None
-        self._seen_ts = -1
+        self._is_news = False
         self.newest: Transition | None = None
         self.is_closed: bool = False
 
@@ -58,8 +67,9 @@ class Subscription:
     def deliver(self, transition: Transition) -> None:
         """Put a newer transition in place of the one before and wake the subscriber."""
         with self._lock:
-            assert transition.ts > self.ts
+            assert transition.ts >= self.ts
             self.newest = transition
+            self._is_news = True
         self._tell()
 
     def close(self) -> None:
@@ -102,13 +112,11 @@ class Subscription:
         with self._lock:
             if self._waiter is None:
                 self._waiter = threading.Condition(self._lock)
-            self._waiter.wait_for(
-                lambda: self.is_closed or self.ts > self._seen_ts, timeout_seconds
-            )
+            self._waiter.wait_for(lambda: self.is_closed or self._is_news, timeout_seconds)
             return None if self.is_closed else self._take()
 
     def _take(self) -> Transition | None:
-        if self.ts <= self._seen_ts:
+        if not self._is_news:
             return None
-        self._seen_ts = self.ts
+        self._is_news = False
         return self.newest
