@@ -26,6 +26,7 @@ from headwater.services.services import Services
 from headwater.services.tokens import VerifiedToken
 from headwater.tables.log_entries import LogEntry, TableFilter, Wanted
 from headwater.tables.moments import moment_of
+from headwater.transactions.commit_request import Run
 from headwater.transactions.store import Store
 from headwater.transactions.transaction import TableMissing, Transaction
 from headwater.transactions.writer import Writer
@@ -132,7 +133,7 @@ class AsyncVerbs:
     async def mutate(self, function: Mutation[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a mutation; what it wrote is durable when this returns. Raises what it raises."""
         call = self._runner.call("mutation", function, args, kwargs)
-        result: R = await self._mutate(call)
+        result: R = await self.mutate_as(call)
         return result
 
     async def act(self, function: Action[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -149,7 +150,7 @@ class AsyncVerbs:
         kind = call.compiled.function.kind
         if kind == "action":
             return await self._actor.act(call)
-        return await (self._query(call, None) if kind == "query" else self._mutate(call))
+        return await (self._query(call, None) if kind == "query" else self.mutate_as(call))
 
     async def call(
         self,
@@ -219,19 +220,20 @@ class AsyncVerbs:
             return self._runner.query(call)
         return await _in_thread(lambda: self._runner.query(call))
 
-    async def _mutate(self, call: Call) -> Any:
+    async def mutate_as(self, call: Call, run: Run | None = None) -> Any:
+        """Run the call of a mutation, by something that runs it and does something more."""
         if not call.statistics.is_short:
-            return await _in_thread(lambda: self._runner.mutate(call))
+            return await _in_thread(lambda: self._runner.mutate(call, run))
         loop = asyncio.get_running_loop()
         completions = self._completions_of(loop)
         future: asyncio.Future[None] = loop.create_future()
         with self._runner.noted(call):
-            request = self._runner.request(call, lambda _: completions.add(future))
+            request = self._runner.request(call, lambda _: completions.add(future), run)
             await future
             try:
                 return request.outcome()
             except TableMissing:
-                return await _in_thread(lambda: self._runner.mutate_unnoted(call))
+                return await _in_thread(lambda: self._runner.mutate_unnoted(call, run))
 
     def _completions_of(self, loop: asyncio.AbstractEventLoop) -> _Completions:
         completions = self._completions.get(loop)

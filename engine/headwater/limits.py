@@ -36,6 +36,13 @@ class Limits:
         query_at_seconds: How long ago the state may have been replaced that clients ask about.
         webhook_events_seconds: Age at which a webhook's event is forgotten; delivered again later,
             it has its effect again.
+        client_connections: Clients that are connected at the same time.
+        client_queries: Queries that one connected client watches.
+        client_requests: Mutations and actions of one connected client that wait to be answered;
+            what it sends beyond that is read later.
+        client_message_bytes: One message of a connected client.
+        client_requests_seconds: Age at which a client's mutation is forgotten; sent again later, it
+            has its effect again.
         jobs_concurrent: Scheduled actions that run at the same time in one process.
         scheduled_functions: Functions that one mutation may schedule.
         scheduled_argument_bytes: Arguments of one scheduled function.
@@ -78,6 +85,11 @@ class Limits:
     api_queries: int = 100
     query_at_seconds: float = 30.0
     webhook_events_seconds: float = 30 * 24 * 3600.0
+    client_connections: int = 10_000
+    client_queries: int = 1000
+    client_requests: int = 256
+    client_message_bytes: int = 16 * MIB
+    client_requests_seconds: float = 24 * 3600.0
     jobs_concurrent: int = 16
     scheduled_functions: int = 1000
     scheduled_argument_bytes: int = 4 * MIB

@@ -208,6 +208,9 @@ def test_each_limit_is_tried_here() -> None:
     alone |= {"log_lines", "log_line_bytes", "log_bytes", "calls_kept"}  # .../test_call_log.py
     alone |= {"http_body_bytes", "http_body_seconds", "webhook_body_bytes"}  # tests/server
     alone |= {"api_body_bytes", "api_queries", "query_at_seconds", "upload_seconds"}  # tests/server
+    # tests/server/test_sync.py
+    alone |= {"client_connections", "client_queries", "client_requests", "client_message_bytes"}
+    alone |= {"client_requests_seconds"}
     alone |= {"webhook_events_seconds"}  # tests/services/test_webhooks.py
     # tests/services/test_scheduler.py
     alone |= {"scheduled_functions", "scheduled_argument_bytes", "scheduled_bytes"}

@@ -90,6 +90,14 @@ def fail(ctx: MutationCtx, how: str) -> None:
     raise KeyError("the secret of the house")
 
 
+@hw.query
+def refusing(ctx: QueryCtx) -> int:
+    count = len(ctx.db.query(Notes).collect())
+    if count == 0:
+        raise hw.ApplicationError("nothing there")
+    return count
+
+
 @hw.action
 async def act(ctx: ActionCtx, text: str) -> list[str]:
     await ctx.mutate(write_note, text=text)

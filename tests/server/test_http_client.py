@@ -135,8 +135,8 @@ def test_tokens_and_admin_keys_say_who_calls(client) -> None:
 
 def test_log_lines_are_shown_to_developers(client, capsys) -> None:
     client.set_debug(True)
-    client.query("served:list")
-    assert capsys.readouterr().out == "[WARN] 'lists'\n"
+    client.mutation("served:writeNote", {"text": "a line"})
+    assert capsys.readouterr().out == "[INFO] 'writes a line'\n"
 
 
 def test_files_go_up_and_down(client) -> None:

@@ -22,6 +22,7 @@ from headwater.functions.kinds import Kind
 from headwater.functions.runner import Runner
 from headwater.functions.running_action import RunningAction, result_of
 from headwater.functions.slots import Slots
+from headwater.transactions.commit_request import Run
 from headwater.transactions.transaction import Transaction
 
 R = TypeVar("R")
@@ -35,6 +36,10 @@ class AsyncCalls(Protocol):
 
     async def run(self, call: Call) -> Any:
         """Run a query or a mutation without blocking the event loop."""
+        ...
+
+    async def mutate_as(self, call: Call, run: Run | None = None) -> Any:
+        """Run the call of a mutation, by something that runs it and does something more."""
         ...
 
 

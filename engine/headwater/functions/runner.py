@@ -150,14 +150,21 @@ class Runner:
 
     # -- mutations ------------------------------------------------------------------------------
 
-    def mutate(self, call: Call) -> Any:
-        """Run a mutation and return its result, once what it wrote is durable."""
-        with self.noted(call):
-            return self.mutate_unnoted(call)
+    def mutate(self, call: Call, run: Run | None = None) -> Any:
+        """Run a mutation and return its result, once what it wrote is durable.
 
-    def mutate_unnoted(self, call: Call) -> Any:
+        Args:
+            call: Of the mutation.
+            run: What runs it and does something more; None for nothing more.
+        """
+        with self.noted(call):
+            return self.mutate_unnoted(call, run)
+
+    def mutate_unnoted(self, call: Call, run: Run | None = None) -> Any:
         """Run a mutation for somebody who notes the call."""
-        return self._until_committed(self._run_of(call), origin_of(call.path), call.statistics)
+        return self._until_committed(
+            run or self._run_of(call), origin_of(call.path), call.statistics
+        )
 
     def noted(self, call: Call) -> Noted:
         """A ``with`` block that is a call, for the log of calls."""
@@ -334,12 +341,20 @@ class Runner:
         request = CommitRequest(origin, run=run, context=contextvars.copy_context())
         return self.store.committer.run(request)
 
-    def request(self, call: Call, when_done: Callable[[CommitRequest], None]) -> CommitRequest:
-        """Have the committer run a short mutation, without waiting for it."""
+    def request(
+        self, call: Call, when_done: Callable[[CommitRequest], None], run: Run | None = None
+    ) -> CommitRequest:
+        """Have the committer run a short mutation, without waiting for it.
+
+        Args:
+            call: Of the mutation.
+            when_done: Called by the committer.
+            run: As for `mutate`.
+        """
         call.detach()
         request = CommitRequest(
             origin_of(call.path),
-            run=self._run_of(call),
+            run=run or self._run_of(call),
             context=contextvars.copy_context(),
             when_done=when_done,
         )

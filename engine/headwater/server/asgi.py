@@ -1,7 +1,9 @@
 """The ASGI application of a database, put together from its routers."""
 
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -20,6 +22,7 @@ from headwater.server.authentication import Authentication
 from headwater.server.client_calls import ClientCalls
 from headwater.server.protocol import AsgiApplication, Backend, ServerOptions
 from headwater.server.routing import HttpRoutes
+from headwater.server.sync_endpoint import SyncEndpoint
 
 _CORS_SECONDS: Final = 600
 _LOCAL_ORIGIN: Final = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
@@ -53,11 +56,19 @@ def _api_routes(backend: Backend, options: ServerOptions) -> list[BaseRoute]:
     authentication = Authentication(options.identify, options.admin_token)
     calls = ClientCalls(backend, is_dev=options.is_dev)
     entrance = Entrance(backend, authentication, is_dev=options.is_dev)
+    sync = SyncEndpoint(backend, calls, authentication, partial(_is_allowed, options))
     return [
         *FunctionEndpoints(entrance, calls).routes(),
         *FileEndpoints(entrance).routes(),
         *version_routes(entrance),
+        *sync.routes(),
     ]
+
+
+def _is_allowed(options: ServerOptions, origin: str) -> bool:
+    """Whether pages of an origin may call the application."""
+    is_local = options.is_dev and re.fullmatch(_LOCAL_ORIGIN, origin) is not None
+    return is_local or origin in options.cors or "*" in options.cors
 
 
 def _middleware(options: ServerOptions) -> list[Middleware]:

@@ -15,6 +15,7 @@ from headwater.server.client_calls import Caller
 from headwater.server.protocol import Identify
 from headwater.server.refusals import RefusalError
 from headwater.server.wire_values import from_wire
+from headwater.services.tokens import VerifiedToken
 
 _TOKEN_CHARACTERS_MIN: Final = 16
 _OF_THE_IDENTITY: Final = ("subject", "issuer", "tokenIdentifier")
@@ -69,15 +70,17 @@ class Authentication:
             RefusalError: It is not valid.
             TokenKeysUnavailableError: It cannot be verified now.
         """
-        identity: Identity | None = None
+        found: Identity | VerifiedToken | None = None
         try:
             if self._identify is not None:
-                identity = await asyncio.to_thread(self._identify, token)
+                found = await asyncio.to_thread(self._identify, token)
         except TokenInvalidError as error:
             raise _refused("InvalidAuthHeader", f"the token is not valid: {error.reason}") from None
-        if identity is None:
+        if found is None:
             raise _refused("InvalidAuthHeader", "the token is not valid")
-        return Caller(identity)
+        if isinstance(found, VerifiedToken):
+            return Caller(found.identity, expires_at=found.expires_at)
+        return Caller(found)
 
     def administrator(self, key: str, identity: Identity | None = None) -> Caller:
         """An administrator, who acts as somebody or as nobody.

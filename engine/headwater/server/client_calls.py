@@ -65,10 +65,12 @@ class Caller:
     Attributes:
         identity: As whom.
         is_admin: Whether internal functions may be called, too.
+        expires_at: When the token ends that says so, ms since the epoch; None if never.
     """
 
     identity: Identity | None = None
     is_admin: bool = False
+    expires_at: float | None = None
 
 
 NOBODY: Final = Caller()
@@ -154,7 +156,7 @@ class ClientCalls:
             StorageError: The disk failed.
         """
         with calling_as(caller, request_id):
-            call = await self._prepared(wanted, caller, request_id)
+            call = await self.prepare_async(wanted, caller, request_id)
             if isinstance(call, Failure):
                 return call
             try:
@@ -178,7 +180,7 @@ class ClientCalls:
             LogTrimmedError: The log does not reach back to the moment.
         """
         with calling_as(caller, request_id):
-            calls = [await self._prepared(one, caller, request_id) for one in wanted]
+            calls = [await self.prepare_async(one, caller, request_id) for one in wanted]
             return await asyncio.to_thread(self._run_queries, calls, request_id, at)
 
     def prepare(self, wanted: ClientCall, caller: Caller, request_id: str) -> Call | Failure:
@@ -194,9 +196,10 @@ class ClientCalls:
             # It is about what the client has sent, and tells nothing that it does not know.
             return Failure(_message(request_id, str(error)), [])
 
-    async def _prepared(
+    async def prepare_async(
         self, wanted: ClientCall, caller: Caller, request_id: str
     ) -> Call | Failure:
+        """The same; large arguments are checked on a thread. Raises what it raises."""
         if wanted.size <= READ_AT_ONCE_BYTES:
             return self.prepare(wanted, caller, request_id)
         return await asyncio.to_thread(self.prepare, wanted, caller, request_id)

@@ -8,7 +8,9 @@ from headwater.functions.acting import Actor, AsyncCalls
 from headwater.functions.context_services import Configuration
 from headwater.functions.identity import Identity
 from headwater.functions.runner import Runner
+from headwater.reactive.reactor import Reactor
 from headwater.services.file_serving import FileServing
+from headwater.services.tokens import VerifiedToken
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -16,8 +18,8 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 AsgiApplication: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-Identify: TypeAlias = Callable[[str], Identity | None]
-"""From a bearer token to who has it; may block, as it is called on a thread.
+Identify: TypeAlias = Callable[[str], Identity | VerifiedToken | None]
+"""From a bearer token to who has it, perhaps with its end; may block: it is called on a thread.
 
 For a token that is not valid it gives None, or raises a `TokenInvalidError`.
 """
@@ -31,6 +33,7 @@ class Backend:
         runner: Its functions.
         actor: Its actions.
         calls: Queries and mutations for tasks.
+        reactor: Its live queries.
         settings: Its settings.
         close: Closes it.
         file_urls: What answers requests for stored files.
@@ -39,6 +42,7 @@ class Backend:
     runner: Runner
     actor: Actor
     calls: AsyncCalls
+    reactor: Reactor
     settings: Configuration
     close: Callable[[], None]
     file_urls: Callable[[], FileServing]

@@ -15,6 +15,7 @@ from headwater.server.bodies import BodyLimit
 from headwater.server.exchange import HttpExchange
 from headwater.server.incoming import Incoming, path_of
 from headwater.server.protocol import Backend, Receive, Scope, Send, ServerOptions
+from headwater.services.tokens import VerifiedToken
 from headwater.services.webhook_endpoints import Webhook
 from headwater.services.webhook_events import WebhookEvent
 from headwater.transactions.origins import origin
@@ -180,9 +181,10 @@ class HttpRoutes:
         if token is None or identify is None:
             return None
         try:
-            return await asyncio.to_thread(identify, token)
+            found = await asyncio.to_thread(identify, token)
         except TokenInvalidError:
             return None
+        return found.identity if isinstance(found, VerifiedToken) else found
 
 
 async def _refuse_websocket(scope: Scope, receive: Receive, send: Send) -> None:

@@ -29,6 +29,7 @@ _PLACES: Final[Mapping[str, str]] = MappingProxyType(
         "_upload_urls": "headwater.functions.files:UploadUrls",
         "_jobs": "headwater.functions.jobs:Jobs",
         "_job_batches": "headwater.functions.jobs:JobBatches",
+        "_client_requests": "headwater.services.client_requests:ClientRequests",
         "_queues": "headwater.functions.jobs:Queues",
     }
 )

@@ -37,9 +37,9 @@ class ServingVerbs(Opened):
                 ``["*"]`` for all of them. None by default.
             dev: Whether errors tell their messages and tracebacks to everybody who asks, functions
                 tell what they log, and pages of this machine may call.
-            identify: From the token of ``Authorization: Bearer`` to who has it; for a token that is
-                not valid None, or a `TokenInvalidError`. Called on a thread. `Database.identify`
-                by default.
+            identify: From the token of ``Authorization: Bearer`` to who has it, an `Identity`, or
+                a `VerifiedToken` if it ends some time; for a token that is not valid None, or a
+                `TokenInvalidError`. Called on a thread. `Database.verify_token` by default.
             admin_token: What administrators show (``Authorization: Convex <token>``), who may call
                 internal functions and act as anybody: printable ASCII of at least 16 characters.
                 There are none by default.
@@ -70,12 +70,13 @@ class ServingVerbs(Opened):
             runner=self._runner,
             actor=self._actor,
             calls=self.aio,
+            reactor=self._watching(),
             settings=self._services.env,
             close=self.close,
             file_urls=lambda: Storage(self._services.files).urls,
         )
         options = ServerOptions(
-            identify=identify or self._services.identification.identify,
+            identify=identify or self._services.identification.verify,
             is_dev=dev,
             cors=cors,
             closes=close_at_end,
