@@ -46,7 +46,7 @@ def grow(tx: hw.Writer) -> hw.Id[graphs.Owner]:
     return owner
 
 
-def survive(path: Path, deleted: list[str]) -> bool:
+def survive(path: Path, deleted: list[str], workers: int = 1) -> bool:
     """Open what is left: what was deleted is gone, and nothing names what is not there.
 
     Returns whether the kill came while a deletion was under way.
@@ -61,7 +61,7 @@ def survive(path: Path, deleted: list[str]) -> bool:
         with db.snapshot() as s:
             assert s.query(hw.Cascades).collect() == []
             owners = s.query(Owners).count()
-            assert owners <= 1
+            assert owners <= workers
             assert s.query(Files).count() == 16 * owners
             assert s.query(Links).count() == 15 * owners
             assert s.query(Seals).count() == 5 * owners
@@ -111,3 +111,15 @@ def test_a_deletion_survives_a_kill_at_any_call_to_lmdb(
         hits += survive(path, told(lines))
     assert deleted > 0
     assert hits, "no kill came while a deletion was under way"
+
+
+def test_several_processes_take_each_step_once_and_end_what_a_dead_one_began(
+    path: Path, start: Callable[..., Child]
+) -> None:
+    """One is killed, the other goes on with both their deletions."""
+    dying, living = (start(WORKER, path, 0, "") for _ in range(2))
+    lines = [child.hear() for child in (dying, living) for _ in range(4)]
+    lines += dying.kill()
+    lines += [living.hear() for _ in range(4)]
+    lines += living.kill()
+    survive(path, told(lines), workers=2)

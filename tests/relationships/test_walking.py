@@ -318,11 +318,26 @@ def test_a_live_page_keeps_its_end(db: ThrowAwayDatabase) -> None:
 @pytest.mark.parametrize(
     ("table", "target", "by", "says"),
     [
-        (Teams, "team", None, "'teams' refer to 'teams' by 0 fields.*'captain' to 'people'"),
-        (Duels, "person", None, "by 2 fields, expected one .*'winner' to 'people', 'loser'"),
-        (Duels, "person", "judge", "by 0 fields called 'judge'"),
-        (People, "person", None, r"their references: none\)"),
-        ("duels", "person", None, "by 2 fields"),
+        (
+            Teams,
+            "team",
+            None,
+            "'teams' have no reference to documents of 'teams'; they have 'captain' to 'people'",
+        ),
+        (
+            Duels,
+            "person",
+            None,
+            "to documents of 'people' by several fields: 'winner', 'loser'; say which",
+        ),
+        (
+            Duels,
+            "person",
+            "judge",
+            "no reference to documents of 'people' in a field 'judge'; they have 'winner' to",
+        ),
+        (People, "person", None, r"they have none\. Declare it"),
+        ("duels", "person", None, "by several fields"),
     ],
 )
 def test_a_reference_that_is_not_clear_is_refused(
@@ -346,9 +361,10 @@ def test_it_may_be_said_which_reference(db: ThrowAwayDatabase) -> None:
 
 def test_what_is_no_id_is_refused(db: ThrowAwayDatabase) -> None:
     with db.snapshot() as s:
-        with pytest.raises(hw.InvalidIdError):
-            s.referring(Memberships, Id[Person]("ada"))
-        with pytest.raises(hw.UsageError, match="refer to no table of this database"):
+        for wrong in ("ada", "\xe4", None, 7, b"ada"):
+            with pytest.raises(hw.InvalidIdError):
+                s.referring(Memberships, wrong)  # type: ignore[arg-type]
+        with pytest.raises(hw.UsageError, match="no reference to a document of no table here"):
             s.referring(Memberships, Id[Person](mint(99_999, 0, 0)))
         with pytest.raises(hw.UsageError, match=r"take\(-1\)"):
             s.query(Teams).follow(lambda team: team["captain"]).take(-1)

@@ -205,6 +205,7 @@ def info_of(transaction: Transaction, id: str) -> TableInfo | None:
     Raises:
         InvalidIdError: The string is no id.
     """
+    key_of_id(id)  # which refuses what is no string
     number = table_number_of(id)
     info = transaction.snapshot.catalog.by_number.get(number)
     if info is None:  # perhaps of one that this transaction has made

@@ -1,6 +1,6 @@
 """References held true: what a document names is there, and who names a document is found."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 from typing import Final
 
@@ -128,22 +128,33 @@ def index_of_reference(table: TableInfo, target: TableInfo | None, by: str | Non
     Raises:
         UsageError: There is no such reference, or there are several.
     """
-    name = "no table of this database" if target is None else repr(target.name)
     fields = [
         reference.field
         for reference in table.references
         if target is not None and reference.table == target.name and by in (None, reference.field)
     ]
     if len(fields) != 1:
-        known = ", ".join(f"{one.field!r} to {one.table!r}" for one in table.references)
-        raise UsageError(
-            f"documents of {table.name!r} refer to {name} by {len(fields)} fields"
-            f"{'' if by is None else f' called {by!r}'}, expected one (their references: "
-            f"{known or 'none'}). Say which with by=..., or declare it: "
-            "Annotated[Id[...], hw.references(on_delete=...)]"
-        )
+        raise _not_one_reference(table, target, by, fields)
     index = table.index_of(fields[0]) or _declared_index(table, fields[0])
     return index.name
+
+
+def _not_one_reference(
+    table: TableInfo, target: TableInfo | None, by: str | None, fields: Sequence[str]
+) -> UsageError:
+    named = "a document of no table here" if target is None else f"documents of {target.name!r}"
+    if fields:
+        return UsageError(
+            f"documents of {table.name!r} refer to {named} by several fields: "
+            f"{', '.join(map(repr, fields))}; say which with by=..."
+        )
+    where = "" if by is None else f" in a field {by!r}"
+    known = ", ".join(f"{one.field!r} to {one.table!r}" for one in table.references)
+    return UsageError(
+        f"documents of {table.name!r} have no reference to {named}{where}; they have "
+        f"{known or 'none'}. Declare it: Annotated[Id[...], hw.references(on_delete=...)], or read "
+        "an index of your own: query(...).with_index(...)"
+    )
 
 
 def _declared_index(table: TableInfo, field: str) -> IndexInfo:

@@ -33,6 +33,9 @@ class UndoVerbs(Opened):
             LogTrimmedError: The log does not reach back to it.
             DocumentInvalidError: A version does not fit the type that its table has now.
             UniqueViolationError: A unique index holds one of the keys meanwhile.
+            DanglingReferenceError: A version refers to a document that is gone meanwhile.
+            ReferencedError: Others refer by now to what the commit inserted; with ``override``
+                they are dealt with as a deletion deals with them.
         """
         from headwater.transactions.undo import undo
 
@@ -61,6 +64,10 @@ class UndoVerbs(Opened):
             LogTrimmedError: The log does not reach back to that moment.
             DocumentInvalidError: The version does not fit the type that its table has now.
             UniqueViolationError: A unique index holds one of its keys meanwhile.
+            DanglingReferenceError: The version refers to a document that is gone meanwhile.
+            ReferencedError: Others refer to the document, which was not there at that moment.
+            UsageError: What referred to the document is being deleted: a large deletion of it has
+                not ended.
         """
         from headwater.transactions.undo import restore
 
