@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
+from headwater.exchange.file_entries import FILES_TABLE
 from headwater.exchange.fitting import fit
 from headwater.exchange.reading import Line, TableFile
 from headwater.schema.explain import ValidationError
@@ -59,7 +60,7 @@ def number_in(id: str, file: TableFile, line: int) -> int:
         number, _ = decode_id(id)
     except MalformedIdError as error:
         raise file.refuse(f"_id: {error}", line) from None
-    if number < USER_TABLES_FROM:
+    if number < USER_TABLES_FROM and file.table != FILES_TABLE:
         raise file.refuse(f"{id} is an id of a system table", line)
     return number
 

@@ -6,6 +6,7 @@ a part of it. Unique indexes are checked at its end.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -14,10 +15,13 @@ from typing import Final, Literal, TypeAlias
 
 from headwater.errors import DeclarationError, ImportRefusedError
 from headwater.exchange.checking import Checked, Row, TableType
+from headwater.exchange.file_entries import FILES_TABLE
+from headwater.exchange.file_import import FileImport
 from headwater.exchange.numbering import Numbering, numbers_in, plan_numbers
 from headwater.exchange.reading import Source
 from headwater.exchange.reports import ImportReport
 from headwater.schema.explain import TableNumbers
+from headwater.storage.commit_log import head
 from headwater.storage.transactions import WriteTransaction
 from headwater.tables.catalog import CASCADES, Catalog, IndexInfo, TableInfo, load_catalog
 from headwater.tables.dangling import dangling_in, dangling_to
@@ -31,6 +35,7 @@ from headwater.transactions.origins import origin_of
 from headwater.transactions.revival import adopt
 from headwater.transactions.store import Store
 from headwater.transactions.system_tables import (
+    insert_declared,
     insert_table,
     set_foreign_ids,
     set_table_number,
@@ -49,6 +54,10 @@ _BYTES_PER_COMMIT: Final = 2**22
 _FUNCTION: Final = "_import"
 
 
+class _DroppedError(Exception):
+    """Ends the storage transaction of a dry run."""
+
+
 class Import:
     """One import, from its plan to its commits.
 
@@ -58,22 +67,29 @@ class Import:
         mode: "empty": the tables have to be; "append": the documents are new ones; "replace":
             afterwards the tables have these documents and no others.
         type_of: The type of a table, for ids that are numbered as given.
+        files: Stored files; needed where the source has some.
         progress: Told how far it is.
+        is_dry: Do all of it, and drop it at the end.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is of its own
         self,
         store: Store,
         source: Source,
         mode: Mode,
         type_of: Callable[[str, TableNumbers], TableType],
+        files: FileImport | None,
         progress: Report | None,
+        *,
+        is_dry: bool,
     ) -> None:
         self._store = store
         self._source = _without_made(source, store.catalog)
         self._mode: Mode = mode
         self._type_of = type_of
+        self._files = files
         self._progress = progress
+        self._is_dry = is_dry
         self._catalog: Catalog = store.catalog
         self._wanted: dict[str, int] = {}
         self._ts = 0
@@ -88,12 +104,25 @@ class Import:
         finish_cascades(self._store)
 
         def write(writer: WriteTransaction) -> None:
+            before = head(writer)
             self._write(writer, numbering, checked)
+            if self._is_dry:
+                self._ts = before
+                raise _DroppedError
 
-        self._store.committer.run_alone(lambda: self._store.environment.run_write(write))
+        with self._files_in_place(checked), suppress(_DroppedError):
+            self._store.committer.run_alone(lambda: self._store.environment.run_write(write))
         self._store.look_again()
-        documents = {name: table.count for name, table in checked.items()}
-        return ImportReport(path, self._ts, documents, self._source.skipped)
+        documents = {name: table.count for name, table in checked.items() if name != FILES_TABLE}
+        report = ImportReport(path, self._ts, documents, self._source.skipped)
+        if self._files is None:
+            return report
+        return report._replace(files=self._files.count, file_bytes=self._files.byte_count)
+
+    def _files_in_place(self, checked: Mapping[str, Checked]) -> AbstractContextManager[None]:
+        if self._files is None:
+            return nullcontext()
+        return self._files.in_place(checked[FILES_TABLE], is_dry=self._is_dry)
 
     # -- before the lock ------------------------------------------------------------------------
 
@@ -149,6 +178,7 @@ class Import:
     ) -> None:
         self._catalog = load_catalog(writer)
         self._recheck(writer, numbering)
+        self._make_service_tables(writer, numbering)
         if self._mode == "replace":
             for name, table in checked.items():
                 self._delete_others(writer, name, table)
@@ -178,6 +208,14 @@ class Import:
                 "again",
                 file=self._source.name,
             )
+
+    def _make_service_tables(self, writer: WriteTransaction, numbering: Numbering) -> None:
+        for name in [] if self._files is None else self._files.tables():
+            declared = self._store.service_table(name)
+            if declared is not None and name not in self._catalog.by_name:
+                made = replace(declared, number=numbering.by_name.get(name, declared.number))
+                self._commit(writer, partial(insert_declared, declared=made))
+                self._catalog = load_catalog(writer)  # with the spaces of its indexes
 
     def _move(self, transaction: Transaction, numbering: Numbering) -> None:
         """Give empty tables other numbers."""
@@ -213,7 +251,16 @@ class Import:
         ]
         for at in range(0, len(others), _ROWS_PER_COMMIT):
             chunk = others[at : at + _ROWS_PER_COMMIT]
-            self._commit(writer, partial(_delete, table=info, keys=chunk))
+            self._commit(writer, partial(self._delete, table=info, keys=chunk))
+
+    def _delete(self, transaction: Transaction, table: TableInfo, keys: Iterable[bytes]) -> None:
+        for key in keys:
+            if self._files is not None and table.name == FILES_TABLE:
+                self._files.delete(transaction, key.decode("ascii"))
+                continue
+            existing = transaction.existing(key)
+            assert existing is not None, f"{key!r} was there a moment ago"
+            transaction.remove(table, key.decode("ascii"), existing)
 
     def _write_table(self, writer: WriteTransaction, info: TableInfo, table: Checked) -> None:
         step = f"importing {info.name}"
@@ -236,8 +283,12 @@ class Import:
                 )
             elif existing.body != row.body:
                 transaction.update(info, id, existing, row.fields, row.body)
+            else:
+                continue
+            if self._files is not None and info.name == FILES_TABLE:
+                self._files.came(transaction, row, id, existing)
 
-    def _commit(self, writer: WriteTransaction, build: Callable[[Transaction], None]) -> None:
+    def _commit(self, writer: WriteTransaction, build: Callable[[Transaction], object]) -> None:
         """One commit of the import, visible with all the others."""
         snapshot = Snapshot(writer, self._catalog)
         transaction = self._store.begin(snapshot, function=_FUNCTION, seconds_limit=None)
@@ -310,13 +361,6 @@ def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
             chunk, size = [], 0
     if chunk:
         yield chunk
-
-
-def _delete(transaction: Transaction, table: TableInfo, keys: Iterable[bytes]) -> None:
-    for key in keys:
-        existing = transaction.existing(key)
-        assert existing is not None, f"{key!r} was there a moment ago"
-        transaction.remove(table, key.decode("ascii"), existing)
 
 
 def _identity(transaction: Transaction, table: TableInfo, row: Row) -> tuple[str, float]:

@@ -1,23 +1,26 @@
 """Files of documents, of each format that can be imported, as lines with their places."""
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, Any, Final, NamedTuple, Protocol
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, Final, NamedTuple, Protocol, Self
 from zipfile import BadZipFile, ZipFile, is_zipfile
 
 from headwater.errors import ImportRefusedError
+from headwater.exchange.file_entries import FILES_TABLE, id_in, read
 from headwater.exchange.json_values import NotReadableError, read_line
 from headwater.exchange.writing import (
     DOCUMENTS_ENTRY,
     LINES_SUFFIX,
+    SCHEMA_ENTRY,
     TABLES_ENTRY,
     TABLES_LINES,
 )
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _COMPONENTS: Final = "_components/"
+_FILE_LINES: Final = {FILES_TABLE + DOCUMENTS_ENTRY, FILES_TABLE + SCHEMA_ENTRY}
 
 
 class Line(NamedTuple):
@@ -33,11 +36,23 @@ class Line(NamedTuple):
 
 
 class Opens(Protocol):
-    """How the lines of one table are opened."""
+    """How the lines of one table, or the content of one file, are opened."""
 
     def __call__(self) -> IO[bytes]:
         """A binary file, to be closed by the caller."""
         ...
+
+
+class ContentFile(NamedTuple):
+    """The content of one stored file.
+
+    Attributes:
+        name: Of the file or the entry, for messages.
+        opens: Opens it.
+    """
+
+    name: str
+    opens: Opens
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +105,8 @@ class TableFile:
             if raw.isspace():
                 continue
             try:
-                yield Line(number, read_line(raw.decode("utf-8")))
+                document = read_line(raw.decode("utf-8"))
+                yield Line(number, read(document) if self.table == FILES_TABLE else document)
             except UnicodeDecodeError as error:
                 raise self.refuse(f"it is no UTF-8: {error}", number) from None
             except NotReadableError as error:
@@ -106,35 +122,65 @@ class Source:
         tables: The documents of each table, by its name.
         numbers: The numbers that tables have in the ids of these documents, as far as it says so.
         skipped: Entries that are not imported, such as stored files.
+        contents: Of the stored files, by their ids.
     """
 
     name: str
     tables: Mapping[str, TableFile]
     numbers: Mapping[str, int] = field(default_factory=dict[str, int])
     skipped: tuple[str, ...] = ()
+    contents: Mapping[str, ContentFile] = field(default_factory=dict[str, ContentFile])
+
+    def with_files(
+        self, listed: TableFile, contents: Iterable[ContentFile], *, wanted: bool
+    ) -> Self:
+        """The same with stored files.
+
+        Args:
+            listed: What is said of each.
+            contents: Of each.
+            wanted: Whether they are to be imported.
+
+        Raises:
+            ImportRefusedError: Two contents are of one file.
+        """
+        if not wanted:
+            return replace(self, skipped=(*self.skipped, FILES_TABLE))
+        by_id: dict[str, ContentFile] = {}
+        for content in contents:
+            id = id_in(PurePosixPath(content.name).name)
+            if id in by_id:
+                raise listed.refuse(f"{by_id[id].name} and {content.name} are of the same file")
+            by_id[id] = content
+        if not by_id and next(listed.lines(), None) is None:
+            return self  # none at all
+        return replace(self, tables={**self.tables, FILES_TABLE: listed}, contents=by_id)
 
 
 @contextmanager
-def open_source(path: Path, table: str | None, line_bytes: int) -> Generator[Source]:
+def open_source(
+    path: Path, table: str | None, line_bytes: int, *, files: bool = True
+) -> Generator[Source]:
     """Open what is at a path: a directory or file of lines of JSON, or a snapshot of Convex's.
 
     Args:
         path: Where.
         table: For a single file of lines: the table; by default the name of the file.
         line_bytes: How long a line may be.
+        files: Whether stored files are to be imported.
 
     Raises:
         ImportRefusedError: It is nothing that can be imported.
     """
     if path.is_dir():
-        yield _directory(path, line_bytes)
+        yield _directory(path, line_bytes, files=files)
     elif not path.is_file():
         raise ImportRefusedError(
             f"{path}: there is no such file or directory; expected an export", file=str(path)
         )
     elif is_zipfile(path):
         with ZipFile(path) as archive:
-            yield _archive(path, archive, line_bytes)
+            yield _archive(path, archive, line_bytes, files=files)
     elif path.suffix in {LINES_SUFFIX, ".ndjson"} or table is not None:
         name = table or path.stem
         file = TableFile(name, str(path), lambda: path.open("rb"), line_bytes)
@@ -147,27 +193,34 @@ def open_source(path: Path, table: str | None, line_bytes: int) -> Generator[Sou
         )
 
 
-def _directory(path: Path, line_bytes: int) -> Source:
-    files = sorted(path.glob(f"*{LINES_SUFFIX}"))
+def _directory(path: Path, line_bytes: int, *, files: bool) -> Source:
+    found = {file.stem: file for file in sorted(path.glob(f"*{LINES_SUFFIX}"))}
     tables = {
-        file.stem: TableFile(file.stem, str(file), _opens_file(file), line_bytes)
-        for file in files
+        name: TableFile(name, str(file), _opens_file(file), line_bytes)
+        for name, file in found.items()
         if file.name != TABLES_LINES
     }
-    if not tables:
+    stored = tables.pop(FILES_TABLE, None)
+    if not tables and stored is None:
         raise ImportRefusedError(
             f"{path}: expected files like messages{LINES_SUFFIX} in it, found none", file=str(path)
         )
     numbers = path / TABLES_LINES
     listed = TableFile("", str(numbers), _opens_file(numbers), line_bytes)
-    return Source(str(path), tables, _numbers(listed) if numbers.exists() else {})
+    source = Source(str(path), tables, _numbers(listed) if numbers.exists() else {})
+    if stored is None:
+        return source
+    folder = path / FILES_TABLE
+    there = sorted(folder.iterdir()) if folder.is_dir() else []
+    contents = (ContentFile(str(file), _opens_file(file)) for file in there)
+    return source.with_files(stored, contents, wanted=files)
 
 
 def _opens_file(path: Path) -> Opens:
     return lambda: path.open("rb")
 
 
-def _archive(path: Path, archive: ZipFile, line_bytes: int) -> Source:
+def _archive(path: Path, archive: ZipFile, line_bytes: int, *, files: bool) -> Source:
     names = archive.namelist()
     components = sorted({name.split("/")[1] for name in names if name.startswith(_COMPONENTS)})
     if components:
@@ -184,17 +237,27 @@ def _archive(path: Path, archive: ZipFile, line_bytes: int) -> Source:
     tables = {
         table: TableFile(table, f"{path}:{entry}", _opens_entry(archive, entry), line_bytes)
         for table, entry in entries.items()
-        if not table.startswith("_")
+        if not table.startswith("_") or table == FILES_TABLE
     }
-    if not tables:
+    stored = tables.pop(FILES_TABLE, None)
+    if not tables and stored is None:
         raise ImportRefusedError(
             f"{path}: expected entries like messages{DOCUMENTS_ENTRY}, found none", file=str(path)
         )
     opens = _opens_entry(archive, TABLES_ENTRY)
     listed = TableFile("", f"{path}:{TABLES_ENTRY}", opens, line_bytes)
     numbers = _numbers(listed) if TABLES_ENTRY in names else {}
-    skipped = sorted({name.split("/")[0] for name in names if name.startswith("_")} - {"_tables"})
-    return Source(str(path), tables, numbers, tuple(skipped))
+    known = {"_tables", FILES_TABLE}
+    skipped = sorted({name.split("/")[0] for name in names if name.startswith("_")} - known)
+    source = Source(str(path), tables, numbers, tuple(skipped))
+    if stored is None:
+        return source
+    contents = (
+        ContentFile(f"{path}:{name}", _opens_entry(archive, name))
+        for name in names
+        if name.startswith(f"{FILES_TABLE}/") and name not in _FILE_LINES and name[-1] != "/"
+    )
+    return source.with_files(stored, contents, wanted=files)
 
 
 def _opens_entry(archive: ZipFile, name: str) -> Opens:

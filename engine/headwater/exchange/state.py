@@ -23,6 +23,7 @@ class StateAt:
     Attributes:
         ts: Timestamp of the last commit in it.
         catalog: The tables of then.
+        is_past: Whether there were commits since.
     """
 
     def __init__(self, store: Store, at: int | None) -> None:
@@ -31,6 +32,12 @@ class StateAt:
             self.ts: int = snapshot.ts if at is None else min(at, snapshot.ts)
             past = past_snapshot(snapshot.reader, snapshot.catalog, self.ts)
             self.catalog: Catalog = past.catalog
+            self.is_past: bool = self.ts < snapshot.ts
+
+    def has_documents(self, name: str) -> bool:
+        """Whether there is a table of that name with a document in it."""
+        table = self.catalog.by_name.get(name)
+        return table is not None and any(True for _ in self.documents(table))
 
     def count(self, table: TableInfo) -> int:
         """How many documents a table has. O(their number)."""

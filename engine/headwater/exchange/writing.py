@@ -4,6 +4,7 @@ Lines of JSON, a directory::
 
     _tables.jsonl           {"name":"messages","id":10001}: the tables and their numbers in ids
     messages.jsonl          one document in a line, in the exact dialect
+    _storage.jsonl          stored files, see `headwater.exchange.file_entries`
 
 A snapshot of Convex's, a ZIP file::
 
@@ -11,6 +12,7 @@ A snapshot of Convex's, a ZIP file::
     _tables/documents.jsonl
     messages/documents.jsonl            one document in a line, in Convex's dialect
     messages/generated_schema.jsonl
+    _storage/documents.jsonl            stored files
 
 Source: the format of ``npx convex export`` (crates/exports in the repository of Convex's backend).
 """
@@ -23,6 +25,8 @@ from typing import Final, Literal, TypeAlias, TypeVar
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from headwater.errors import AlreadyThereError, HeadwaterError
+from headwater.exchange.file_entries import FILES_TABLE
+from headwater.exchange.file_export import FileExport
 from headwater.exchange.json_values import Dialect, write_line
 from headwater.exchange.reports import ExportReport
 from headwater.exchange.state import StateAt
@@ -39,8 +43,8 @@ TABLES_LINES: Final = "_tables.jsonl"
 LINES_SUFFIX: Final = ".jsonl"
 TABLES_ENTRY: Final = "_tables/documents.jsonl"
 DOCUMENTS_ENTRY: Final = "/documents.jsonl"
+SCHEMA_ENTRY: Final = "/generated_schema.jsonl"
 
-_SCHEMA_ENTRY: Final = "/generated_schema.jsonl"
 _UNIFORM: Final = '"uniform"\n'
 _WELCOME: Final = (
     "# A snapshot of a Headwater database\n\n"
@@ -50,12 +54,17 @@ _WELCOME: Final = (
 
 
 def export_lines(
-    state: StateAt, tables: list[TableInfo], directory: Path, progress: Report | None
+    state: StateAt,
+    tables: list[TableInfo],
+    files: FileExport | None,
+    directory: Path,
+    progress: Report | None,
 ) -> ExportReport:
     """Write a directory of lines of JSON; whole or not at all. Durable on return.
 
     Raises:
         AlreadyThereError: There is something at that path.
+        CorruptionError: The content of a stored file is damaged.
         StorageError: The disk is full, or the system failed.
     """
 
@@ -67,19 +76,38 @@ def export_lines(
             lines = _Counted(_lines(state, table, "exact", progress))
             _write_text(staging / f"{table.name}{LINES_SUFFIX}", lines)
             counts[table.name] = lines.count
+        if files is not None:
+            _write_files(staging, files)
         flush(staging)
         return counts
 
-    return ExportReport(directory, state.ts, _made_beside(directory, fill))
+    return _report(state, directory, _made_beside(directory, fill), files)
+
+
+def _write_files(staging: Path, files: FileExport) -> None:
+    _write_text(staging / f"{FILES_TABLE}{LINES_SUFFIX}", files.lines("exact"))
+    folder = staging / FILES_TABLE
+    folder.mkdir()
+    for name, pieces in files.entries():
+        with (folder / name).open("xb") as file:
+            file.writelines(pieces)
+            file.flush()
+            os.fsync(file.fileno())
+    flush(folder)
 
 
 def export_snapshot(
-    state: StateAt, tables: list[TableInfo], path: Path, progress: Report | None
+    state: StateAt,
+    tables: list[TableInfo],
+    files: FileExport | None,
+    path: Path,
+    progress: Report | None,
 ) -> ExportReport:
     """Write a ZIP file as Convex's snapshots are; whole or not at all. Durable on return.
 
     Raises:
         AlreadyThereError: There is something at that path.
+        CorruptionError: The content of a stored file is damaged.
         StorageError: The disk is full, or the system failed.
     """
 
@@ -91,12 +119,29 @@ def export_snapshot(
             for table in tables:
                 lines = _Counted(_lines(state, table, "convex", progress))
                 _write_entry(archive, table.name + DOCUMENTS_ENTRY, lines)
-                archive.writestr(table.name + _SCHEMA_ENTRY, _UNIFORM)
+                archive.writestr(table.name + SCHEMA_ENTRY, _UNIFORM)
                 counts[table.name] = lines.count
+            if files is not None:
+                _write_file_entries(archive, files)
         flush(staging)
         return counts
 
-    return ExportReport(path, state.ts, _made_beside(path, fill))
+    return _report(state, path, _made_beside(path, fill), files)
+
+
+def _write_file_entries(archive: ZipFile, files: FileExport) -> None:
+    _write_entry(archive, FILES_TABLE + DOCUMENTS_ENTRY, files.lines("convex"))
+    for name, pieces in files.entries():
+        with archive.open(f"{FILES_TABLE}/{name}", "w", force_zip64=True) as entry:
+            for piece in pieces:
+                entry.write(piece)
+
+
+def _report(
+    state: StateAt, path: Path, documents: dict[str, int], files: FileExport | None
+) -> ExportReport:
+    count, byte_count = (0, 0) if files is None else (files.count, files.byte_count)
+    return ExportReport(path, state.ts, documents, count, byte_count)
 
 
 class _Counted:

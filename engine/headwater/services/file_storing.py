@@ -32,6 +32,7 @@ from headwater.services.stored_files import (
 from headwater.storage.contents import CHUNK_BYTES, Contents, IncomingContent
 from headwater.transactions.explicit import get_document
 from headwater.transactions.reader import Reader
+from headwater.transactions.rules import TableRules
 from headwater.transactions.service_writer import ServiceWriter
 from headwater.transactions.transaction import Transaction
 
@@ -161,9 +162,18 @@ def transact(parts: FileParts, by: By, name: str, run: Callable[[FilesInMutation
     return parts.runner.serve(name, in_transaction)
 
 
-def files_in(parts: FileParts, transaction: Transaction, by: By) -> FilesInMutation:
-    """The documents of files inside a transaction."""
-    writer = ServiceWriter(transaction, parts.runner.store.rules)
+def files_in(
+    parts: FileParts, transaction: Transaction, by: By, rules: TableRules | None = None
+) -> FilesInMutation:
+    """The documents of files inside a transaction.
+
+    Args:
+        parts: What to work on.
+        transaction: The transaction.
+        by: On whose behalf.
+        rules: What documents have to be, if it is not what they have to be now.
+    """
+    writer = ServiceWriter(transaction, rules or parts.runner.store.rules)
     is_logged = parts.accesses is not None
     return FilesInMutation(transaction, writer, parts.settings, is_logged=is_logged, by=by)
 
@@ -270,7 +280,7 @@ def metadata(parts: FileParts, id: Id[StoredFile]) -> StoredFile | None:
     Raises:
         InvalidIdError: It is no id of a stored file.
     """
-    check_id(id, StoredFiles)
+    check_id(id, StoredFiles, parts.settings.tables)
     return cast("StoredFile | None", get_document(parts.runner.store, id))
 
 
@@ -307,7 +317,7 @@ def opened(
 
 def opened_at(parts: FileParts, id: Id[StoredFile], at: int) -> OpenFile | None:
     """Open a file as it was at a moment; see `Storage.get`."""
-    check_id(id, StoredFiles)
+    check_id(id, StoredFiles, parts.settings.tables)
     found = cast("StoredFile | None", get_document(parts.runner.store, id, at))
     if found is None:
         return None

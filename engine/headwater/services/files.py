@@ -45,7 +45,12 @@ class FileService:
             runner,
             contents,
             FileSettings(
-                self.keys.newest, environment.uuid, public_origin, store.limits, keep_seconds
+                self.keys.newest,
+                environment.uuid,
+                public_origin,
+                store.limits,
+                keep_seconds,
+                store.tables,
             ),
             AccessLog(runner) if log_accesses else None,
             Collector(runner, contents, watching),

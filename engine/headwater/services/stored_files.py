@@ -23,6 +23,7 @@ from headwater.functions.files import (
     UploadUrls,
 )
 from headwater.limits import Limits
+from headwater.schema.explain import NO_TABLES, TableNumbers
 from headwater.schema.tables import Id, Table
 from headwater.services.signed_urls import Method, url_of
 from headwater.transactions.reader import Reader, table_number_of
@@ -50,6 +51,7 @@ class FileSettings:
         origin: What is put before each path.
         limits: How long they may be good for.
         keep_seconds: How long deleted files are kept.
+        tables: How the database numbers its tables.
     """
 
     key: Callable[[], bytes]
@@ -57,6 +59,7 @@ class FileSettings:
     origin: str
     limits: Limits
     keep_seconds: float = 0
+    tables: TableNumbers = NO_TABLES
 
     def make(self, method: Method, id: str, expires: int) -> str:
         """A URL for one thing, good until ``expires``, seconds since the epoch."""
@@ -105,7 +108,7 @@ class FilesInQuery:
 
     def metadata(self, id: Id[StoredFile]) -> StoredFile | None:
         """The document of a stored file, or None; see `FileReader`, and so for the others."""
-        check_id(id, StoredFiles)
+        check_id(id, StoredFiles, self._settings.tables)
         return self._reader.get(id)
 
     def url(self, id: Id[StoredFile], *, expires_seconds: float = URL_SECONDS) -> str | None:
@@ -212,8 +215,12 @@ class FilesInMutation(FilesInQuery):
             "filename": new.filename,
         }
         id = self._writer.insert(StoredFiles, fields)
-        self._note(id, "store", new.size)
+        self.note_stored(id, new.size)
         return id
+
+    def note_stored(self, id: str, size: int) -> None:
+        """Note that a file was stored, where that is noted."""
+        self._note(id, "store", size)
 
     def _keep(self, file: StoredFile) -> None:
         """Have a content named for a time after the file is gone."""
@@ -281,13 +288,14 @@ def used_up() -> UrlRefusedError:
     )
 
 
-def check_id(id: object, table: type[Table[Any]]) -> None:
+def check_id(id: object, table: type[Table[Any]], tables: TableNumbers) -> None:
     """Refuse what is no id of a table.
 
     Raises:
         InvalidIdError: It is none.
     """
-    if not isinstance(id, str) or table_number_of(id) != table.table_number:
+    number = tables.number_of(table.table_name) or table.table_number
+    if not isinstance(id, str) or table_number_of(id) != number:
         raise InvalidIdError(
             f"{id!r} is no id of table {table.table_name!r}; expected what storage.store() or "
             "storage.link() has returned"

@@ -76,19 +76,35 @@ class Contents:
         Raises:
             StorageError: The disk is full, or the system failed.
         """
-        with contextlib.ExitStack() as stack:
-            with self._translating("store a file"):
-                incoming.finish(is_durable=self._is_durable)
-                target = self._path(incoming.sha256)
-                if not target.parent.is_dir():
-                    self._make_folder(target.parent)
-                stack.enter_context(_locked(target.parent, fcntl.LOCK_SH))
-                # Over an equal one as well: that mends one that was damaged.
-                incoming.path.replace(target)
-                incoming.is_placed = True
-                if self._is_durable:
-                    flush(target.parent)
+        with self.gathering() as place:
+            place(incoming)
             yield
+
+    @contextlib.contextmanager
+    def gathering(self) -> Generator["Callable[[IncomingContent], None]"]:
+        """Put many contents in place; nobody removes them while the block runs, named or not.
+
+        Gives what does so for one, and may raise a StorageError. At most 256 files are open for it.
+        """
+        locked: set[Path] = set()
+        with contextlib.ExitStack() as stack:
+
+            def place(incoming: IncomingContent) -> None:
+                with self._translating("store a file"):
+                    incoming.finish(is_durable=self._is_durable)
+                    target = self._path(incoming.sha256)
+                    if target.parent not in locked:
+                        if not target.parent.is_dir():
+                            self._make_folder(target.parent)
+                        stack.enter_context(_locked(target.parent, fcntl.LOCK_SH))
+                        locked.add(target.parent)
+                    # Over an equal one as well: that mends one that was damaged.
+                    incoming.path.replace(target)
+                    incoming.is_placed = True
+                    if self._is_durable:
+                        flush(target.parent)
+
+            yield place
 
     def clear_incoming(self) -> int:
         """Remove what writers have left behind who are gone; returns how many there were."""

@@ -25,7 +25,8 @@ INDEXES_NUMBER: Final = 514
 PROJECTIONS_NUMBER: Final = 515
 POSITIONS_NUMBER: Final = 516
 SERVICE_TABLES_FROM: Final = 1001
-"""The tables of services have fixed numbers from here on, and are made when one is first used."""
+"""The tables of services have numbers from here on, and are made when one is first used. An import
+may give the table of stored files another one below, which is that of Convex's."""
 
 CASCADES: Final = "_cascades"
 """The table of the deletions that are under way; see `headwater.transactions.cascades`."""
@@ -129,7 +130,7 @@ class TableInfo:
     @property
     def is_service(self) -> bool:
         """Whether it belongs to a service: stored like any table, written by its service alone."""
-        return SERVICE_TABLES_FROM <= self.number < USER_TABLES_FROM
+        return self.is_system and self.number not in SYSTEM_NAMES
 
     @property
     def is_catalog(self) -> bool:

@@ -14,7 +14,6 @@ from headwater.tables.catalog import (
     INDEXES_NUMBER,
     POSITIONS_NUMBER,
     PROJECTIONS_NUMBER,
-    SERVICE_TABLES_FROM,
     SYSTEM_NAMES,
     TABLES_NUMBER,
     USER_TABLES_FROM,
@@ -63,7 +62,7 @@ def insert_table(
     Raises:
         DeclarationError: The name cannot be that of a table, or the number is taken.
     """
-    is_service = name.startswith("_") and number in range(SERVICE_TABLES_FROM, USER_TABLES_FROM)
+    is_service = name.startswith("_") and number in range(1, USER_TABLES_FROM)
     if (_SERVICE_NAME if is_service else _TABLE_NAME).fullmatch(name) is None:
         raise DeclarationError(
             f"{name!r} cannot be the name of a table: expected a letter, then letters, digits and "

@@ -13,6 +13,7 @@ from headwater.schema.explain import TableNumbers
 from headwater.schema.json_form import from_json
 from headwater.schema.tables import Table
 from headwater.schema.validators import Validator
+from headwater.storage.contents import Contents
 from headwater.tables.catalog import Catalog, TableInfo
 from headwater.tables.moments import moment_of
 from headwater.tables.progress import Report
@@ -35,11 +36,13 @@ class ExchangeVerbs(Opened):
         format: "Format | None" = None,  # noqa: A002 - it is the word for it
         tables: Collection[str | type[Table[Any]]] | None = None,
         at: int | datetime | None = None,
+        files: bool | None = None,
         progress: Report | None = None,
     ) -> ExportReport:
         """Write all documents of one moment to files, while others go on writing here.
 
-        Whole or not at all; durable on return. O(documents). Stored files are not exported.
+        Whole or not at all; durable on return. O(documents + bytes of stored files), in bounded
+        memory.
 
         Args:
             path: Where nothing is yet.
@@ -48,14 +51,21 @@ class ExchangeVerbs(Opened):
                 ends in ``.zip``.
             tables: Names or classes; all by default.
             at: The moment: a timestamp or an aware datetime; by default now.
+            files: Whether stored files are exported, with their contents; by default if no
+                ``tables`` are given, so that what is exported has all that its ids name.
             progress: Told how far it is.
 
         Raises:
             AlreadyThereError: There is something at ``path``.
             ArgumentError: A table does not exist, or the format is unknown.
+            CorruptionError: The content of a stored file is damaged, or is not there.
+            DocumentNotFoundError: At that moment there was a stored file whose content is not kept
+                any more.
             LogTrimmedError: That moment is no longer in the log.
             StorageError: The disk is full, or the system failed.
         """
+        from headwater.exchange.file_entries import FILES_TABLE
+        from headwater.exchange.file_export import FileExport
         from headwater.exchange.state import StateAt
         from headwater.exchange.writing import export_lines, export_snapshot
 
@@ -65,8 +75,17 @@ class ExchangeVerbs(Opened):
         writers = {"jsonl": export_lines, "convex": export_snapshot}
         if chosen not in writers:
             raise ArgumentError(f"format={format!r}: expected one of {', '.join(writers)}")
-        state = StateAt(self._store, None if at is None else moment_of(at))
-        return writers[chosen](state, _chosen(state.catalog, tables), target, progress)
+        write = writers[chosen]
+        moment = None if at is None else moment_of(at)
+        state = StateAt(self._store, moment)
+        has_files = tables is None if files is None else files
+        if not has_files or not state.has_documents(FILES_TABLE):
+            return write(state, _chosen(state.catalog, tables), None, target, progress)
+        contents = Contents(self.path, is_durable=True)
+        with contents.kept():
+            state = StateAt(self._store, moment)  # whose contents are kept from here on
+            stored = FileExport(state, state.catalog.by_name[FILES_TABLE], contents, progress)
+            return write(state, _chosen(state.catalog, tables), stored, target, progress)
 
     def import_from(
         self,
@@ -74,9 +93,14 @@ class ExchangeVerbs(Opened):
         *,
         table: str | type[Table[Any]] | None = None,
         mode: "Mode" = "empty",
+        files: bool = True,
+        dry_run: bool = False,
         progress: Report | None = None,
     ) -> ImportReport:
         """Read documents from files into tables: all of them, or nothing. Durable on return.
+
+        Stored files come with them, their contents first: each is compared with its hash, and is on
+        the disk before a document names it.
 
         Ids and creation times are kept; a document without them gets new ones. Everything is
         checked against the declared types first, while others write; then others wait. Tables that
@@ -87,12 +111,17 @@ class ExchangeVerbs(Opened):
             table: The table for a single file; by default the file is named for it.
             mode: "empty": the tables must not have documents; "append": these are added; "replace":
                 afterwards the tables have these documents and no others.
+            files: Whether stored files are imported, where there are some.
+            dry_run: Do all of it, and drop it at the end: the report says what an import would do,
+                and what it would refuse is refused.
             progress: Told how far it is.
 
         Raises:
             ImportRefusedError: Something does not fit: names file, line and reason.
             StorageError: The disk is full, or the system failed.
         """
+        from headwater.exchange.file_entries import FILES_TABLE
+        from headwater.exchange.file_import import FileImport
         from headwater.exchange.importing import MODES, Import
         from headwater.exchange.reading import open_source
 
@@ -103,16 +132,25 @@ class ExchangeVerbs(Opened):
         name = None if table is None else name_of(table)
         # JSON takes more bytes than what is stored: six for a control character, at most.
         line_bytes = 8 * self._store.limits.document_bytes
-        with open_source(origin, name, line_bytes) as source:
-            return Import(self._store, source, mode, self._type_of, progress).run(origin)
+        with open_source(origin, name, line_bytes, files=files) as source:
+            stored = None
+            if FILES_TABLE in source.tables:
+                stored = FileImport(self._services.files.parts, source.contents, progress)
+            importing = Import(
+                self._store, source, mode, self._type_of, stored, progress, is_dry=dry_run
+            )
+            return importing.run(origin)
 
     def _type_of(self, name: str, numbers: TableNumbers) -> "TableType":
         """What documents of a table have to be, with ids that are numbered as given."""
         from headwater.exchange.checking import TableType
 
         validator: Validator | None = self.application.documents.get(name)
+        service = self._store.service_table(name)
         stored = self._store.catalog.by_name.get(name)
-        if validator is None and stored is not None and stored.schema is not None:
+        if service is not None:
+            validator = from_json(service.schema_json)
+        elif validator is None and stored is not None and stored.schema is not None:
             validator = from_json(stored.schema)
         if validator is None:
             return TableType(None, _accept)
