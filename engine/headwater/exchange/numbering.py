@@ -112,7 +112,7 @@ def _number_of_files(
     """The number of the table of stored files: with Convex it is another one than here."""
     table = catalog.by_name.get(FILES_TABLE)
     number = FILES_NUMBER if table is None else table.number
-    if asked in {None, number}:
+    if asked is None or asked == number:
         return number
     is_free = asked < SERVICE_TABLES_FROM or asked == FILES_NUMBER
     if asked in catalog.by_number or not is_free:
