@@ -136,7 +136,7 @@ def test_a_snapshot_of_convexs_brings_its_files_under_their_ids(tmp_path):
             "contentType": "image/jpeg",
             "filename": None,
         }
-        assert db.query(filing.url, file=ids[0]).startswith("/_storage/")
+        assert ids[0] in db.query(filing.url, file=ids[0])
         with pytest.raises(hw.InvalidIdError):
             db.storage.get(encode_id(1030, bytes(16)))
         db.mutate(filing.delete, file=ids[2])

@@ -18,7 +18,7 @@ from headwater.cli.output import in_bytes, progress_shown, say, say_json
 
 
 @application.command("export", rich_help_panel=CARING)
-def export_(  # noqa: PLR0913, PLR0917 - options of a command
+def export_(
     path: DatabasePath,
     target: Annotated[Path, typer.Argument(help="A directory, or a file that ends in .zip.")],
     format: Annotated[  # noqa: A002 - it is the word for it
@@ -41,7 +41,7 @@ def export_(  # noqa: PLR0913, PLR0917 - options of a command
 
 
 @application.command("import", rich_help_panel=CARING)
-def import_(  # noqa: PLR0913, PLR0917 - options of a command
+def import_(
     path: DatabasePath,
     source: Annotated[Path, typer.Argument(help="An export, or a file of JSON lines.")],
     table: Annotated[str | None, typer.Option(help="The table for a single file.")] = None,
