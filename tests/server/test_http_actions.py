@@ -479,3 +479,20 @@ def test_headers_are_found_in_upper_and_lower_case():
     assert dict(headers) == {"x-a": "1", "authorization": "Bearer secret"}
     assert (len(headers), "X-B" in headers, headers.get("x-b")) == (2, False, None)
     assert "secret" not in repr(headers)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ([], {}),
+        (["a=1; b=2"], {"a": "1", "b": "2"}),
+        (["a=1", "b=2"], {"a": "1", "b": "2"}),  # as HTTP/2 may send them
+        (["a=1;b=x=y;  c= ;d"], {"a": "1", "b": "x=y", "c": ""}),
+        (["a=first; a=second", "a=third"], {"a": "first"}),
+        (["=x; ;; __Host-a=1"], {"__Host-a": "1"}),
+    ],
+)
+def test_cookies_are_read_as_browsers_send_them(fields, expected):
+    headers = [("Cookie", field) for field in fields]
+    for kind in (hw.Request, hw.SyncRequest):
+        assert kind("GET", "/", headers=headers).cookies == expected

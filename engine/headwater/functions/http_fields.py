@@ -113,3 +113,14 @@ def response_headers(fields: GivenFields) -> Headers:
 _OF_THE_SERVER: Final = frozenset(
     {"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 )
+
+
+def read_cookies(fields: Iterable[str]) -> dict[str, str]:
+    """The cookies in headers ``Cookie``, by name; of several with one name the first."""
+    found: dict[str, str] = {}
+    for field in fields:
+        for pair in field.split(";"):
+            name, is_there, value = pair.strip().partition("=")
+            if is_there and name:
+                found.setdefault(name, value)
+    return found

@@ -9,6 +9,7 @@ from headwater.functions.http_fields import (
     GivenFields,
     Headers,
     QueryParameters,
+    read_cookies,
     response_headers,
 )
 
@@ -52,6 +53,14 @@ class _RequestFacts:
         self.headers: Headers = Headers(headers)
         self.client: str | None = client
         self.request_id: str = request_id
+
+    @property
+    def cookies(self) -> Mapping[str, str]:
+        """The cookies that the browser has sent, by name: ``request.cookies.get("name")``.
+
+        Of several with one name the first, which has the longest path (RFC 6265, section 5.4).
+        """
+        return read_cookies(self.headers.get_all("cookie"))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.method} {self.path}>"
