@@ -212,7 +212,10 @@ class RateLimit:
 
     def reset(self, ctx: MutationCtx, *, key: RateLimitKey = None) -> None:
         """Give a key all its tokens back, and forgive what it owes."""
-        writer = ServiceWriter.of(ctx.db)
+        self.forget(ServiceWriter.of(ctx.db), key=key)
+
+    def forget(self, writer: ServiceWriter, *, key: RateLimitKey = None) -> None:
+        """What `reset` does, for services."""
         for stored in self._stored(writer, key):
             writer.delete(stored["_id"])
 
