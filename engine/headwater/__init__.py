@@ -61,6 +61,8 @@ from headwater.errors import (
     ReturnValueError,
     SchemaMismatchError,
     SignatureInvalidError,
+    SignInRefusedError,
+    SignUpRefusedError,
     SnapshotTooOldError,
     StorageError,
     TimeLimitError,
@@ -131,6 +133,14 @@ from headwater.verbs.stream import Log
 from headwater_indexes.values import MISSING, Int64
 
 if TYPE_CHECKING:
+    from headwater.functions.accounts import (
+        Account,
+        Accounts,
+        AccountSession,
+        AccountSessions,
+        SessionTokens,
+        SignInMethod,
+    )
     from headwater.functions.cron_schedules import CronSchedule, IntervalSchedule
     from headwater.functions.crons import (
         AsyncCronRegistry,
@@ -195,6 +205,8 @@ if TYPE_CHECKING:
         ScheduledState,
         Scheduler,
     )
+    from headwater.functions.session_client import SessionClient, WhichSessions
+    from headwater.functions.session_client_async import AsyncSessionClient
     from headwater.services import webhooks
     from headwater.services.rate_limits import (
         RateLimit,
@@ -203,6 +215,7 @@ if TYPE_CHECKING:
         RateLimitResult,
         RateLimits,
     )
+    from headwater.services.session_options import PasswordHashing, Sessions, SessionThrottling
     from headwater.services.tokens import TokenAlgorithm, TokenProvider, VerifiedToken
     from headwater.services.webhook_endpoints import Webhook, webhook
     from headwater.services.webhook_events import WebhookEvent, WebhookEvents, WebhookRecord
@@ -210,6 +223,10 @@ if TYPE_CHECKING:
 __all__ = [
     "MISSING",
     "AccessRules",
+    "Account",
+    "AccountSession",
+    "AccountSessions",
+    "Accounts",
     "Action",
     "ActionCanceledError",
     "ActionCtx",
@@ -223,6 +240,7 @@ __all__ = [
     "AsyncFileContent",
     "AsyncJobClient",
     "AsyncScheduler",
+    "AsyncSessionClient",
     "BatchResult",
     "BoundCall",
     "BoundQuery",
@@ -328,6 +346,7 @@ __all__ = [
     "Origin",
     "PaginationOptions",
     "PaginationResult",
+    "PasswordHashing",
     "Pattern",
     "PermissionDeniedError",
     "Problem",
@@ -372,6 +391,13 @@ __all__ = [
     "ScheduledState",
     "Scheduler",
     "SchemaMismatchError",
+    "SessionClient",
+    "SessionThrottling",
+    "SessionTokens",
+    "Sessions",
+    "SignInMethod",
+    "SignInRefusedError",
+    "SignUpRefusedError",
     "SignatureInvalidError",
     "SnapshotTooOldError",
     "StorageAccess",
@@ -405,6 +431,7 @@ __all__ = [
     "WebhookEvent",
     "WebhookEvents",
     "WebhookRecord",
+    "WhichSessions",
     "Wire",
     "WriteInQueryError",
     "Writer",
@@ -432,6 +459,12 @@ __all__ = [
 ]
 
 _LATER = {
+    "headwater.functions.accounts": """
+        Account AccountSession AccountSessions Accounts SessionTokens SignInMethod
+    """,
+    "headwater.functions.session_client": "SessionClient WhichSessions",
+    "headwater.functions.session_client_async": "AsyncSessionClient",
+    "headwater.services.session_options": "PasswordHashing SessionThrottling Sessions",
     "headwater.functions.insights": """
         ConflictInsight FunctionInsight Insights LimitInsight
     """,

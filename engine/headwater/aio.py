@@ -14,8 +14,10 @@ from headwater.functions.crons import AsyncCronRegistry
 from headwater.functions.declaration import Action, Mutation, Query
 from headwater.functions.identity import Identity
 from headwater.functions.job_client_async import AsyncJobClient
+from headwater.functions.purity import outside
 from headwater.functions.runner import Runner
 from headwater.functions.scheduling import AsyncScheduler
+from headwater.functions.session_client_async import AsyncSessionClient
 from headwater.functions.snapshots import optional_moment, query_at, take_moment
 from headwater.reactive.live import Live
 from headwater.reactive.log_reading import open_tail, read_log
@@ -195,6 +197,11 @@ class AsyncVerbs:
     def crons(self) -> AsyncCronRegistry:
         """Crons that are registered at run time, as `Database.crons`; each call is awaited."""
         return self._runner.services.async_crons(self._serve)
+
+    @property
+    def sessions(self) -> AsyncSessionClient:
+        """Signing up, in and out, as `Database.sessions`; each call is awaited."""
+        return AsyncSessionClient(self._services.sessions(outside))
 
     async def _serve(self, name: str, run: Callable[[Transaction], T]) -> T:
         return await _in_thread(lambda: self._runner.serve(name, run))

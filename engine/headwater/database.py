@@ -10,6 +10,7 @@ from headwater.verbs.measures import MeasuringVerbs
 from headwater.verbs.observing import ObservingVerbs
 from headwater.verbs.past import PastVerbs
 from headwater.verbs.serving import ServingVerbs
+from headwater.verbs.sessions import SessionVerbs
 from headwater.verbs.storage import StorageVerbs
 from headwater.verbs.stream import StreamVerbs
 from headwater.verbs.undo import UndoVerbs
@@ -30,6 +31,7 @@ class Database(
     ObservingVerbs,
     ExchangeVerbs,
     ServingVerbs,
+    SessionVerbs,
     JobVerbs,
 ):
     """An open database. Made by `open`; safe to use from any thread.

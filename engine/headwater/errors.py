@@ -5,6 +5,8 @@
     HeadwaterError
     ├── ApplicationError                    the application's own, reaches clients with its data
     │   ├── RateLimitedError                (RuntimeError)  too often, for now
+    │   ├── SignInRefusedError              (PermissionError)  a login or password that is wrong
+    │   ├── SignUpRefusedError              (ValueError)  a login or password that cannot be
     │   └── NonRetryableError               what is not to be tried again
     ├── UsageError                          the caller can mend it
     │   ├── ArgumentError                   (ValueError)  arguments of a function
@@ -144,6 +146,32 @@ class RateLimitedError(ApplicationError, RuntimeError):
         self.name = name
         self.key = key
         self.count = count
+
+
+class SignInRefusedError(ApplicationError, PermissionError):
+    """A login or a password is not right; which one is not said, to nobody."""
+
+    code = "sign_in_refused"
+
+    def __init__(self) -> None:
+        super().__init__({"code": self.code})
+        self.args: tuple[Any, ...] = ("the login or the password is not right",)
+
+
+class SignUpRefusedError(ApplicationError, ValueError):
+    """A login or a new password that cannot be taken. No message has either.
+
+    Attributes:
+        reason: Why, as a word that is stable across releases: ``login_taken``, ``login_invalid``,
+            ``password_too_short``, ``password_too_long`` or ``password_is_login``.
+    """
+
+    code = "sign_up_refused"
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__({"code": self.code, "reason": reason})
+        self.args: tuple[Any, ...] = (message,)
+        self.reason = reason
 
 
 class NonRetryableError(ApplicationError):
@@ -577,7 +605,7 @@ class TokenInvalidError(UsageError, PermissionError):
     Attributes:
         reason: Why, as a word that is stable across releases: ``malformed``, ``too_large``,
             ``header``, ``algorithm``, ``issuer``, ``audience``, ``key``, ``signature``,
-            ``claims``, ``expired``, ``not_yet_valid``, ``subject`` or ``session``.
+            ``claims``, ``expired``, ``not_yet_valid``, ``subject``, ``session`` or ``reused``.
     """
 
     code = "token_invalid"

@@ -18,6 +18,7 @@ from headwater.tables.progress import Report
 from headwater.verbs.opened import Build, make
 
 if TYPE_CHECKING:
+    from headwater.services.session_options import Sessions
     from headwater.services.tokens import TokenProvider
 
 
@@ -37,6 +38,7 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
     log_accesses: bool | None = None,
     keep_files_seconds: float | None = None,
     providers: "Sequence[TokenProvider]" = (),
+    sessions: "Sessions | None" = None,
 ) -> Database:
     """Open a database, and create it if there is nothing yet.
 
@@ -71,6 +73,8 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
             restored; by default a content goes with its last file.
         providers: Identity providers whose tokens `Database.identify` believes. Needs the extra
             ``auth``.
+        sessions: Accounts and sessions of the database's own, which `Database.sessions` has. Needs
+            the extra ``auth``.
 
     Raises:
         NotADatabaseError: Something else is at ``path``.
@@ -101,6 +105,7 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
                 log_accesses=log_accesses is not False,
                 keep_files_seconds=keep_files_seconds or 0,
                 providers=tuple(providers),
+                sessions=sessions,
             ),
             build=build,
             progress=progress,
@@ -119,5 +124,6 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
         "log_accesses": log_accesses,
         "keep_files_seconds": keep_files_seconds,
         "providers": tuple(providers) or None,
+        "sessions": sessions,
     }
     return share(directory, asked, new)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from headwater.functions.job_client_async import AsyncJobClient
     from headwater.functions.jobs import Job
     from headwater.functions.scheduling import AsyncScheduler, Scheduler
+    from headwater.functions.session_client import SessionClient
+    from headwater.functions.session_client_async import AsyncSessionClient
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -207,6 +209,11 @@ class SyncActionCtx(_Context):
         """Crons that are registered at run time; durable on return."""
         return self._calls.services.crons(self._calls.serve)
 
+    @property
+    def sessions(self) -> "SessionClient":
+        """Signing up, in and out; durable on return, whatever becomes of the action."""
+        return self._calls.services.sessions(self._calls.entered)
+
     def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a query on a snapshot of the newest commit.
 
@@ -279,6 +286,13 @@ class ActionCtx(_Context):
     def crons(self) -> "AsyncCronRegistry":
         """Crons that are registered at run time; durable once awaited."""
         return self._calls.services.async_crons(self._calls.serve_async)
+
+    @property
+    def sessions(self) -> "AsyncSessionClient":
+        """Signing up, in and out; durable once awaited, whatever becomes of the action."""
+        from headwater.functions.session_client_async import AsyncSessionClient
+
+        return AsyncSessionClient(self._calls.services.sessions(self._calls.entered))
 
     async def query(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a query on a snapshot of the newest commit. Raises what `SyncActionCtx` does."""

@@ -1,7 +1,8 @@
 """What services give to functions, as the floor of functions sees it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar
 
 from headwater.errors import ConfigurationMissingError, UsageError
 from headwater.schema.explain import nearest
@@ -13,8 +14,12 @@ if TYPE_CHECKING:
     from headwater.functions.job_client import JobClient
     from headwater.functions.job_client_async import AsyncJobClient
     from headwater.functions.scheduling import AsyncScheduler, Scheduler
+    from headwater.functions.session_client import SessionClient
 
 T = TypeVar("T")
+
+Entering: TypeAlias = Callable[[], AbstractContextManager[None]]
+"""A block for one use of a service; it raises if that must not be."""
 
 
 class Configuration(Mapping[str, str]):
@@ -98,6 +103,10 @@ class ContextServices(Protocol):
         """The same for tasks."""
         ...
 
+    def sessions(self, entering: Entering) -> "SessionClient":
+        """Signing up, in and out."""
+        ...
+
 
 class _NoServices:
     """Where there is a runner and no open database, as in tests of the floors below."""
@@ -131,6 +140,14 @@ class _NoServices:
 
     def async_crons(self, serve: AsyncServe) -> "AsyncCronRegistry":
         raise _no_services(serve)
+
+    def sessions(self, entering: Entering) -> "SessionClient":
+        """There are none.
+
+        Raises:
+            UsageError: Always.
+        """
+        raise UsageError(f"sessions are those of an open database, and there is none, {entering}")
 
 
 def _no_services(serve: object) -> UsageError:

@@ -8,6 +8,8 @@ not I/O in this sense, and neither is logging.
 
 import sys
 import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from inspect import currentframe
 from types import FrameType
 from typing import Any, Final
@@ -136,6 +138,17 @@ def refuse_inside() -> None:
             "read and write with ctx.db, and call other functions as function(ctx, ...), so that "
             "all of it is one transaction"
         )
+
+
+@contextmanager
+def outside() -> Generator[None]:
+    """A block for one use of a service by the program.
+
+    Raises:
+        UsageError: A query or mutation runs on this thread.
+    """
+    refuse_inside()
+    yield
 
 
 def refuse_another_caller_inside() -> None:

@@ -15,6 +15,9 @@ from headwater.errors import (
     RateLimitedError,
     RequestInvalidError,
     SignatureInvalidError,
+    SignInRefusedError,
+    SignUpRefusedError,
+    TokenInvalidError,
     TokenKeysUnavailableError,
 )
 from headwater.exchange.json_values import write_line
@@ -61,6 +64,7 @@ def failed(error: BaseException, request_id: str, *, is_dev: bool) -> Response:
         headers["retry-after"] = str(math.ceil(error.retry_after_seconds))
         facts = {"code": error.code, "message": "too many requests"}
     elif isinstance(error, ApplicationError):
+        status = _status_of_refusal(error)
         facts = {"code": error.code, "message": str(error), "data": error.data}
     elif isinstance(error, TokenKeysUnavailableError):
         status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -84,7 +88,7 @@ def _status_of_request(error: BaseException) -> HTTPStatus | None:
     """What a request is answered with that cannot be right; None if it is no fault of its own."""
     if isinstance(error, RequestInvalidError):
         return HTTPStatus.BAD_REQUEST
-    if isinstance(error, SignatureInvalidError):
+    if isinstance(error, SignatureInvalidError | TokenInvalidError):
         return HTTPStatus.UNAUTHORIZED
     if isinstance(error, LimitExceededError):
         if error.limit in _BODY_LIMITS:
@@ -92,6 +96,13 @@ def _status_of_request(error: BaseException) -> HTTPStatus | None:
         if error.limit == "http_body_seconds":
             return HTTPStatus.REQUEST_TIMEOUT
     return None
+
+
+def _status_of_refusal(error: ApplicationError) -> HTTPStatus | None:
+    """What the refusals of sessions are answered with; None if it is another one."""
+    if isinstance(error, SignInRefusedError):
+        return HTTPStatus.UNAUTHORIZED
+    return HTTPStatus.BAD_REQUEST if isinstance(error, SignUpRefusedError) else None
 
 
 def _public_message(error: HeadwaterError) -> str:

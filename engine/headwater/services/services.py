@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
-from headwater.errors import ArgumentError
+from headwater.errors import ArgumentError, UsageError
 from headwater.functions.acting import Actor
-from headwater.functions.context_services import AsyncServe, Configuration, Serve
+from headwater.functions.context_services import AsyncServe, Configuration, Entering, Serve
 from headwater.functions.purity import suspended
 from headwater.functions.runner import Runner
 from headwater.reactive.log_listeners import Listener
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from headwater.functions.job_client import JobClient
     from headwater.functions.job_client_async import AsyncJobClient
     from headwater.functions.scheduling import AsyncScheduler, Scheduler
+    from headwater.functions.session_client import SessionClient
     from headwater.services.cascading import Cascader
     from headwater.services.executing import Executing
     from headwater.services.files import FileService
     from headwater.services.identifying import Identification
+    from headwater.services.session_options import Sessions
+    from headwater.services.sessions import SessionService
     from headwater.services.tokens import TokenProvider
 
 _WORK_TABLES: Final = ("_scheduled_functions", "_crons", "_jobs")
@@ -45,6 +48,7 @@ class ServiceOptions:
         log_accesses: Whether every access to a stored file is noted.
         keep_files_seconds: How long deleted files are kept.
         providers: Whose tokens are believed.
+        sessions: How the database's own sessions behave; None: it has none.
     """
 
     env: Mapping[str, str]
@@ -53,6 +57,7 @@ class ServiceOptions:
     log_accesses: bool = True
     keep_files_seconds: float = 0
     providers: "Sequence[TokenProvider]" = ()
+    sessions: "Sessions | None" = None
 
     def __post_init__(self) -> None:
         if self.jobs not in (None, *get_args(Jobs)):
@@ -94,6 +99,9 @@ class Services:
         self.tables: ServiceTables = ServiceTables(store.tables, nesting=store.limits.nesting)
         store.service_table = self.tables.find
         self._identification: Identification | None = None
+        self._sessions: SessionService | None = None
+        if options.sessions is not None:
+            self._sessions = self._make_sessions(options.sessions)
         if options.providers:
             _ = self.identification  # whose keys have to be there
         runner.services = self
@@ -104,8 +112,30 @@ class Services:
         if self._identification is None:
             from headwater.services.identifying import Identification
 
-            self._identification = Identification(self._runner, self.options.providers)
+            self._identification = Identification(
+                self._runner, self.options.providers, self._sessions
+            )
         return self._identification
+
+    def _make_sessions(self, options: "Sessions") -> "SessionService":
+        from headwater.services.sessions import SessionService
+
+        return SessionService(self._runner, options)
+
+    def sessions(self, entering: Entering) -> "SessionClient":
+        """Signing up, in and out.
+
+        Raises:
+            UsageError: The database was opened without sessions.
+        """
+        if self._sessions is None:
+            raise UsageError(
+                "this database has no sessions of its own; open it with them: "
+                "hw.open(..., sessions=hw.Sessions())"
+            )
+        from headwater.services.session_verbs import SessionVerbs
+
+        return SessionVerbs(self._sessions, entering)
 
     # -- for contexts ---------------------------------------------------------------------------
 

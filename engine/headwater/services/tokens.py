@@ -7,14 +7,18 @@ PyJWT; what is around them is here, because the database's clock decides what ha
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 from headwater.clock import Clock
 from headwater.errors import ArgumentError, DeclarationError, TokenInvalidError
 from headwater.functions.identity import Identity
+from headwater.schema.tables import Id
 from headwater.services.key_fetching import fetch
 from headwater.services.token_keys import Fetch, KeySource, VerifyingKey, check_place
 from headwater.services.token_text import TokenText, read_token
+
+if TYPE_CHECKING:
+    from headwater.functions.accounts import AccountSession
 
 TokenAlgorithm: TypeAlias = Literal["RS256", "ES256", "EdDSA"]
 
@@ -97,10 +101,12 @@ class VerifiedToken:
         identity: Who.
         expires_at: When it ends, ms since the epoch. Whoever acts for somebody for longer, such as
             a connection, has to ask for another token then.
+        session: If it is one of the database's own: the id of its session.
     """
 
     identity: Identity
     expires_at: float
+    session: "Id[AccountSession] | None" = None
 
 
 class _Trusted:

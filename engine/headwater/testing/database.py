@@ -17,6 +17,7 @@ from headwater.testing.crashing import Crashing
 from headwater.verbs.opened import make
 
 if TYPE_CHECKING:
+    from headwater.services.session_options import Sessions
     from headwater.services.tokens import TokenProvider
 
 _US_PER_MS: Final = 1000
@@ -102,6 +103,7 @@ def database(  # noqa: PLR0913 - each option is of its own, and given by name
     log_accesses: bool = True,
     keep_files_seconds: float = 0,
     providers: "Sequence[TokenProvider]" = (),
+    sessions: "Sessions | None" = None,
 ) -> ThrowAwayDatabase:
     """Open a throw-away database: ``with testing.database(chat) as db: ...``.
 
@@ -121,6 +123,8 @@ def database(  # noqa: PLR0913 - each option is of its own, and given by name
         log_accesses: Whether every access to a stored file is noted.
         keep_files_seconds: How long the contents of deleted files are kept.
         providers: Identity providers whose tokens are believed.
+        sessions: Accounts and sessions of the database's own, which `Database.sessions` has. Needs
+            the extra ``auth``.
 
     Raises:
         DeclarationError: The modules declare something that cannot work.
@@ -139,5 +143,6 @@ def database(  # noqa: PLR0913 - each option is of its own, and given by name
             log_accesses=log_accesses,
             keep_files_seconds=keep_files_seconds,
             providers=tuple(providers),
+            sessions=sessions,
         ),
     )
