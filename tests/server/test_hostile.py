@@ -25,10 +25,10 @@ def on_github(ctx: hw.MutationCtx, event: hw.WebhookEvent) -> None:
 
 @pytest.fixture(scope="module")
 def served():
-    limits = hw.Limits(http_body_bytes=10_000, webhook_body_bytes=10_000)
+    limits = hw.Limits(http_body_bytes=10_000, webhook_body_bytes=10_000, api_body_bytes=10_000)
     with (
         testing.database(application, __name__, limits=limits) as db,
-        serving(db.asgi(identify=lambda _: None)) as port,
+        serving(db.asgi(identify=lambda _: None, api=True, admin_token=SECRET * 3)) as port,
     ):
         yield db, port
 
@@ -48,6 +48,8 @@ def chunked(path: bytes, coded: bytes, headers: bytes = b"") -> bytes:
 
 
 SMUGGLED = post(b"/notes", b'{"text": "smuggled"}')
+JSON = b"Content-Type: application/json\r\n"
+CALL = b'{"path": "application:write", "args": {"text": "forged"}}'
 
 FINISHED = {
     # Request lines
@@ -188,6 +190,36 @@ FINISHED = {
         b"X-Hub-Signature-256: sha256=00\r\nX-GitHub-Delivery: " + b"a" * 5000 + b"\r\n",
     ),
     "GET of a webhook": get(b"/hooks/stripe"),
+    # The API of clients
+    "a call that is no JSON": post(b"/api/mutation", b"{" * 5000, JSON),
+    "a call that is nested": post(b"/api/mutation", b'{"args":' + b"[" * 9000, JSON),
+    "a call that is too large": post(b"/api/mutation", b"a" * 20_000, JSON),
+    "a call without a type": post(b"/api/mutation", CALL),
+    "a call as a form": post(
+        b"/api/mutation", CALL, b"Content-Type: application/x-www-form-urlencoded\r\n"
+    ),
+    "a call of bytes": post(b"/api/mutation", b"\xff\xfe" * 100, JSON),
+    "a call with two types": post(b"/api/mutation", b"{}", JSON + JSON),
+    "a call with a token of bytes": post(
+        b"/api/mutation", CALL, JSON + b"Authorization: Convex \xff\xff:\xff\r\n"
+    ),
+    "a call with a large token": post(
+        b"/api/mutation", CALL, JSON + b"Authorization: Convex " + b"a" * 30_000 + b"\r\n"
+    ),
+    "a call with length and chunks": chunked(
+        b"/api/mutation", b"0\r\n\r\n" + SMUGGLED, JSON + b"Content-Length: 90\r\n"
+    ),
+    "a path upwards": get(b"/api/run/../../etc/passwd"),
+    "a path upwards, coded": post(b"/api/run/%2e%2e/%2e%2e/os/system", b"{}", JSON),
+    "a file upwards": get(b"/api/storage/../../../../etc/passwd"),
+    "a file upwards, coded": get(b"/api/storage/%2e%2e%2f%2e%2e%2fetc%2fpasswd"),
+    "a file with NUL": get(b"/api/storage/x%00?expires=1&signature=" + b"0" * 64),
+    "a file with a query of bytes": get(b"/api/storage/x?expires=\xff"),
+    "an upload without a token": post(b"/api/storage/upload/x", b"aaaaa"),
+    "an upload without end": get(
+        b"/api/storage/upload/x", b"Content-Length: 99999999999\r\n", method=b"POST"
+    ),
+    "arguments of a query that is got": get(b"/api/query?path=a&args=" + b"%5B" * 5000),
 }
 
 UNFINISHED = {
@@ -247,6 +279,12 @@ ANSWERS = {
     "many signatures": 401,
     "an id without end": 400,
     "GET of a webhook": 405,
+    "a call that is no JSON": 400,
+    "a call that is too large": 413,
+    "a call without a type": 415,
+    "a call as a form": 415,
+    "a call with a large token": 401,
+    "a file upwards, coded": 401,
 }
 
 

@@ -20,6 +20,7 @@ from headwater.server.api_functions import FunctionEndpoints
 from headwater.server.api_versions import version_routes
 from headwater.server.authentication import Authentication
 from headwater.server.client_calls import ClientCalls
+from headwater.server.openapi import OpenApi
 from headwater.server.protocol import AsgiApplication, Backend, ServerOptions
 from headwater.server.routing import HttpRoutes
 from headwater.server.sync_endpoint import SyncEndpoint
@@ -57,7 +58,9 @@ def _api_routes(backend: Backend, options: ServerOptions) -> list[BaseRoute]:
     calls = ClientCalls(backend, is_dev=options.is_dev)
     entrance = Entrance(backend, authentication, is_dev=options.is_dev)
     sync = SyncEndpoint(backend, calls, authentication, partial(_is_allowed, options))
+    described = OpenApi(entrance).routes() if options.has_openapi else []
     return [
+        *described,
         *FunctionEndpoints(entrance, calls).routes(),
         *FileEndpoints(entrance).routes(),
         *version_routes(entrance),

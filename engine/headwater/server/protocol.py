@@ -58,6 +58,7 @@ class ServerOptions:
         cors: Origins whose pages may call it.
         closes: Whether the end of the server closes the database.
         has_api: Whether clients may call the public functions.
+        has_openapi: Whether the public functions are described to everybody.
         admin_token: What administrators have to show; None if there are none.
     """
 
@@ -66,4 +67,5 @@ class ServerOptions:
     cors: Sequence[str] = ()
     closes: bool = False
     has_api: bool = False
+    has_openapi: bool = False
     admin_token: str | None = None

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 class ServingVerbs(Opened):
     """What the world sees."""
 
-    def asgi(
+    def asgi(  # noqa: PLR0913 - each option is of its own, and given by name
         self,
         *,
         api: bool = False,
+        openapi: bool | None = None,
         cors: Sequence[str] = (),
         dev: bool = False,
         identify: "Identify | None" = None,
@@ -33,6 +34,8 @@ class ServingVerbs(Opened):
                 every public function, and who may do what is up to the functions and to the rules
                 of the tables. Off by default, because an application that only wants its webhooks
                 answered has perhaps never thought of its functions as public.
+            openapi: Whether ``/api/openapi.json`` describes the public functions to everybody; by
+                default in dev mode.
             cors: Origins, such as ``https://example.com``, whose pages may call it from a browser;
                 ``["*"]`` for all of them. None by default.
             dev: Whether errors tell their messages and tracebacks to everybody who asks, functions
@@ -81,6 +84,7 @@ class ServingVerbs(Opened):
             cors=cors,
             closes=close_at_end,
             has_api=api,
+            has_openapi=dev if openapi is None else openapi,
             admin_token=admin_token,
         )
         return application(backend, options)
