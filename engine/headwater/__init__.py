@@ -45,6 +45,7 @@ from headwater.errors import (
     InvalidIdError,
     LimitExceededError,
     LogTrimmedError,
+    MigrationFailedError,
     NewerFormatError,
     NonRetryableError,
     NotADatabaseError,
@@ -197,6 +198,7 @@ if TYPE_CHECKING:
         QueueSetting,
     )
     from headwater.functions.middleware import custom
+    from headwater.functions.migrations import Migration, MigrationRun, Migrations, migration
     from headwater.functions.retry import Retry
     from headwater.functions.scheduling import (
         AsyncScheduler,
@@ -208,6 +210,8 @@ if TYPE_CHECKING:
     from headwater.functions.session_client import SessionClient, WhichSessions
     from headwater.functions.session_client_async import AsyncSessionClient
     from headwater.services import webhooks
+    from headwater.services.migrating import MigrationChange, MigrationClient, MigrationPreview
+    from headwater.services.migrating_async import AsyncMigrationClient
     from headwater.services.rate_limits import (
         RateLimit,
         RateLimitKey,
@@ -239,6 +243,7 @@ __all__ = [
     "AsyncCronRegistry",
     "AsyncFileContent",
     "AsyncJobClient",
+    "AsyncMigrationClient",
     "AsyncScheduler",
     "AsyncSessionClient",
     "BatchResult",
@@ -333,6 +338,13 @@ __all__ = [
     "LogTail",
     "LogTrimmedError",
     "Lost",
+    "Migration",
+    "MigrationChange",
+    "MigrationClient",
+    "MigrationFailedError",
+    "MigrationPreview",
+    "MigrationRun",
+    "Migrations",
     "Mutation",
     "MutationCtx",
     "NewerFormatError",
@@ -442,6 +454,7 @@ __all__ = [
     "custom",
     "http_action",
     "job",
+    "migration",
     "mutation",
     "open",
     "origin",
@@ -489,10 +502,13 @@ _LATER = {
         JobResult JobState JobSuccess Jobs QueueSetting Queues
     """,
     "headwater.functions.middleware": "custom",
+    "headwater.functions.migrations": "Migration MigrationRun Migrations migration",
     "headwater.functions.retry": "Retry",
     "headwater.functions.scheduling": """
         AsyncScheduler ScheduledFunction ScheduledFunctions ScheduledState Scheduler
     """,
+    "headwater.services.migrating": "MigrationChange MigrationClient MigrationPreview",
+    "headwater.services.migrating_async": "AsyncMigrationClient",
     "headwater.services.rate_limits": """
         RateLimit RateLimitKey RateLimitLevel RateLimitResult RateLimits
     """,

@@ -34,6 +34,7 @@ from headwater.transactions.transaction import TableMissing, Transaction
 from headwater.transactions.writer import Writer
 
 if TYPE_CHECKING:
+    from headwater.services.migrating_async import AsyncMigrationClient
     from headwater.services.storage import AsyncStorage
 
 P = ParamSpec("P")
@@ -202,6 +203,13 @@ class AsyncVerbs:
     def sessions(self) -> AsyncSessionClient:
         """Signing up, in and out, as `Database.sessions`; each call is awaited."""
         return AsyncSessionClient(self._services.sessions(outside))
+
+    @property
+    def migrations(self) -> "AsyncMigrationClient":
+        """Starts, tries and undoes migrations, as `Database.migrations`; each call is awaited."""
+        from headwater.services.migrating_async import AsyncMigrationClient
+
+        return AsyncMigrationClient(self._services.migrations)
 
     async def _serve(self, name: str, run: Callable[[Transaction], T]) -> T:
         return await _in_thread(lambda: self._runner.serve(name, run))

@@ -7,6 +7,7 @@ from headwater.verbs.exchange import ExchangeVerbs
 from headwater.verbs.identifying import IdentifyingVerbs
 from headwater.verbs.jobs import JobVerbs
 from headwater.verbs.measures import MeasuringVerbs
+from headwater.verbs.migrations import MigrationVerbs
 from headwater.verbs.observing import ObservingVerbs
 from headwater.verbs.past import PastVerbs
 from headwater.verbs.serving import ServingVerbs
@@ -33,6 +34,7 @@ class Database(
     ServingVerbs,
     SessionVerbs,
     JobVerbs,
+    MigrationVerbs,
 ):
     """An open database. Made by `open`; safe to use from any thread.
 

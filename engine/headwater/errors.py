@@ -34,6 +34,7 @@
     │   ├── SchemaMismatchError             (ValueError)  stored documents do not fit a new type
     │   ├── ProjectionTableError            (TypeError)   a table that only a projection writes
     │   ├── LogTrimmedError                 (LookupError)  a moment before the log begins
+    │   ├── MigrationFailedError            (RuntimeError)  a migration that ended without success
     │   ├── UndoConflictError               (RuntimeError)  documents have changed since
     │   ├── NotReplayableError              (ValueError)  a commit without a recorded call
     │   ├── ImportRefusedError              (ValueError)  a file that cannot be imported
@@ -482,6 +483,24 @@ class UndoConflictError(UsageError, RuntimeError):
         super().__init__(message)
         self.ts = ts
         self.later: dict[str, tuple[int, ...]] = {id: tuple(later[id]) for id in later}
+
+
+class MigrationFailedError(UsageError, RuntimeError):
+    """A migration that was waited for failed, or was canceled. What it had done before stays.
+
+    Attributes:
+        name: The migration.
+        document: The document at which it failed; empty if it was at none.
+        reason: Why; empty if it was canceled.
+    """
+
+    code = "migration_failed"
+
+    def __init__(self, message: str, *, name: str, document: str, reason: str) -> None:
+        super().__init__(message)
+        self.name = name
+        self.document = document
+        self.reason = reason
 
 
 class NotReplayableError(UsageError, ValueError):

@@ -159,6 +159,7 @@ def test_too_much_written(limited) -> None:
     )
     assert (
         "documents_written reached 4, the limit is 3; split the work into several mutations, or "
+        "declare it as a migration (@hw.migration), which goes through a table in batches, or "
         "raise it: "
     ) in text
 
@@ -168,7 +169,7 @@ def test_too_many_bytes_written(limited) -> None:
     text = exceeded(
         lambda: db.transact(lambda tx: tx.insert("notes", {"a": "x" * 100})), "bytes_written", 50
     )
-    assert "the limit is 50; split the work into several mutations, or raise it: " in text
+    assert "the limit is 50; split the work into several mutations, or declare it as " in text
 
 
 def test_a_document_that_is_too_large(limited) -> None:

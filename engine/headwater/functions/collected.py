@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal, TypeAlias
 
-CollectedAs: TypeAlias = Literal["crons", "queue"]
+CollectedAs: TypeAlias = Literal["crons", "migration", "queue"]
 
 
 class Collected:

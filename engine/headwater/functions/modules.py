@@ -25,6 +25,7 @@ from headwater.schema.validators import ObjectValidator, RefinedValidator, Valid
 if TYPE_CHECKING:
     from headwater.functions.crons import CronDeclaration, Crons
     from headwater.functions.job_options import Queue
+    from headwater.functions.migrations import Migration
 
 AnyFunction: TypeAlias = Function[..., Any]
 AnyTable: TypeAlias = type[Table[Any]]
@@ -45,6 +46,7 @@ class Application:
         routes: What answers requests.
         access: The rules of the tables.
         queues: By name, those that are declared.
+        migrations: By name, each behind those that it comes after.
         modules: Names of the modules, in the order in which they were collected.
     """
 
@@ -58,6 +60,7 @@ class Application:
     routes: RouteTable
     access: Access
     queues: "Mapping[str, Queue]"
+    migrations: "Mapping[str, Migration[Any]]"
     modules: tuple[str, ...]
     _paths: PathTable = field(repr=False, compare=False)
     _path_by_function: Mapping[AnyFunction, str] = field(repr=False, compare=False)
@@ -137,7 +140,7 @@ def collect(
         default_access: What public functions may do with tables that have no rules.
 
     Raises:
-        DeclarationError: Two functions, tables or projections have one name, two routes answer the
+        DeclarationError: Two functions, tables or migrations have one name, two routes answer the
             same requests, two tables have one document type, two projections make one table or each
             other's, two modules have rules for one table, or an
             annotation cannot be stored.
@@ -159,6 +162,7 @@ class _Collector:
         self.rules: dict[str, AccessRules] = {}
         self.queues: dict[str, Queue] = {}
         self.crons: dict[str, CronDeclaration] = {}
+        self.migrations: dict[str, Migration[Any]] = {}
 
     def add_module(self, module: ModuleType, path: str) -> None:
         self.modules[module.__name__] = None
@@ -170,7 +174,7 @@ class _Collector:
             elif isinstance(found, Route):
                 self.add_route(module, path, name, found)
             elif isinstance(found, Collected):
-                self.add_collected(module, found)
+                self.add_collected(module, path, name, found)
             elif is_table(found):
                 self.add_table(found)
         for rules in vars(module).get(DECLARED, {}).values():
@@ -186,12 +190,14 @@ class _Collector:
                 f"{function.module}; rename one of the modules, or open their package"
             )
 
-    def add_collected(self, module: ModuleType, found: Collected) -> None:
+    def add_collected(self, module: ModuleType, path: str, name: str, found: Collected) -> None:
         match found.collected_as:
             case "crons":
                 self.add_crons(cast("Crons", found))
             case "queue":
                 self.add_queue(module, cast("Queue", found))
+            case "migration":
+                self.add_migration(module, path, name, cast("Migration[Any]", found))
 
     def add_crons(self, crons: "Crons") -> None:
         for declaration in crons.declarations.values():
@@ -201,6 +207,20 @@ class _Collector:
                     f"cron {declaration.name!r} is declared in {other.module} and in "
                     f"{declaration.module}; give one of them another name"
                 )
+
+    def add_migration(
+        self, module: ModuleType, path: str, name: str, migration: "Migration[Any]"
+    ) -> None:
+        if _is_imported(module, migration.module):
+            return
+        other = self.migrations.setdefault(migration.name, migration)
+        if other is not migration:
+            raise DeclarationError(
+                f"migration {migration.name!r} is declared in {other.module} and in "
+                f"{migration.module}; give one of them another name"
+            )
+        self.add_table(migration.table)
+        self.add_function(module, path, name, migration.step)
 
     def add_projection(self, module: ModuleType, projection: Projection) -> None:
         if _is_imported(module, projection.module):
@@ -287,6 +307,7 @@ class _Collector:
             routes=RouteTable(self.routes),
             access=Access(MappingProxyType(self.rules), default_access),
             queues=MappingProxyType(self.queues),
+            migrations=MappingProxyType(dict(_series(self.migrations))),
             modules=tuple(self.modules),
             _paths=paths,
             _path_by_function=MappingProxyType(
@@ -309,6 +330,24 @@ class _Collector:
                     _check_index(name, index, validator)
                 done.add(name)
                 yield name, validator
+
+
+def _series(
+    declared: "Mapping[str, Migration[Any]]",
+) -> "Iterator[tuple[str, Migration[Any]]]":
+    """Migrations, each behind those that it comes after."""
+    waiting, done = dict(declared), set[str]()
+    while waiting:
+        for name, migration in list(waiting.items()):
+            for other in migration.after:
+                if declared.get(other.name) is not other:
+                    raise DeclarationError(
+                        f"migration {name!r} comes after {other.name!r}, which is in no module "
+                        f"that this database was opened with; add {other.module}"
+                    )
+            if all(other.name in done for other in migration.after):
+                done.add(name)
+                yield name, waiting.pop(name)
 
 
 def _refuse_projected(

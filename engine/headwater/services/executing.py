@@ -10,9 +10,10 @@ from headwater.reactive.log_listeners import Listener
 from headwater.services.cron_work import CronWork
 from headwater.services.executor import Executor
 from headwater.services.job_work import JobWork
+from headwater.services.migration_work import MigrationWork
 from headwater.services.performance import Performance, look
 from headwater.services.scheduled import ScheduledWork
-from headwater.services.work import Room, Source
+from headwater.services.work import Room, Source, Task
 
 _ONE: Final = Room(mutations=1, actions=1)
 
@@ -29,10 +30,12 @@ class Executing:
     def __init__(self, runner: Runner, actor: Actor, listen: Callable[[Listener], None]) -> None:
         self._store = runner.store
         self.jobs: JobWork = JobWork(runner, actor.alarm)
+        self.migrations: MigrationWork = MigrationWork(runner)
         self._sources: Sequence[Source] = [
             ScheduledWork(runner),
             CronWork(runner),
             self.jobs,
+            self.migrations,
         ]
         self._performance = Performance(runner, actor)
         self._executor = Executor(runner, self._performance, self._sources, actor.alarm, listen)
@@ -54,11 +57,18 @@ class Executing:
             for source in found.upkeep:
                 self._performance.upkeep(source)
             if found.tasks:
-                task = found.tasks[0]
-                count += context_of_job(task.id).run(self._performance.do, task)
+                count += self.do(found.tasks[0])
             elif not found.upkeep:
                 break
         return count
+
+    def do(self, task: Task) -> bool:
+        """Do a task now, on this thread; whether there was something to do.
+
+        Raises:
+            Exception: A passing error: the task is to be done later.
+        """
+        return context_of_job(task.id).run(self._performance.do, task)
 
     def next_ms(self, *, endless: bool) -> float | None:
         """When more work is due, ms since the epoch; None if there is none.

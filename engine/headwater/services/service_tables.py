@@ -34,6 +34,7 @@ _PLACES: Final[Mapping[str, str]] = MappingProxyType(
         "_jobs": "headwater.functions.jobs:Jobs",
         "_job_batches": "headwater.functions.jobs:JobBatches",
         "_client_requests": "headwater.services.client_requests:ClientRequests",
+        "_migrations": "headwater.functions.migrations:Migrations",
         "_queues": "headwater.functions.jobs:Queues",
     }
 )

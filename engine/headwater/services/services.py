@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from headwater.services.executing import Executing
     from headwater.services.files import FileService
     from headwater.services.identifying import Identification
+    from headwater.services.migrating import MigrationClient
     from headwater.services.session_options import Sessions
     from headwater.services.sessions import SessionService
     from headwater.services.tokens import TokenProvider
 
-_WORK_TABLES: Final = ("_scheduled_functions", "_crons", "_jobs")
+_WORK_TABLES: Final = ("_scheduled_functions", "_crons", "_jobs", "_migrations")
 """Where there is one of these tables, there may be work that is due some time."""
 
 Jobs: TypeAlias = Literal["run", "hold"]
@@ -204,6 +205,13 @@ class Services:
 
                 self._executing = Executing(self._runner, self._actor, self._listen)
             return self._executing
+
+    @property
+    def migrations(self) -> "MigrationClient":
+        """Starts, tries and undoes migrations."""
+        from headwater.services.migrating import MigrationClient
+
+        return MigrationClient(self._runner, self.executing)
 
     def _start_cascades(self) -> None:
         """Begin to finish what deletions have left to do."""

@@ -5,7 +5,7 @@ transaction of a batch: nothing can come between the look at what the documents 
 commit, and all that was committed before is in the log to be looked at.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -59,13 +59,28 @@ class _WentOnError(Exception):
 # What is asked for ------------------------------------------------------------------------------
 
 
-def undo(store: Store, ts: int, *, override: bool) -> int:
-    """Let the documents of a commit go back to their versions before; see `Database.undo`."""
+def undo(
+    store: Store,
+    ts: int,
+    *,
+    override: bool,
+    along: Callable[[Transaction], None] | None = None,
+) -> int:
+    """Let the documents of a commit go back to their versions before; see `Database.undo`.
+
+    Args:
+        store: The database.
+        ts: Timestamp of the commit.
+        override: Whether documents that have changed since are written over.
+        along: What else is written in the same transaction.
+    """
     while True:
         with closing(store.snapshot()) as snapshot:
             found = undone(snapshot, ts)
         try:
-            return _in_turn(store, "_undo", {"undoes": ts}, partial(_undo, store, found, override))
+            return _in_turn(
+                store, "_undo", {"undoes": ts}, partial(_undo, store, found, override, along)
+            )
         except _WentOnError:
             continue  # it ends: each of its steps leaves less
         except _ChangedSinceError as error:
@@ -73,12 +88,21 @@ def undo(store: Store, ts: int, *, override: bool) -> int:
             raise _conflict(store, f"commit {ts} cannot be undone", ts, since) from None
 
 
-def _undo(store: Store, found: Undone, override: bool, transaction: Transaction) -> bool:  # noqa: FBT001 - bound above, in order
+def _undo(
+    store: Store,
+    found: Undone,
+    override: bool,  # noqa: FBT001 - bound above, in order
+    along: Callable[[Transaction], None] | None,
+    transaction: Transaction,
+) -> bool:
     restoring = _Restoring(transaction, store.rules)
     left, wanted = found.left, found.before
     changed = [] if override else [id for id in left if restoring.differs(id, left, wanted)]
     has_stopped = restoring.stop(found.cascades)
-    return restoring.write(wanted, changed, override=override) or has_stopped
+    has_changed = restoring.write(wanted, changed, override=override) or has_stopped
+    if along is not None:
+        along(transaction)
+    return has_changed
 
 
 def restore(store: Store, id: str, ts: int, *, override: bool) -> int:

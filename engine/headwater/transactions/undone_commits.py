@@ -64,6 +64,25 @@ def undone(snapshot: Snapshot, ts: int) -> Undone:
     return found
 
 
+def commits_of(snapshot: Snapshot, job: str, after: int) -> list[int]:
+    """The commits of a job that changed documents of the application, newest first.
+
+    O(versions of the job's document, and documents that its commits changed).
+
+    Args:
+        snapshot: What is read.
+        job: Id of the document that each of its commits changes too.
+        after: Only later ones.
+    """
+    found: list[int] = []
+    for ts in later_commits(snapshot.reader, job.encode("ascii"), after):
+        commit = commit_log.read(snapshot.reader, ts)
+        is_its = commit is not None and commit.origin.details.get("job") == job
+        if commit is not None and is_its and _of_application(snapshot.catalog, commit):
+            found.append(ts)
+    return found
+
+
 def _add(found: Undone, reader: ReadTransaction, ts: int, events: Sequence[Event]) -> None:
     """Take in one more commit, later than those before."""
     replaced = Versions(reader).events(

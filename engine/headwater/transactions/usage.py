@@ -1,10 +1,16 @@
 """What one transaction has used of its limits."""
 
 from math import inf
+from typing import Final
 
 from headwater.clock import Clock
 from headwater.errors import LimitExceededError, TimeLimitError
 from headwater.limits import Limits
+
+_SPLIT: Final = (
+    "split the work into several mutations, or declare it as a migration (@hw.migration), which "
+    "goes through a table in batches"
+)
 
 
 class Usage:
@@ -78,9 +84,9 @@ class Usage:
     def check_written(self, documents: int, size: int) -> None:
         """Check the number and size of all writes so far."""
         if documents > self.limits.documents_written:
-            self.exceeded("documents_written", documents, "split the work into several mutations")
+            self.exceeded("documents_written", documents, _SPLIT)
         if size > self.limits.bytes_written:
-            self.exceeded("bytes_written", size, "split the work into several mutations")
+            self.exceeded("bytes_written", size, _SPLIT)
 
     def add_scheduled(self, size: int) -> None:
         """Count a function that was scheduled, by the size of its arguments."""
