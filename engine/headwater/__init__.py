@@ -22,6 +22,7 @@ from headwater.errors import (
     ArgumentError,
     ClientGoneError,
     ClosedError,
+    CodeRefusedError,
     ConfigurationMissingError,
     ConflictError,
     CorruptionError,
@@ -142,6 +143,7 @@ if TYPE_CHECKING:
         SessionTokens,
         SignInMethod,
     )
+    from headwater.functions.code_delivery import CodeDelivery, CodeMessage, CodePurpose
     from headwater.functions.cron_schedules import CronSchedule, IntervalSchedule
     from headwater.functions.crons import (
         AsyncCronRegistry,
@@ -259,6 +261,10 @@ __all__ = [
     "ClientGoneError",
     "Clock",
     "ClosedError",
+    "CodeDelivery",
+    "CodeMessage",
+    "CodePurpose",
+    "CodeRefusedError",
     "CompactReport",
     "Configuration",
     "ConfigurationMissingError",
@@ -475,6 +481,7 @@ _LATER = {
     "headwater.functions.accounts": """
         Account AccountSession AccountSessions Accounts SessionTokens SignInMethod
     """,
+    "headwater.functions.code_delivery": "CodeDelivery CodeMessage CodePurpose",
     "headwater.functions.session_client": "SessionClient WhichSessions",
     "headwater.functions.session_client_async": "AsyncSessionClient",
     "headwater.services.session_options": "PasswordHashing SessionThrottling Sessions",

@@ -6,6 +6,7 @@
     ├── ApplicationError                    the application's own, reaches clients with its data
     │   ├── RateLimitedError                (RuntimeError)  too often, for now
     │   ├── SignInRefusedError              (PermissionError)  a login or password that is wrong
+    │   ├── CodeRefusedError                (PermissionError)  a code that is wrong, or was used
     │   ├── SignUpRefusedError              (ValueError)  a login or password that cannot be
     │   └── NonRetryableError               what is not to be tried again
     ├── UsageError                          the caller can mend it
@@ -157,6 +158,16 @@ class SignInRefusedError(ApplicationError, PermissionError):
     def __init__(self) -> None:
         super().__init__({"code": self.code})
         self.args: tuple[Any, ...] = ("the login or the password is not right",)
+
+
+class CodeRefusedError(ApplicationError, PermissionError):
+    """A code is not right, or not any more; which one is not said."""
+
+    code = "code_refused"
+
+    def __init__(self) -> None:
+        super().__init__({"code": self.code})
+        self.args: tuple[Any, ...] = ("the code is not right, or not any more",)
 
 
 class SignUpRefusedError(ApplicationError, ValueError):

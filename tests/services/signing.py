@@ -5,7 +5,12 @@ from headwater import Request, Response, SyncActionCtx, testing
 
 CHEAP = hw.PasswordHashing(memory_kib=8, iterations=1, lanes=1)
 PATIENT = hw.SessionThrottling(
-    sign_ins_per_account=10**6, sign_ins_per_address=10**6, sign_ups_per_address=10**6
+    sign_ins_per_account=10**6,
+    sign_ins_per_address=10**6,
+    sign_ups_per_address=10**6,
+    codes_per_account=10**6,
+    codes_per_address=10**6,
+    guesses_per_address=10**6,
 )
 PASSWORD = "correct horse battery"
 OTHER = "incorrect horse battery"
@@ -19,6 +24,21 @@ def options(**given) -> hw.Sessions:
 def database(*modules, **given):
     """A throw-away database with such sessions."""
     return testing.database(*modules, sessions=options(**given))
+
+
+class Mailbox:
+    """What was delivered, in order."""
+
+    def __init__(self) -> None:
+        self.letters: list[tuple[str, str, str]] = []
+
+    def __call__(self, *, login: str, purpose: str, code: str) -> None:
+        self.letters.append((login, purpose, code))
+
+
+def wrong(code: str) -> str:
+    """Another code."""
+    return code[:-1] + str((int(code[-1]) + 1) % 10)
 
 
 @hw.query

@@ -63,6 +63,90 @@ class SessionClient(Protocol):
         """
         ...
 
+    def send_sign_up_code(
+        self,
+        login: str,
+        password: str | None = None,
+        *,
+        claims: Mapping[str, Any] = NO_CLAIMS,
+        address: str | None = None,
+    ) -> str:
+        """Begin to sign up: a code is sent to the login; `redeem_code` makes the account with it.
+
+        Whether the login is taken is seen by its owner alone, who is told so without a code.
+
+        Args:
+            login: As for `sign_up`.
+            password: As for `sign_up`; None for an account without one.
+            claims: What their identity says of them.
+            address: Where the caller is.
+
+        Returns:
+            A ticket, which the caller keeps: the code is good with it only.
+
+        Raises:
+            SignUpRefusedError: The login or the password cannot be.
+            RateLimitedError: Too many codes for this login, or from this address.
+            UsageError: There is no function that delivers codes.
+        """
+        ...
+
+    def send_sign_in_code(self, login: str, *, address: str | None = None) -> str:
+        """Begin to sign in without a password: a code is sent to the login, if it is known.
+
+        Returns:
+            A ticket, also for an unknown login.
+
+        Raises:
+            RateLimitedError: Too many codes for this login, or from this address.
+            UsageError: There is no function that delivers codes.
+        """
+        ...
+
+    def send_reset_code(self, login: str, *, address: str | None = None) -> str:
+        """Begin to reset a password: a code is sent to the login, if it is known.
+
+        Returns and raises what `send_sign_in_code` does.
+        """
+        ...
+
+    def redeem_code(
+        self, ticket: str, code: str, *, address: str | None = None, device: str = ""
+    ) -> SessionTokens:
+        """Sign up or in by a code: the account is there from now on, and its login is verified.
+
+        A sign-in to an account whose login was not verified ends its sessions and takes its
+        password away: whoever signed up may not have been the owner of the login.
+
+        Raises:
+            CodeRefusedError: The code is wrong, too old, or was used, or the ticket is none.
+            SignUpRefusedError: Somebody with another code for this login was faster.
+            RateLimitedError: Too many guesses from this address.
+        """
+        ...
+
+    def reset_password(
+        self,
+        ticket: str,
+        code: str,
+        password: str,
+        *,
+        address: str | None = None,
+        device: str = "",
+    ) -> SessionTokens:
+        """Set a password by a code, end all sessions of the account, and sign in.
+
+        Raises:
+            CodeRefusedError: The code is wrong, too old, or was used, or the ticket is none.
+            SignUpRefusedError: The password cannot be; the code is good still.
+            RateLimitedError: Too many guesses from this address.
+        """
+        ...
+
+    def wait_for_deliveries(self) -> None:
+        """Wait until the codes that were made so far are delivered, or could not be."""
+        ...
+
     def refresh(self, refresh_token: str) -> SessionTokens:
         """The next tokens of a session, which is kept alive by that.
 

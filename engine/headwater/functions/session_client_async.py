@@ -40,6 +40,52 @@ class AsyncSessionClient:
             self._client.sign_in, login, password, address=address, device=device
         )
 
+    async def send_sign_up_code(
+        self,
+        login: str,
+        password: str | None = None,
+        *,
+        claims: Mapping[str, Any] = NO_CLAIMS,
+        address: str | None = None,
+    ) -> str:
+        """Begin to sign up; a ticket for the code that is sent."""
+        send = self._client.send_sign_up_code
+        return await asyncio.to_thread(send, login, password, claims=claims, address=address)
+
+    async def send_sign_in_code(self, login: str, *, address: str | None = None) -> str:
+        """Begin to sign in without a password; a ticket for the code that is sent."""
+        return await asyncio.to_thread(self._client.send_sign_in_code, login, address=address)
+
+    async def send_reset_code(self, login: str, *, address: str | None = None) -> str:
+        """Begin to reset a password; a ticket for the code that is sent."""
+        return await asyncio.to_thread(self._client.send_reset_code, login, address=address)
+
+    async def redeem_code(
+        self, ticket: str, code: str, *, address: str | None = None, device: str = ""
+    ) -> SessionTokens:
+        """Sign up or in by a code."""
+        redeem = self._client.redeem_code
+        return await asyncio.to_thread(redeem, ticket, code, address=address, device=device)
+
+    async def reset_password(
+        self,
+        ticket: str,
+        code: str,
+        password: str,
+        *,
+        address: str | None = None,
+        device: str = "",
+    ) -> SessionTokens:
+        """Set a password by a code, and sign in."""
+        reset = self._client.reset_password
+        return await asyncio.to_thread(
+            reset, ticket, code, password, address=address, device=device
+        )
+
+    async def wait_for_deliveries(self) -> None:
+        """Wait until the codes that were made so far are delivered, or could not be."""
+        await asyncio.to_thread(self._client.wait_for_deliveries)
+
     async def refresh(self, refresh_token: str) -> SessionTokens:
         """The next tokens of a session."""
         return await asyncio.to_thread(self._client.refresh, refresh_token)

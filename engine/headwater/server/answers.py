@@ -10,6 +10,7 @@ from headwater.errors import (
     ApplicationError,
     ClientGoneError,
     ClosedError,
+    CodeRefusedError,
     HeadwaterError,
     LimitExceededError,
     RateLimitedError,
@@ -100,7 +101,7 @@ def _status_of_request(error: BaseException) -> HTTPStatus | None:
 
 def _status_of_refusal(error: ApplicationError) -> HTTPStatus | None:
     """What the refusals of sessions are answered with; None if it is another one."""
-    if isinstance(error, SignInRefusedError):
+    if isinstance(error, SignInRefusedError | CodeRefusedError):
         return HTTPStatus.UNAUTHORIZED
     return HTTPStatus.BAD_REQUEST if isinstance(error, SignUpRefusedError) else None
 

@@ -70,9 +70,14 @@ def put_hash(writer: ServiceWriter, account: Id[Account], hashed: str) -> None:
         writer.patch(found["_id"], hash=hashed)
 
 
-def delete_account(writer: ServiceWriter, account: Id[Account]) -> None:
-    """Delete an account and its password. Its sessions have been ended before."""
+def delete_password(writer: ServiceWriter, account: Id[Account]) -> None:
+    """Let an account have no password."""
     password = stored_password(writer, account)
     if password is not None:
         writer.delete(password["_id"])
+
+
+def delete_account(writer: ServiceWriter, account: Id[Account]) -> None:
+    """Delete an account and its password. Its sessions have been ended before."""
+    delete_password(writer, account)
     writer.delete(account)

@@ -31,6 +31,7 @@ _PLACES: Final[Mapping[str, str]] = MappingProxyType(
         "_account_passwords": "headwater.services.session_tables:AccountPasswords",
         "_sessions": "headwater.functions.accounts:AccountSessions",
         "_session_keys": "headwater.services.session_tables:SessionKeyTable",
+        "_verification_codes": "headwater.services.verification_codes:VerificationCodes",
         "_jobs": "headwater.functions.jobs:Jobs",
         "_job_batches": "headwater.functions.jobs:JobBatches",
         "_client_requests": "headwater.services.client_requests:ClientRequests",

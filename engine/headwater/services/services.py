@@ -121,7 +121,7 @@ class Services:
     def _make_sessions(self, options: "Sessions") -> "SessionService":
         from headwater.services.sessions import SessionService
 
-        return SessionService(self._runner, options)
+        return SessionService(self._runner, options, self._actor)
 
     def sessions(self, entering: Entering) -> "SessionClient":
         """Signing up, in and out.
@@ -264,6 +264,8 @@ class Services:
             self._cascader.close()
         if self._files is not None:
             self._files.close()
+        if self._sessions is not None:
+            self._sessions.deliveries.close()
 
     def after_fork_in_child(self) -> None:
         """This is a child, without the threads of its parent."""

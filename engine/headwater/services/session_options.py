@@ -1,9 +1,13 @@
 """How the built-in sessions of a database behave."""
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from headwater.errors import DeclarationError
+
+if TYPE_CHECKING:
+    from headwater.functions.code_delivery import CodeDelivery
+    from headwater.functions.declaration import Action
 
 _DAY_SECONDS: Final = 24 * 3600.0
 _PASSWORD_CHARACTERS_MAX: Final = 100_000
@@ -54,6 +58,9 @@ class SessionThrottling:
             that succeeds makes the others forgotten.
         sign_ins_per_address: Sign-ins from one address.
         sign_ups_per_address: Sign-ups from one address.
+        codes_per_account: Codes that are sent to one login, known or not.
+        codes_per_address: Codes that are asked for from one address.
+        guesses_per_address: Codes that are entered from one address, right or wrong.
 
     Raises:
         DeclarationError: A number is below 1.
@@ -62,6 +69,9 @@ class SessionThrottling:
     sign_ins_per_account: int = 20
     sign_ins_per_address: int = 200
     sign_ups_per_address: int = 20
+    codes_per_account: int = 5
+    codes_per_address: int = 20
+    guesses_per_address: int = 100
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
@@ -82,6 +92,11 @@ class Sessions:
         password_characters_min: The least length of a password, after NFKC. NIST SP 800-63B-4 asks
             for 15 where a password is all that is asked for, and for 8 beside something else.
         password_characters_max: The greatest one.
+        deliver: Sends codes: a function, or an action, that takes ``login``, ``purpose`` and
+            ``code``. Without one, codes are not used.
+        code_digits: How long codes are. NIST SP 800-63B-4 asks for six, where guesses are limited.
+        code_seconds: How long a code is good.
+        code_attempts: Wrong guesses after which a code is not good any more.
         hashing: What the hash of a password costs.
         throttling: How often something may be tried.
 
@@ -96,6 +111,10 @@ class Sessions:
     sessions_per_account: int = 100
     password_characters_min: int = 12
     password_characters_max: int = 1000
+    deliver: "CodeDelivery | Action[..., object] | None" = None
+    code_digits: int = 8
+    code_seconds: float = 600.0
+    code_attempts: int = 5
     hashing: PasswordHashing = field(default_factory=PasswordHashing)
     throttling: SessionThrottling = field(default_factory=SessionThrottling)
 
@@ -105,6 +124,13 @@ class Sessions:
         _check_seconds("session_seconds", self.session_seconds, 1, 1000 * 365 * _DAY_SECONDS)
         _check_seconds("refresh_grace_seconds", self.refresh_grace_seconds, 0, self.access_seconds)
         _check_count("Sessions", "sessions_per_account", self.sessions_per_account, 1, 10_000)
+        _check_count("Sessions", "code_digits", self.code_digits, 6, 12)
+        _check_seconds("code_seconds", self.code_seconds, 1, _DAY_SECONDS)
+        _check_count("Sessions", "code_attempts", self.code_attempts, 1, 100)
+        if self.deliver is not None and not callable(self.deliver):
+            raise DeclarationError(
+                f"hw.Sessions(deliver={self.deliver!r}): expected a function or an action"
+            )
         most = _PASSWORD_CHARACTERS_MAX
         _check_count("Sessions", "password_characters_max", self.password_characters_max, 64, most)
         least, most = self.password_characters_min, self.password_characters_max

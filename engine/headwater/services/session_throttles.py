@@ -24,6 +24,9 @@ class SessionThrottles:
         self._sign_in_login = _hourly("sign_in.login", throttling.sign_ins_per_account)
         self._sign_in_address = _hourly("sign_in.address", throttling.sign_ins_per_address)
         self._sign_up_address = _hourly("sign_up.address", throttling.sign_ups_per_address)
+        self._code_login = _hourly("code.login", throttling.codes_per_account)
+        self._code_address = _hourly("code.address", throttling.codes_per_address)
+        self._guess_address = _hourly("guess.address", throttling.guesses_per_address)
 
     def signing_in(self, login: str | None, address: str | None) -> Sequence[Attempt]:
         """What a sign-in counts for. The address first: one that may not try harms no login."""
@@ -33,6 +36,14 @@ class SessionThrottles:
     def signing_up(self, address: str | None) -> Sequence[Attempt]:
         """What a sign-up counts for."""
         return [(self._sign_up_address, place_of(address))]
+
+    def sending(self, login: str, address: str | None) -> Sequence[Attempt]:
+        """What a code counts for that is sent."""
+        return [(self._code_address, place_of(address)), (self._code_login, _key_of(login))]
+
+    def guessing(self, address: str | None) -> Sequence[Attempt]:
+        """What a code counts for that is entered."""
+        return [(self._guess_address, place_of(address))]
 
     def succeeded(self, writer: ServiceWriter, login: str) -> None:
         """Forget the failures of a login."""

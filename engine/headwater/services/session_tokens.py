@@ -20,7 +20,8 @@ SECRET_BYTES: Final = 32
 
 _ACCESS: Final = "hwa_"
 _REFRESH: Final = "hwr_"
-_TOKEN: Final = re.compile(r"hw[ar]_[A-Za-z0-9_-]{43,86}")
+_TICKET: Final = "hwt_"
+_TOKEN: Final = re.compile(r"hw[art]_[A-Za-z0-9_-]{43,86}")
 
 
 class RefreshSecrets(NamedTuple):
@@ -59,6 +60,16 @@ def read_refresh(token: str) -> RefreshSecrets | None:
     """The secrets of a refresh token; None if it is none."""
     both = _decoded(token, _REFRESH, 2 * SECRET_BYTES)
     return None if both is None else RefreshSecrets(both[:SECRET_BYTES], both[SECRET_BYTES:])
+
+
+def write_ticket(secret: bytes) -> str:
+    """A ticket for a code as it is handed out."""
+    return _TICKET + _encoded(secret)
+
+
+def read_ticket(ticket: str) -> bytes | None:
+    """The secret of a ticket; None if it is none."""
+    return _decoded(ticket, _TICKET, SECRET_BYTES)
 
 
 def access_of(own: bytes) -> bytes:

@@ -5,12 +5,10 @@ writes.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from headwater.errors import ArgumentError, SignInRefusedError, TokenInvalidError
 from headwater.functions.accounts import Account, SessionTokens
-from headwater.functions.context_services import Entering
-from headwater.functions.identity import Identity
 from headwater.functions.session_client import NO_CLAIMS, WhichSessions
 from headwater.services.account_records import (
     account_of,
@@ -21,28 +19,16 @@ from headwater.services.account_records import (
     hash_of,
     put_hash,
 )
+from headwater.services.code_verbs import CodeVerbs, checked_claims
 from headwater.services.passwords import login_of, new_login, new_password, password_of
 from headwater.services.session_records import Start, no_session
 from headwater.services.session_tokens import read_refresh
-from headwater.services.tokens import SESSION_ISSUER
 from headwater.transactions.reader import Reader
 from headwater.transactions.service_writer import ServiceWriter
 
-if TYPE_CHECKING:
-    from headwater.services.sessions import SessionService
 
-
-class SessionVerbs:
-    """A `headwater.functions.session_client.SessionClient`, which says what each verb does.
-
-    Args:
-        service: Does the work.
-        entering: A block for one use.
-    """
-
-    def __init__(self, service: "SessionService", entering: Entering) -> None:
-        self._service = service
-        self._entering = entering
+class SessionVerbs(CodeVerbs):
+    """A `headwater.functions.session_client.SessionClient`, which says what each verb does."""
 
     def sign_up(
         self,
@@ -56,7 +42,7 @@ class SessionVerbs:
         """Make an account, and sign in to it."""
         service, records = self._service, self._service.records
         with self._entering():
-            said = _checked_claims(claims)
+            said = checked_claims(claims)
             normal = new_login(login)
             content = new_password(password, normal, service.options)
             service.count(*service.throttles.signing_up(address))
@@ -179,7 +165,7 @@ class SessionVerbs:
                     raise SignInRefusedError
                 put_hash(writer, session["account"], hashed)
                 records.end_all(writer, session["account"], session["_id"])
-                service.throttles.succeeded(writer, account["login"])
+                service.settle(writer, account["login"])
 
             service.write("change_password", run)
 
@@ -200,13 +186,13 @@ class SessionVerbs:
                 id = account_of_id(writer, account)["_id"]
                 put_hash(writer, id, hashed)
                 records.end_all(writer, id)
-                service.throttles.succeeded(writer, login)
+                service.settle(writer, login)
 
             service.write("set_password", run)
 
     def set_claims(self, account: str, claims: Mapping[str, Any]) -> None:
         """Say something else of somebody, from their next call on."""
-        said = _checked_claims(claims)
+        said = checked_claims(claims)
 
         def run(writer: ServiceWriter) -> None:
             writer.patch(account_of_id(writer, account)["_id"], claims=said)
@@ -216,23 +202,15 @@ class SessionVerbs:
 
     def delete_account(self, account: str) -> bool:
         """Delete an account with its sessions and its password; whether there was one."""
-        records = self._service.records
+        records, codes = self._service.records, self._service.codes
 
         def run(writer: ServiceWriter) -> bool:
             found = find_account(writer, account)
             if found is not None:
                 records.end_all(writer, found["_id"])
+                codes.forget(writer, found["login"])
                 delete_account(writer, found["_id"])
             return found is not None
 
         with self._entering():
             return self._service.write("delete_account", run)
-
-
-def _checked_claims(claims: Mapping[str, Any]) -> dict[str, Any]:
-    """The claims of an identity.
-
-    Raises:
-        ArgumentError: They cannot be.
-    """
-    return Identity("anybody", SESSION_ISSUER, claims).claims

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Final, TypeVar
 
+from headwater.functions.acting import Actor
 from headwater.functions.identity import Identity
 from headwater.functions.runner import Runner
+from headwater.services.code_deliveries import CodeDeliveries
 from headwater.services.passwords import (
     PasswordHasher,
 )
@@ -13,6 +15,7 @@ from headwater.services.session_options import Sessions
 from headwater.services.session_records import SessionRecords, no_session
 from headwater.services.session_throttles import Attempt, SessionThrottles, take
 from headwater.services.tokens import SESSION_ISSUER, VerifiedToken
+from headwater.services.verification_codes import CodeRecords
 from headwater.transactions.reader import Reader
 from headwater.transactions.service_writer import ServiceWriter
 from headwater.transactions.transaction import Transaction
@@ -30,15 +33,19 @@ class SessionService:
         records: What is read and written.
         hasher: Of passwords.
         throttles: Of attempts.
+        codes: What is read and written of codes.
+        deliveries: Of codes.
     """
 
-    def __init__(self, runner: Runner, options: Sessions) -> None:
+    def __init__(self, runner: Runner, options: Sessions, actor: Actor) -> None:
         self._runner = runner
         self.options: Sessions = options
         clock = runner.store.clock
         self.records: SessionRecords = SessionRecords(options, clock)
         self.hasher: PasswordHasher = PasswordHasher(options.hashing, clock.secret)
         self.throttles: SessionThrottles = SessionThrottles(options.throttling)
+        self.codes: CodeRecords = CodeRecords(options, clock)
+        self.deliveries: CodeDeliveries = CodeDeliveries(options.deliver, actor)
 
     def read(self, run: Callable[[Reader], T]) -> T:
         """Read from a snapshot of the newest commit of any process."""
@@ -63,6 +70,11 @@ class SessionService:
         refusal = self.write("count", lambda writer: take(writer, attempts))
         if refusal is not None:
             raise refusal
+
+    def settle(self, writer: ServiceWriter, login: str) -> None:
+        """A login has another password: failures are forgotten, and codes are not good any more."""
+        self.throttles.succeeded(writer, login)
+        self.codes.forget(writer, login)
 
     def verify(self, token: str) -> VerifiedToken:
         """Who has an access token, and until when.

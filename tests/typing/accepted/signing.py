@@ -38,7 +38,21 @@ def devices(ctx: hw.QueryCtx) -> list[str]:
     return [session["device"] for session in mine]
 
 
+def deliver(login: str, purpose: hw.CodeMessage, code: str) -> None:
+    print(login, purpose, code)
+
+
+@hw.action(internal=True)
+async def deliver_later(ctx: ActionCtx, login: str, purpose: str, code: str) -> None:
+    print(login, purpose, code)
+
+
+by_mail = [hw.Sessions(deliver=deliver), hw.Sessions(deliver=deliver_later)]
+
+
 async def outside(db: hw.Database) -> None:
+    ticket = assert_type(db.sessions.send_reset_code("ada"), str)
+    assert_type(await db.aio.sessions.reset_password(ticket, "1", "password"), SessionTokens)
     tokens = db.sessions.sign_up("ada", "correct horse battery")
     account = assert_type(tokens.account, hw.Id[hw.Account])
     db.sessions.set_password(account, "another horse battery")

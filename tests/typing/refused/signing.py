@@ -3,7 +3,13 @@
 import headwater as hw
 from headwater import MutationCtx, QueryCtx, SyncActionCtx
 
+
+def print_code(login: str, code: str) -> None:
+    print(login, code)
+
+
 hw.Sessions(hashing="argon2")  # error: a hash is described by its numbers
+hw.Sessions(deliver=print_code)  # error: it takes no purpose
 hw.PasswordHashing(64, 3, 4)  # error: numbers are given by name
 hw.open(None, sessions=True)  # error: sessions are options
 
