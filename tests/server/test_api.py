@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.server import served
+from tests.server import application, served
 from tests.server.asgi import Wire, ask, serve
 
 import headwater as hw
@@ -323,6 +323,15 @@ def test_a_closed_database_is_unavailable(db) -> None:
     assert api.refused("/api/query", body) == (503, "ServerStopping")
 
 
+def test_what_answers_requests_is_no_function_for_clients() -> None:
+    with testing.database(application) as db:
+        api = Api(db)
+        for name in ("hello", "echo", "addNote", "upload", "waiting"):
+            for kind in ("query", "mutation", "action"):
+                facts = api.call(kind, f"application:{name}", {})
+                assert "Could not find public function" in facts["errorMessage"]
+
+
 # One moment -------------------------------------------------------------------------------------
 
 
@@ -447,6 +456,52 @@ def test_tools_are_told_what_this_is(api) -> None:
         assert response.status_code == 200
         assert response.headers["content-type"].startswith("text/plain")
         assert response.text
+
+
+LOCAL = ["localhost", "127.0.0.1", "[::1]"]
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("LOCALHOST:8000", 200),
+        ("localhost.:8000", 200),
+        ("127.0.0.1:8000", 200),
+        ("[::1]", 200),
+        ("[::1]:8000", 200),
+        ("evil.example", 421),
+        ("localhost.evil.example", 421),
+        ("evil.example:8000", 421),
+        ("[::1].evil.example", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("", 421),
+    ],
+)
+def test_a_server_for_this_machine_is_for_no_other_name(db, host, status) -> None:
+    app = db.asgi(api=True, hosts=LOCAL)
+    body = {"path": "served:list", "args": {}}
+    response = ask(app, "POST", "/api/query", json=body, headers={"host": host})
+    assert response.status_code == status
+
+
+def test_two_hosts_are_none(db) -> None:
+    async def run() -> Wire:
+        head = [(b"host", b"localhost"), (b"host", b"evil.example")]
+        wire = Wire("GET", "/version", head)
+        wire.give()
+        await wire.run(db.asgi(api=True, hosts=LOCAL))
+        return wire
+
+    assert asyncio.run(run()).status == 421
+
+
+@pytest.mark.parametrize("host", ["", "http://localhost", "localhost:80", "a.", "a/b:c"])
+def test_a_host_is_a_name_or_an_address(db, host) -> None:
+    with pytest.raises(hw.ArgumentError, match="hosts"):
+        db.asgi(hosts=[host])
+    with pytest.raises(hw.ArgumentError, match="hosts"):
+        db.asgi(hosts="localhost")
 
 
 def preflight(app: Any, origin: str) -> httpx.Response:

@@ -63,6 +63,17 @@ def test_it_answers_below_the_prefix_of_another_application(db, mounted):
     assert ask(app, "GET", "/hello").status_code == 404
 
 
+@pytest.mark.parametrize("mounted", [in_starlette, in_fastapi, in_django])
+def test_clients_are_answered_below_the_prefix_of_another_application(db, mounted):
+    app = mounted(db.asgi(api=True))
+    written = {"path": "application:write", "args": {"text": "x"}}
+    assert ask(app, "POST", "/deep/hw/api/mutation", json=written).json()["status"] == "success"
+    ran = ask(app, "POST", "/deep/hw/api/run/application/texts", json={})
+    assert ran.json()["value"] == ["x"]
+    assert ask(app, "GET", "/deep/hw/hello").text == "Hello, you."
+    assert ask(app, "POST", "/api/mutation", json=written).status_code == 404
+
+
 def test_others_keep_their_own_paths(db):
     app = db.asgi()
     assert ask(in_fastapi(app), "GET", "/own").json() == "of FastAPI"

@@ -10,6 +10,8 @@ import schemathesis
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from schemathesis.specs.openapi import checks as openapi_checks
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from tests.schema.validator_strategies import fitting, validators
 from tests.server import served
 from tests.server.asgi import ask
@@ -114,6 +116,17 @@ def test_it_has_every_public_function_and_no_other() -> None:
         assert "required" not in arguments
         written = paths["/api/run/served/writeNote"]["post"]["requestBody"]["content"]
         assert written["application/json"]["schema"]["required"] == ["args"]
+
+
+def test_it_says_where_the_server_is() -> None:
+    with testing.database(served) as db:
+        app = db.asgi(api=True, openapi=True)
+        mounted = Starlette(routes=[Mount("/hw", app=app)])
+        assert ask(app, "GET", "/api/openapi.json").json()["servers"] == [{"url": "/"}]
+        described = ask(mounted, "GET", "/hw/api/openapi.json").json()
+        assert described["servers"] == [{"url": "/hw"}]
+        body = {"args": {}}
+        assert ask(mounted, "POST", "/hw/api/run/served/list", json=body).status_code == 200
 
 
 def test_the_server_keeps_to_its_description() -> None:

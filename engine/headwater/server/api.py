@@ -23,6 +23,8 @@ from headwater.server.incoming import Incoming
 from headwater.server.protocol import Backend, Receive, Scope, Send
 from headwater.server.refusals import RefusalError
 
+_HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+
 _LOG: Final = logging.getLogger("headwater.http")
 
 
@@ -163,4 +165,4 @@ async def answer_json(facts: Callable[[], Any], *, is_large: bool = True) -> Res
         is_large: Whether it may be so much that it is written on a thread.
     """
     made = await asyncio.to_thread(lambda: write(facts())) if is_large else write(facts())
-    return Response(made, headers={"cache-control": "no-store"}, content_type="application/json")
+    return Response(made, headers=_HEADERS, content_type="application/json")

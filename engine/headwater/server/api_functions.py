@@ -2,14 +2,15 @@
 
 import asyncio
 from http import HTTPStatus
-from typing import Any, NamedTuple, cast
+from itertools import islice
+from typing import Any, Final, NamedTuple, cast
 
 from starlette.routing import BaseRoute
 
 from headwater.errors import LimitExceededError, RequestInvalidError
 from headwater.functions.http_messages import Response, read_json
 from headwater.functions.kinds import Kind
-from headwater.schema.explain import is_list
+from headwater.schema.explain import is_dict, is_list
 from headwater.server.api import Answer, ApiRequest, Entrance, answer_json
 from headwater.server.client_calls import (
     READ_AT_ONCE_BYTES,
@@ -27,6 +28,10 @@ from headwater.server.wire_values import (
     timestamp_to_wire,
     to_wire,
 )
+
+_WRITTEN_AT_ONCE: Final = 500
+"""Values inside one another; writing so many takes less than handing them to a thread."""
+_CHARACTERS_OF_A_VALUE: Final = 100
 
 
 class FunctionEndpoints:
@@ -200,4 +205,15 @@ def _written(outcome: Success | Failure, form: WireFormat) -> dict[str, Any]:
 
 
 def _is_large(outcome: Success | Failure) -> bool:
-    return isinstance(outcome, Success) and isinstance(outcome.value, list | dict | str | bytes)
+    """Whether an outcome takes so long to write that the event loop should go on meanwhile."""
+    waiting: list[Any] = [outcome.value if isinstance(outcome, Success) else outcome.data]
+    left = _WRITTEN_AT_ONCE
+    while waiting and left > 0:
+        value = waiting.pop()
+        left -= 1
+        if isinstance(value, str | bytes):
+            left -= len(value) // _CHARACTERS_OF_A_VALUE
+        elif is_list(value) or is_dict(value):
+            # Of a long one no more is looked at than decides.
+            waiting += islice(value.values() if is_dict(value) else value, left)
+    return left <= 0

@@ -20,6 +20,7 @@ from headwater.server.api_functions import FunctionEndpoints
 from headwater.server.api_versions import version_routes
 from headwater.server.authentication import Authentication
 from headwater.server.client_calls import ClientCalls
+from headwater.server.hosts import HostCheck, check_hosts
 from headwater.server.openapi import OpenApi
 from headwater.server.protocol import AsgiApplication, Backend, ServerOptions
 from headwater.server.routing import HttpRoutes
@@ -34,7 +35,7 @@ def application(backend: Backend, options: ServerOptions) -> AsgiApplication:
     """What a server serves, or another application mounts.
 
     Raises:
-        ArgumentError: An origin is none, or the admin token is no secret.
+        ArgumentError: An origin or host is none, or the admin token is no secret.
         ConfigurationMissingError: A webhook's secret is in no setting.
     """
 
@@ -75,9 +76,12 @@ def _is_allowed(options: ServerOptions, origin: str) -> bool:
 
 
 def _middleware(options: ServerOptions) -> list[Middleware]:
+    hosts = check_hosts(options.hosts)
+    checks = [Middleware(HostCheck, hosts=hosts)] if hosts else []
     if not (options.cors or options.is_dev):
-        return []
+        return checks
     return [
+        *checks,
         Middleware(
             CORSMiddleware,
             allow_origins=[_origin(origin) for origin in options.cors],
@@ -86,7 +90,7 @@ def _middleware(options: ServerOptions) -> list[Middleware]:
             allow_headers=["*"],
             expose_headers=["*"],
             max_age=_CORS_SECONDS,
-        )
+        ),
     ]
 
 

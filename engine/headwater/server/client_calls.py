@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import sysconfig
 import traceback
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
@@ -41,7 +42,11 @@ READ_AT_ONCE_BYTES: Final = 64 * 1024
 """What is larger is read and checked on a thread, so that the event loop goes on."""
 
 _LOG: Final = logging.getLogger("headwater.server")
-_PACKAGE: Final = str(Path(__file__).parents[1])
+_NOT_THE_APPLICATION: Final = (
+    str(Path(__file__).parents[1]),
+    sysconfig.get_path("stdlib"),
+    "<",
+)
 _SHOWN_CHARACTERS: Final = 200
 _SHOWN_KIND: Final[dict[Kind, str]] = {
     "query": "Query",
@@ -305,7 +310,7 @@ def _shown_data(data: Any) -> str:
 def _trace(error: Exception) -> str:
     """An error for developers: its message, and where in the application it was raised."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not frame.filename.startswith((_PACKAGE, "<"))]
+    own = [frame for frame in frames if not frame.filename.startswith(_NOT_THE_APPLICATION)]
     lines = [f"Uncaught {type(error).__name__}: {error}"]
     lines += [f"    at {one.name} ({one.filename}:{one.lineno})" for one in reversed(own)]
     return "\n".join(lines)

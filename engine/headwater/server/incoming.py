@@ -69,10 +69,16 @@ class Incoming:
         return parse_qsl(self._scope["query_string"].decode("latin-1"), keep_blank_values=True)
 
     @property
+    def root_path(self) -> str:
+        """Where the application is mounted; empty if it is not."""
+        root: str = self._scope.get("root_path", "")
+        return root
+
+    @property
     def raw_path(self) -> str:
         """The path as it was sent, below the place where the application is mounted."""
         sent: bytes = self._scope.get("raw_path") or self._scope["path"].encode("utf-8")
-        root: str = self._scope.get("root_path", "")
+        root = self.root_path
         path = sent.partition(b"?")[0].decode("latin-1")
         return path[len(root) :] if root and path.startswith(root + "/") else path
 

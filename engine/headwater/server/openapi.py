@@ -1,6 +1,5 @@
 """The description of the HTTP API that it serves itself, as OpenAPI 3.1."""
 
-import asyncio
 from functools import cached_property
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ from headwater.functions.arguments import Contract
 from headwater.functions.declaration import Function
 from headwater.functions.http_messages import Response
 from headwater.functions.kinds import A_KIND
-from headwater.server.api import ApiRequest, Entrance, write
+from headwater.server.api import ApiRequest, Entrance, answer_json
 from headwater.server.json_schema import Schema, object_schema, schema_of
 from headwater.server.wire_values import FORMATS
 
@@ -57,18 +56,15 @@ class OpenApi:
     def routes(self) -> list[BaseRoute]:
         """The one that tells it."""
 
-        async def answer(_: ApiRequest) -> Response:
-            written = await asyncio.to_thread(lambda: self._written)
-            return Response(written, content_type="application/json")
+        async def answer(request: ApiRequest) -> Response:
+            servers = [{"url": request.incoming.root_path or "/"}]
+            return await answer_json(lambda: {**self.description, "servers": servers})
 
         return [self._entrance.route(PATH, is_for_all=True, GET=answer)]
 
     @cached_property
-    def _written(self) -> bytes:
-        return write(self.description())
-
     def description(self) -> dict[str, Any]:
-        """The whole description."""
+        """All of it but where the server is."""
         paths = _endpoints()
         for path, function in sorted(self._application.functions.items()):
             if not function.is_internal:

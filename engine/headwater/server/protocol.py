@@ -56,6 +56,7 @@ class ServerOptions:
         identify: Verifies bearer tokens; None if there are none.
         is_dev: Whether errors tell their messages and tracebacks to everybody.
         cors: Origins whose pages may call it.
+        hosts: Names that it is reached by; empty for all.
         closes: Whether the end of the server closes the database.
         has_api: Whether clients may call the public functions.
         has_openapi: Whether the public functions are described to everybody.
@@ -65,6 +66,7 @@ class ServerOptions:
     identify: Identify | None = None
     is_dev: bool = False
     cors: Sequence[str] = ()
+    hosts: Sequence[str] = ()
     closes: bool = False
     has_api: bool = False
     has_openapi: bool = False

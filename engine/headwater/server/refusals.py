@@ -92,6 +92,6 @@ def answer(refusal: RefusalError, written: bytes) -> Response:
     return Response(
         written,
         status=refusal.status.value,
-        headers=refusal.headers,
+        headers=(*refusal.headers, ("x-content-type-options", "nosniff")),
         content_type="application/json",
     )

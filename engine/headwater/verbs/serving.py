@@ -19,6 +19,7 @@ class ServingVerbs(Opened):
         api: bool = False,
         openapi: bool | None = None,
         cors: Sequence[str] = (),
+        hosts: Sequence[str] = (),
         dev: bool = False,
         identify: "Identify | None" = None,
         admin_token: str | None = None,
@@ -38,6 +39,9 @@ class ServingVerbs(Opened):
                 default in dev mode.
             cors: Origins, such as ``https://example.com``, whose pages may call it from a browser;
                 ``["*"]`` for all of them. None by default.
+            hosts: Names and addresses that requests may be for, such as ``localhost``; by default
+                any. A server on this machine's own addresses that asks nobody for a token needs it:
+                a page elsewhere can let its name point there.
             dev: Whether errors tell their messages and tracebacks to everybody who asks, functions
                 tell what they log, and pages of this machine may call.
             identify: From the token of ``Authorization: Bearer`` to who has it, an `Identity`, or
@@ -50,12 +54,15 @@ class ServingVerbs(Opened):
                 (by the lifespan protocol, which it tells to no application that is mounted).
 
         Raises:
-            ArgumentError: An origin is none, or the admin token is no secret.
+            ArgumentError: An origin or host is none, or the admin token is no secret.
             ConfigurationMissingError: The secret of a webhook is in no setting.
             ModuleNotFoundError: The extra is not installed.
         """
-        if isinstance(cors, str):
-            raise ArgumentError(f"db.asgi(cors={cors!r}): expected a list, as in cors=[{cors!r}]")
+        for name, given in (("cors", cors), ("hosts", hosts)):
+            if isinstance(given, str):
+                raise ArgumentError(
+                    f"db.asgi({name}={given!r}): expected a list, as in {name}=[{given!r}]"
+                )
         try:
             from headwater.server.asgi import application
         except ModuleNotFoundError as error:
@@ -82,6 +89,7 @@ class ServingVerbs(Opened):
             identify=identify or self._services.identification.verify,
             is_dev=dev,
             cors=cors,
+            hosts=hosts,
             closes=close_at_end,
             has_api=api,
             has_openapi=dev if openapi is None else openapi,

@@ -64,6 +64,7 @@ def again(ctx: MutationCtx, record: hw.Id[hw.WebhookRecord]) -> bool:
 
 def outside(db: hw.Database) -> None:
     db.asgi(cors=["https://example.com"], dev=True, identify=lambda token: hw.Identity(token))
+    db.asgi(api=True, openapi=False, admin_token="of 16 characters", close_at_end=True)
     with db.snapshot() as snapshot:
         for record in snapshot.query(hw.WebhookEvents):
             assert_type(record["deliveries"], int)

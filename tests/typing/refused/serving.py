@@ -66,3 +66,10 @@ hw.webhook("/k", verifier=hw.webhooks.github("s"), process="soon")  # error: now
 hw.webhooks.hmac("s")  # error: which header
 hw.webhooks.hmac("s", header="X", algorithm="md5")  # error: no such hash function
 hw.webhooks.stripe(b"bytes")  # error: a secret is text
+
+
+def outside(db: hw.Database) -> None:
+    db.asgi(True)  # error: options are given by name
+    db.asgi(api=True, admin_token=b"of 16 characters")  # error: a token is text
+    db.asgi(api="/api")  # error: yes or no
+    db.asgi(identify=lambda token: token)  # error: an identity
