@@ -11,6 +11,7 @@ SLOW_OR_UNASKED = [
     "cryptography",
     "ctypes",
     "headwater.aio",
+    "headwater.client.client",
     "headwater.functions.accounts",
     "headwater.functions.crons",
     "headwater.functions.files",
@@ -40,6 +41,7 @@ SLOW_OR_UNASKED = [
     "subprocess",
     "tempfile",
     "unittest",
+    "websockets",
 ]
 
 

@@ -59,9 +59,11 @@ from headwater.errors import (
     RateLimitedError,
     ReadOnlyError,
     ReferencedError,
+    RemoteCallError,
     RequestInvalidError,
     ReturnValueError,
     SchemaMismatchError,
+    ServerGoneError,
     SignatureInvalidError,
     SignInRefusedError,
     SignUpRefusedError,
@@ -135,6 +137,8 @@ from headwater.verbs.stream import Log
 from headwater_indexes.values import MISSING, Int64
 
 if TYPE_CHECKING:
+    from headwater.client.client import AsyncClient, Client
+    from headwater.client.connecting import connect
     from headwater.functions.accounts import (
         Account,
         Accounts,
@@ -242,6 +246,7 @@ __all__ = [
     "ApplicationError",
     "ArgumentError",
     "AsyncActionFiles",
+    "AsyncClient",
     "AsyncCronRegistry",
     "AsyncFileContent",
     "AsyncJobClient",
@@ -258,6 +263,7 @@ __all__ = [
     "Cascades",
     "Change",
     "Check",
+    "Client",
     "ClientGoneError",
     "Clock",
     "ClosedError",
@@ -395,6 +401,7 @@ __all__ = [
     "ReferencedError",
     "RegisteredCron",
     "RegisteredCrons",
+    "RemoteCallError",
     "RepairReport",
     "Replayed",
     "Request",
@@ -409,6 +416,7 @@ __all__ = [
     "ScheduledState",
     "Scheduler",
     "SchemaMismatchError",
+    "ServerGoneError",
     "SessionClient",
     "SessionThrottling",
     "SessionTokens",
@@ -457,6 +465,7 @@ __all__ = [
     "acting_as",
     "action",
     "check",
+    "connect",
     "custom",
     "http_action",
     "job",
@@ -478,6 +487,8 @@ __all__ = [
 ]
 
 _LATER = {
+    "headwater.client.client": "AsyncClient Client",
+    "headwater.client.connecting": "connect",
     "headwater.functions.accounts": """
         Account AccountSession AccountSessions Accounts SessionTokens SignInMethod
     """,

@@ -54,6 +54,8 @@
     │   └── ForkedError                     (RuntimeError)  an open database carried over a fork
     ├── LimitExceededError                  (ValueError)  one of limits.py
     │   └── TimeLimitError                  (TimeoutError)
+    ├── RemoteCallError                     (RuntimeError)  a function failed on a server
+    ├── ServerGoneError                     (ConnectionError)  a server that cannot be reached
     ├── ConflictError                       (RuntimeError)  an optimistic transaction lost
     ├── SnapshotTooOldError                 (RuntimeError)  a snapshot held for too long
     ├── TokenKeysUnavailableError           (ConnectionError)  keys that cannot be had now
@@ -697,6 +699,26 @@ class TimeLimitError(LimitExceededError, TimeoutError):
     """A function ran for longer than it may."""
 
     code = "time_limit_exceeded"
+
+
+class RemoteCallError(HeadwaterError, RuntimeError):
+    """A function failed on a server that does not say why, but to its log.
+
+    Attributes:
+        request_id: What the server's log calls the request; empty if it has not said.
+    """
+
+    code = "remote_call_failed"
+
+    def __init__(self, message: str, *, request_id: str = "") -> None:
+        super().__init__(message)
+        self.request_id = request_id
+
+
+class ServerGoneError(HeadwaterError, ConnectionError):
+    """A server cannot be reached, or has not answered in time."""
+
+    code = "server_gone"
 
 
 class ConflictError(HeadwaterError, RuntimeError):

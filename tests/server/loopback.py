@@ -25,10 +25,17 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def serving(app: Any) -> Generator[int]:
-    """Serve an application; gives the port."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, http="h11", ws="none", log_config=None, access_log=False)
+def serving(app: Any, port: int = 0) -> Generator[int]:
+    """Serve an application; gives the port, which is a free one unless it is said."""
+    listener = socket.create_server(("127.0.0.1", port))
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="websockets-sansio",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=0,
+    )
     server = _Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()

@@ -93,6 +93,15 @@ def read_contract(function: Function[..., Any], path: str, table_name_of: TableN
     return Contract(path, ObjectValidator(fields), result, _wire_names(signature, hints, path))
 
 
+def read_wire_names(function: Function[..., Any], path: str) -> dict[str, str]:
+    """Names of the arguments in calls from outside, by parameter.
+
+    Raises:
+        DeclarationError: Two arguments have one name, or an annotation cannot be evaluated.
+    """
+    return _wire_names(function.signature, _hints(function, path), path)
+
+
 class CompiledFunction(Generic[P, R]):
     """A function ready to be called in one database.
 

@@ -1,15 +1,33 @@
 """A live result in the hands of the application."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
 from headwater.errors import ClosedError
-from headwater.reactive.live_queries import Wanted
-from headwater.reactive.reactor import Reactor
 from headwater.reactive.subscription import Subscription, Transition
 
 R_co = TypeVar("R_co", covariant=True)
+
+
+class LiveSource(Protocol):
+    """Where the results of some queries come from."""
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Deliver the current results, and every change from then on."""
+        ...
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Deliver nothing more."""
+        ...
+
+    def abandon(self, subscription: Subscription) -> None:
+        """Unsubscribe soon. For finalizers, which run while any lock may be held."""
+        ...
+
+    def call(self, callback: Callable[[], None]) -> None:
+        """Call back on a thread that may be slow."""
+        ...
 
 
 class Live(Generic[R_co]):
@@ -23,14 +41,13 @@ class Live(Generic[R_co]):
     Close it, or use it in a ``with`` block, when it is not needed any more.
     """
 
-    def __init__(self, reactor: Reactor, wanted: Sequence[Wanted], *, is_single: bool) -> None:
-        self._reactor = reactor
+    def __init__(self, source: LiveSource, *, is_single: bool) -> None:
+        self._source = source
         self._is_single = is_single
         self._subscription = Subscription()
         self._ts = 0
         self._calls_back = False
-        reactor.start()
-        reactor.queries.subscribe(self._subscription, wanted)
+        source.subscribe(self._subscription)
 
     @property
     def ts(self) -> int:
@@ -94,12 +111,12 @@ class Live(Generic[R_co]):
             if transition is not None and not self._subscription.is_closed:
                 callback(self._value(transition))
 
-        self._subscription.on_news(lambda: self._reactor.call(call))
+        self._subscription.on_news(lambda: self._source.call(call))
         return self.close
 
     def close(self) -> None:
         """End the subscription; an iteration that waits ends too."""
-        self._reactor.queries.unsubscribe(self._subscription)
+        self._source.unsubscribe(self._subscription)
         self._subscription.close()
 
     def __enter__(self) -> Self:
@@ -127,7 +144,7 @@ class Live(Generic[R_co]):
     def __del__(self) -> None:
         # A live result that nobody holds can tell nobody; one with a callback can.
         if "_calls_back" in self.__dict__ and not self._calls_back:
-            self._reactor.queries.abandon(self._subscription)
+            self._source.abandon(self._subscription)
 
     def _value(self, transition: Transition) -> R_co:
         self._ts = transition.ts

@@ -1,12 +1,14 @@
 """The thread that runs touched live queries, the one that calls callbacks, and who else listens."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Final
 
-from headwater.reactive.live_queries import LiveQueries
+from headwater.reactive.callbacks import Callbacks
+from headwater.reactive.live_queries import LiveQueries, Wanted
 from headwater.reactive.log_listeners import Listener, Listeners
+from headwater.reactive.subscription import Subscription
 from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.store import Store
 
@@ -29,8 +31,7 @@ class Reactor:
         self._is_woken = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._callbacks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._caller: threading.Thread | None = None
+        self._callbacks = Callbacks()
         self._lock = threading.Lock()
         self.queries: LiveQueries = LiveQueries(store, self.wake)
         self.listeners: Listeners = Listeners()
@@ -62,6 +63,10 @@ class Reactor:
         self.wake()
         self.listeners.tell(None)
 
+    def watching(self, wanted: Sequence[Wanted]) -> "WatchedTogether":
+        """Where the results of queries come from, which are always of one moment."""
+        return WatchedTogether(self, wanted)
+
     def wake(self) -> None:
         """Run a round soon: a query was touched, or another process has committed."""
         if not self._is_woken:
@@ -70,10 +75,7 @@ class Reactor:
 
     def call(self, callback: Callable[[], None]) -> None:
         """Call back on a thread that may be slow without delaying the live queries."""
-        with self._lock:
-            if self._caller is None:
-                self._caller = _start(self._call_back, "headwater-callbacks")
-        self._callbacks.put(callback)
+        self._callbacks.call(callback)
 
     def after_fork_in_child(self) -> None:
         """End everything: the threads are the parent's, and nobody would be told any more."""
@@ -88,10 +90,9 @@ class Reactor:
         self.listeners.close()
         self._stop.set()
         self._news.put(None)
-        self._callbacks.put(None)
-        for thread in (self._thread, self._caller):
-            if thread is not None and thread is not threading.current_thread():
-                thread.join()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+        self._callbacks.close()
 
     def _loop(self) -> None:
         while True:
@@ -110,14 +111,32 @@ class Reactor:
             if self._stop.is_set():
                 return
 
-    def _call_back(self) -> None:
-        while (callback := self._callbacks.get()) is not None:
-            try:
-                callback()
-            except BaseException:
-                import logging
 
-                logging.getLogger("headwater").exception("a callback of a live query raised")
+class WatchedTogether:
+    """The `LiveSource` of queries of this database."""
+
+    __slots__ = ("_reactor", "_wanted")
+
+    def __init__(self, reactor: Reactor, wanted: Sequence[Wanted]) -> None:
+        self._reactor = reactor
+        self._wanted = wanted
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Deliver the current results, and every change from then on."""
+        self._reactor.start()
+        self._reactor.queries.subscribe(subscription, self._wanted)
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Deliver nothing more."""
+        self._reactor.queries.unsubscribe(subscription)
+
+    def abandon(self, subscription: Subscription) -> None:
+        """Unsubscribe soon."""
+        self._reactor.queries.abandon(subscription)
+
+    def call(self, callback: Callable[[], None]) -> None:
+        """Call back on a thread that may be slow."""
+        self._reactor.call(callback)
 
 
 def _start(target: Callable[[], None], name: str) -> threading.Thread:

@@ -32,7 +32,7 @@ from headwater.functions.kinds import Kind
 from headwater.schema.explain import Walk, is_dict, is_list
 from headwater.schema.validators import ObjectValidator
 from headwater.server.protocol import Backend
-from headwater.server.wire_values import from_wire, to_wire
+from headwater.server.wire_values import WireFormat, from_wire, to_wire
 from headwater.transactions.explicit import snapshot_at
 from headwater.transactions.origins import origin
 from headwater_indexes.errors import NotStorableError
@@ -90,12 +90,14 @@ class ClientCall:
         arguments: As parsed from JSON: an object, or a list of one.
         kind: What the function has to be; None for any kind.
         size: Bytes that the arguments came in, where somebody has counted.
+        wire_format: Who has written them.
     """
 
     path: str
     arguments: Any
     kind: Kind | None = None
     size: int = 0
+    wire_format: WireFormat = "encoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +122,14 @@ class Failure:
         lines: What it logged, for developers; empty outside of dev mode.
         has_data: Whether the application raised an `ApplicationError`.
         data: Its data; None is data, too.
+        code: Of a call that cannot be made so: that of the error.
     """
 
     message: str
     lines: list[str]
     has_data: bool = False
     data: Any = None
+    code: str = ""
 
 
 class ClientCalls:
@@ -199,7 +203,7 @@ class ClientCalls:
             return self._runner.prepared(compiled.function, self._bound(compiled, wanted))
         except _REFUSALS as error:
             # It is about what the client has sent, and tells nothing that it does not know.
-            return Failure(_message(request_id, str(error)), [])
+            return Failure(_message(request_id, str(error)), [], code=error.code)
 
     async def prepare_async(
         self, wanted: ClientCall, caller: Caller, request_id: str
@@ -262,7 +266,10 @@ class ClientCalls:
         return function
 
     def _bound(self, compiled: CompiledFunction[..., Any], wanted: ClientCall) -> dict[str, Any]:
-        given = from_wire(_only(wanted.arguments), nesting=self._runner.store.limits.nesting + 1)
+        nesting = self._runner.store.limits.nesting + 1
+        given = from_wire(_only(wanted.arguments), wanted.wire_format, nesting=nesting)
+        if wanted.wire_format == "exact":
+            return compiled.bind_wire(given)
         validator = self._wire_arguments.get(compiled)
         if validator is None:
             validator = self._wire_arguments[compiled] = compiled.contract.wire_arguments

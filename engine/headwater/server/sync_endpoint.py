@@ -32,6 +32,8 @@ _TICKS_PER_FORGETTING: Final = 40
 _NAME_BYTES: Final = 8
 _REASON_BYTES_MAX: Final = 123
 _JOINS_CHUNKS: Final = (1, 28)
+_OWN_CLIENT: Final = "headwater-"
+"""Headwater's own client says its version so."""
 _MESSAGE_TOO_BIG: Final = 1009
 
 
@@ -80,12 +82,15 @@ class SyncEndpoint:
             await socket.close(TRY_AGAIN, "TooManyConcurrentRequests")
             return
         name = self._backend.runner.store.clock.secret(_NAME_BYTES).hex()
+        version: str = socket.path_params.get("version", "")
+        is_own = version.startswith(_OWN_CLIENT)
         session = SyncSession(
             self._shared(),
             Caller(current_identity()),
             name,
             socket.send_text,
-            joins_chunks=_joins_chunks(socket.path_params.get("version", "")),
+            joins_chunks=is_own or _joins_chunks(version),
+            wire_format="exact" if is_own else "encoded",
         )
         self._sessions.add(session)
         try:

@@ -12,7 +12,7 @@ from headwater.reactive.subscription import Subscription, Transition
 from headwater.server.client_calls import Caller, ClientCall, Failure, calling_as
 from headwater.server.sync_context import SyncContext
 from headwater.server.sync_messages import AddQuery, ModifyQuerySet, ProtocolError
-from headwater.server.wire_values import to_wire
+from headwater.server.wire_values import WireFormat, to_wire
 
 
 @dataclass(slots=True)
@@ -38,17 +38,19 @@ class WatchedQueries:
     Args:
         context: What clients share.
         request_id: Of the connection, for the messages of failures.
+        wire_format: How the client writes values.
 
     Attributes:
         version: Number of the set, counted here: it changes with the queries and with the caller.
         subscription: Gets the transitions.
     """
 
-    def __init__(self, context: SyncContext, request_id: str) -> None:
+    def __init__(self, context: SyncContext, request_id: str, wire_format: WireFormat) -> None:
         self._backend = context.backend
         self._calls = context.calls
         self._written = context.written
         self._request_id = request_id
+        self._wire_format: WireFormat = wire_format
         self._watched: dict[int, _Watched] = {}
         self._removed: list[tuple[int, int]] = []
         self._called_as_version = 0
@@ -108,7 +110,9 @@ class WatchedQueries:
         number = asked.number
         if number in self._watched:
             raise ProtocolError(f"ModifyQuerySet: the query {number} is there already")
-        wanted = ClientCall(asked.path, asked.arguments, kind="query")
+        wanted = ClientCall(
+            asked.path, asked.arguments, kind="query", wire_format=self._wire_format
+        )
         with calling_as(caller, self._request_id):
             try:
                 call = self._calls.prepare(wanted, caller, self._request_id)
@@ -173,19 +177,19 @@ class WatchedQueries:
                 return None
             watched.told, journal = evaluation, evaluation.journal
             if evaluation.result is not None:
-                value = self._written.text(evaluation.result)
+                value = self._written.text(evaluation.result, self._wire_format)
                 return (
                     f'{{"type":"QueryUpdated","queryId":{number},"value":{value},'
                     f'"logLines":[],"journal":{json.dumps(journal)}}}'
                 )
             assert isinstance(evaluation.error, Exception), "a run gives a result or an error"
             news = self._calls.failure(watched.call, evaluation.error, self._request_id)
-            return _failed(number, news, journal)
+            return _failed(number, news, journal, self._wire_format)
         watched.told = news
-        return _failed(number, news, journal)
+        return _failed(number, news, journal, self._wire_format)
 
 
-def _failed(number: int, failure: Failure, journal: str | None) -> str:
+def _failed(number: int, failure: Failure, journal: str | None, wire_format: WireFormat) -> str:
     facts: dict[str, Any] = {
         "type": "QueryFailed",
         "queryId": number,
@@ -194,5 +198,7 @@ def _failed(number: int, failure: Failure, journal: str | None) -> str:
         "journal": journal,
     }
     if failure.has_data:
-        facts["errorData"] = to_wire(failure.data)
+        facts["errorData"] = to_wire(failure.data, wire_format)
+    if failure.code:
+        facts["errorCode"] = failure.code
     return json.dumps(facts, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 from headwater.errors import ActionCanceledError, ClosedError, RequestInvalidError
-from headwater.server.client_calls import Caller, ClientCall, Failure, calling_as
+from headwater.server.client_calls import Caller, ClientCall, Failure, Success, calling_as
 from headwater.server.recent import newest_timestamp
 from headwater.server.sync_context import SyncContext
 from headwater.server.sync_messages import FunctionRequest, ProtocolError, write_message
-from headwater.server.wire_values import timestamp_to_wire, to_wire
+from headwater.server.wire_values import WireFormat, timestamp_to_wire, to_wire
 from headwater.services.client_requests import Answered, run_once
 from headwater.transactions.transaction import Transaction
 
@@ -20,15 +20,23 @@ class ClientRequestQueue:
     Args:
         context: What clients share.
         name: What the connection is called in messages and logs.
+        wire_format: How the client writes values.
         answer: Takes each answer, as JSON.
 
     Attributes:
         session: What the client calls itself, over all its connections; empty before it says so.
     """
 
-    def __init__(self, context: SyncContext, name: str, answer: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        context: SyncContext,
+        name: str,
+        wire_format: WireFormat,
+        answer: Callable[[str], None],
+    ) -> None:
         self._context = context
         self._name = name
+        self._wire_format: WireFormat = wire_format
         self._hand_over = answer
         self._most = context.backend.runner.store.limits.client_requests
         self._mutations: asyncio.Queue[tuple[FunctionRequest, Caller]] = asyncio.Queue(self._most)
@@ -75,11 +83,11 @@ class ClientRequestQueue:
         facts: dict[str, Any] = {"type": "MutationResponse", "requestId": request.number}
         with calling_as(caller, request_id):
             try:
-                call = await calls.prepare_async(_wanted(request), caller, request_id)
+                call = await calls.prepare_async(self._wanted(request), caller, request_id)
             except RequestInvalidError as error:
                 raise ProtocolError(f"Mutation: {error}") from None
             if isinstance(call, Failure):
-                self._answer({**facts, **_failed(call), "ts": None})
+                self._answer({**facts, **self._failed(call), "ts": None})
                 return
             run = run_once(backend.runner, call, self.session, request.number)
 
@@ -91,19 +99,18 @@ class ClientRequestQueue:
             try:
                 answered: Answered = await backend.calls.mutate_as(call, run_and_note)
             except Exception as error:  # noqa: BLE001 - the client is told what it may know
-                facts |= {**_failed(calls.failure(call, error, request_id)), "ts": None}
+                facts |= {**self._failed(calls.failure(call, error, request_id)), "ts": None}
             else:
                 ts = answered.ts or newest_timestamp(backend.runner.store)
-                lines = calls.success(call, None).lines
-                result = {"success": True, "result": to_wire(answered.value), "logLines": lines}
-                facts |= {**result, "ts": timestamp_to_wire(ts)}
+                facts |= self._succeeded(calls.success(call, answered.value))
+                facts["ts"] = timestamp_to_wire(ts)
         self._answer(facts)
 
     async def _act(self, request: FunctionRequest, caller: Caller) -> None:
         request_id = self._next_id()
         facts: dict[str, Any] = {"type": "ActionResponse", "requestId": request.number}
         try:
-            outcome = await self._context.calls.run(_wanted(request), caller, request_id)
+            outcome = await self._context.calls.run(self._wanted(request), caller, request_id)
         except (ActionCanceledError, ClosedError):
             return  # the connection ends with the database, and the client knows that way
         except RequestInvalidError as error:
@@ -111,10 +118,9 @@ class ClientRequestQueue:
         except Exception:  # noqa: BLE001 - as in _mutate
             outcome = Failure(f"[Request ID: {request_id}] Server Error", [])
         if isinstance(outcome, Failure):
-            facts |= _failed(outcome)
+            facts |= self._failed(outcome)
         else:
-            value = to_wire(outcome.value)
-            facts |= {"success": True, "result": value, "logLines": outcome.lines}
+            facts |= self._succeeded(outcome)
         self._answer(facts)
 
     def _next_id(self) -> str:
@@ -127,11 +133,19 @@ class ClientRequestQueue:
         self._answered += 1
         self._has_answered.set()
 
+    def _wanted(self, request: FunctionRequest) -> ClientCall:
+        return ClientCall(
+            request.path, request.arguments, kind=request.kind, wire_format=self._wire_format
+        )
 
-def _wanted(request: FunctionRequest) -> ClientCall:
-    return ClientCall(request.path, request.arguments, kind=request.kind)
+    def _succeeded(self, success: Success) -> dict[str, Any]:
+        value = to_wire(success.value, self._wire_format)
+        return {"success": True, "result": value, "logLines": success.lines}
 
-
-def _failed(failure: Failure) -> dict[str, Any]:
-    facts = {"success": False, "result": failure.message, "logLines": failure.lines}
-    return {**facts, "errorData": to_wire(failure.data)} if failure.has_data else facts
+    def _failed(self, failure: Failure) -> dict[str, Any]:
+        facts = {"success": False, "result": failure.message, "logLines": failure.lines}
+        if failure.has_data:
+            facts["errorData"] = to_wire(failure.data, self._wire_format)
+        if failure.code:
+            facts["errorCode"] = failure.code
+        return facts

@@ -44,6 +44,7 @@ from headwater.server.sync_messages import (
 )
 from headwater.server.sync_queries import WatchedQueries
 from headwater.server.sync_requests import ClientRequestQueue
+from headwater.server.wire_values import WireFormat
 
 GOING_AWAY: Final = 1001
 INTERNAL_ERROR: Final = 1011
@@ -85,17 +86,25 @@ class SyncSession:
         name: What the connection is called in messages and logs.
         send: Sends a message; waits while the client is slow.
         joins_chunks: Whether the client takes transitions in parts.
+        wire_format: How the client writes values.
     """
 
     def __init__(
-        self, context: SyncContext, caller: Caller, name: str, send: Send, *, joins_chunks: bool
+        self,
+        context: SyncContext,
+        caller: Caller,
+        name: str,
+        send: Send,
+        *,
+        joins_chunks: bool,
+        wire_format: WireFormat,
     ) -> None:
         self._context = context
         self._caller = caller
         self._name = name
         self._send = send
         self._joins_chunks = joins_chunks
-        self._queries = WatchedQueries(context, name)
+        self._queries = WatchedQueries(context, name, wire_format)
         self._limits = context.backend.runner.store.limits
         self._received = Version()
         self._versions: dict[int, Version] = {0: Version()}
@@ -103,7 +112,7 @@ class SyncSession:
         self._outgoing: deque[str] = deque()
         self._news = asyncio.Event()
         self._is_silent = True
-        self._requests = ClientRequestQueue(context, name, self._answer)
+        self._requests = ClientRequestQueue(context, name, wire_format, self._answer)
         self._expiry = -1
         self._may_commit = False
         self._answered = 0

@@ -2,9 +2,10 @@
 
 A number of JSON is a number of JavaScript, whether it has a point or not; a BigInt, bytes and the
 numbers that JSON cannot hold are objects with one name that begins with ``$``, which no value has.
-There are two formats. The *encoded* one (``convex_encoded_json``), which the official clients ask
+There are three formats. The *encoded* one (``convex_encoded_json``), which the official clients ask
 for, gives every value back; the *clean* one (``json``) is for people and has strings in those
-places. Arguments are always read by the rules of the encoded one.
+places; arguments for both are read by the rules of the encoded one. The *exact* one is for clients
+in Python: there a number without a point is an ``int``, and one with a point a ``float``.
 
 Source: ``values/value.ts`` of the npm package ``convex`` 1.48.0, and what its HTTP clients and
 those of the PyPI package 0.8.1 accept.
@@ -20,7 +21,7 @@ from headwater.errors import RequestInvalidError
 from headwater.schema.explain import is_dict, is_list
 from headwater_indexes.values import NESTING_DEFAULT, Int64
 
-WireFormat: TypeAlias = Literal["encoded", "clean"]
+WireFormat: TypeAlias = Literal["encoded", "clean", "exact"]
 
 FORMATS: Final[dict[str, WireFormat]] = {
     "convex_encoded_json": "encoded",
@@ -37,14 +38,17 @@ _TIMESTAMP: Final = Struct("<Q")
 _SHOWN_CHARACTERS: Final = 60
 
 
-def from_wire(data: Any, *, nesting: int = NESTING_DEFAULT) -> Any:
+def from_wire(
+    data: Any, wire_format: WireFormat = "encoded", *, nesting: int = NESTING_DEFAULT
+) -> Any:
     """The value that JSON stands for, once it was parsed. O(its size).
 
-    Numbers become floats and BigInts become `Int64`; `headwater.exchange.fitting` makes of them
-    what a function declares.
+    But in the exact format numbers become floats, and BigInts become `Int64`;
+    `headwater.exchange.fitting` makes of them what a function declares.
 
     Args:
         data: What a parser of JSON gives.
+        wire_format: Who has written it.
         nesting: Levels of lists and objects inside one another.
 
     Raises:
@@ -52,6 +56,8 @@ def from_wire(data: Any, *, nesting: int = NESTING_DEFAULT) -> Any:
     """
     if isinstance(data, str) or data is None or isinstance(data, bool):
         return data
+    if isinstance(data, int) and wire_format == "exact":
+        return _integer(data)
     if isinstance(data, float | int):
         return _number(data)
     if is_dict(data) and len(data) == 1:
@@ -61,9 +67,12 @@ def from_wire(data: Any, *, nesting: int = NESTING_DEFAULT) -> Any:
     if nesting <= 0:
         raise RequestInvalidError("a value is nested too deeply, by more than the limit nesting")
     if is_list(data):
-        return [from_wire(item, nesting=nesting - 1) for item in data]
+        return [from_wire(item, wire_format, nesting=nesting - 1) for item in data]
     members = cast("dict[str, Any]", data)
-    return {_key(name): from_wire(member, nesting=nesting - 1) for name, member in members.items()}
+    return {
+        _key(name): from_wire(member, wire_format, nesting=nesting - 1)
+        for name, member in members.items()
+    }
 
 
 def to_wire(value: Any, wire_format: WireFormat = "encoded") -> Any:
@@ -83,7 +92,7 @@ def to_wire(value: Any, wire_format: WireFormat = "encoded") -> Any:
     if is_list(value):
         return [to_wire(item, wire_format) for item in value]
     text = b64encode(value).decode("ascii")
-    return {"$bytes": text} if wire_format == "encoded" else text
+    return text if wire_format == "clean" else {"$bytes": text}
 
 
 def timestamp_to_wire(ts: int) -> str:
@@ -105,9 +114,9 @@ def timestamp_from_wire(text: Any) -> int:
 
 
 def _written_float(value: float, wire_format: WireFormat) -> Any:
-    if math.isfinite(value) and (value != 0 or wire_format == "clean" or _is_positive(value)):
+    if math.isfinite(value) and (value != 0 or wire_format != "encoded" or _is_positive(value)):
         return float(value)
-    if wire_format == "encoded":
+    if wire_format != "clean":
         return {"$float": b64encode(_FLOAT.pack(value)).decode("ascii")}
     if math.isnan(value):
         return "NaN"
@@ -119,7 +128,10 @@ def _is_positive(value: float) -> bool:
 
 
 def _written_integer(value: int, wire_format: WireFormat) -> Any:
-    if not isinstance(value, Int64) and abs(value) <= _EXACT_FLOAT:
+    is_int64 = isinstance(value, Int64)
+    if not is_int64 and wire_format == "exact":
+        return value
+    if not is_int64 and abs(value) <= _EXACT_FLOAT:
         return float(value)
     if wire_format == "clean":
         return str(int(value))
@@ -140,6 +152,12 @@ def _number(number: float) -> float:
             '{"$float": ...}'
         )
     return value
+
+
+def _integer(number: int) -> int:
+    if not -(2**63) <= number < 2**63:
+        raise RequestInvalidError("a whole number needs more than 64 bits")
+    return number
 
 
 def _special(name: str, member: Any) -> Any:
