@@ -62,6 +62,14 @@ Done = Callable[[Any, Exception | None], None]
 
 
 @dataclass(eq=False, slots=True)
+class Watch:
+    """One subscriber and the queries whose results it gets together."""
+
+    subscription: Subscription
+    queries: "tuple[_Watched, ...]" = ()
+
+
+@dataclass(eq=False, slots=True)
 class _Watched:
     """One query that the server runs for this client."""
 
@@ -69,16 +77,8 @@ class _Watched:
     call: RemoteCall
     journal: str | None = None
     evaluation: Evaluation | None = None
-    watches: "set[Watch]" = field(default_factory=lambda: set[Watch]())
+    watches: set[Watch] = field(default_factory=set[Watch])
     done: Done | None = None
-
-
-@dataclass(eq=False, slots=True)
-class Watch:
-    """One subscriber and the queries whose results it gets together."""
-
-    subscription: Subscription
-    queries: tuple[_Watched, ...] = ()
 
 
 @dataclass(slots=True)
