@@ -435,6 +435,25 @@ def test_nothing_is_left_of_clients_that_have_gone() -> None:
     talk(conversation)
 
 
+def test_two_thousand_clients_with_ten_queries_each_are_told_of_one_commit() -> None:
+    async def conversation(app: Any, db: hw.Database) -> None:
+        clients = [await connected(app, f"s{number}") for number in range(2000)]
+        for number, client in enumerate(clients):
+            echoes = [add(n, "served:echo", value=[n, number % 50]) for n in range(9)]
+            client.modify(*echoes, add(9, "served:list"))
+        for client in clients:
+            await client.settled()
+        assert len(db._reactor.queries) == 9 * 50 + 1, "what they have in common is run once"
+        await db.aio.mutate(served.write_note, text="a")
+        for client in clients:
+            await client.until(lambda client=client: client.values[9] == ["a"])
+        for client in clients:
+            await client.end()
+        assert (len(db._reactor.queries), db._reactor.queries.subscription_count) == (0, 0)
+
+    talk(conversation)
+
+
 def test_limits_of_queries_and_messages() -> None:
     async def conversation(app: Any, db: hw.Database) -> None:
         client = await connected(app)
