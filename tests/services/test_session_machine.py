@@ -52,10 +52,13 @@ class Somebody:
 
 
 class Machine(RuleBasedStateMachine):
+    TOKENS = "opaque"
+
     def __init__(self) -> None:
         super().__init__()
         self.db = signing.database(
             signing,
+            tokens=self.TOKENS,
             access_seconds=ACCESS_S,
             idle_seconds=IDLE_S,
             session_seconds=WHOLE_S,

@@ -65,7 +65,7 @@ class SessionTokens:
         expires_at: When the refresh token ends, ms since the epoch.
         account: Whose they are.
         session: What they belong to.
-        issued_at: When this was, by the database's clock, ms since the epoch; not compared.
+        issued_at: When they were made, by the database's clock, ms since the epoch.
     """
 
     access_token: str = field(repr=False)
@@ -74,7 +74,7 @@ class SessionTokens:
     expires_at: float
     account: Id[Account]
     session: Id[AccountSession]
-    issued_at: float = field(compare=False)
+    issued_at: float
 
     COOKIE: ClassVar[str] = "__Host-refresh"
     """The name of the cookie that `cookie` sets."""

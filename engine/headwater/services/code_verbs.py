@@ -90,7 +90,7 @@ class CodeVerbs:
 
         with self._entering():
             service.count(*service.throttles.guessing(address))
-            return _good(service.write("redeem_code", run))
+            return self._issued(service.write("redeem_code", run))
 
     def reset_password(
         self,
@@ -119,7 +119,7 @@ class CodeVerbs:
                 service.settle(writer, account["login"])
                 return records.begin(writer, account["_id"], Start("code", device, address))
 
-            return _good(service.write("reset_password", run))
+            return self._issued(service.write("reset_password", run))
 
     def wait_for_deliveries(self) -> None:
         """Wait until the codes that were made so far are delivered, or could not be."""
@@ -152,6 +152,11 @@ class CodeVerbs:
             service.deliveries.begin(login, purpose if is_sent else None, made.code)
         return made.ticket
 
+    def _issued(self, tokens: SessionTokens | None) -> SessionTokens:
+        if tokens is None:
+            raise CodeRefusedError
+        return self._service.issue(tokens)
+
     def _signed_up(self, writer: ServiceWriter, found: VerificationCode) -> Id[Account] | None:
         """The account of a code that was right; one for a sign-up is made now."""
         if found["purpose"] == "sign_up":
@@ -170,12 +175,6 @@ class CodeVerbs:
             delete_password(writer, known["_id"])
             writer.patch(known["_id"], is_verified=True)
         return known["_id"]
-
-
-def _good(tokens: SessionTokens | None) -> SessionTokens:
-    if tokens is None:
-        raise CodeRefusedError
-    return tokens
 
 
 def checked_claims(claims: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from headwater.errors import RangeRefusedError, UploadRefusedError
 from headwater.functions.files import AsyncContent, Chunk, Content, StoredFile, UploadUrl
 from headwater.schema.tables import Id
 from headwater.services.file_storing import FileParts, Storing, metadata, opened, pieces_of
+from headwater.services.key_files import KeyFile
 from headwater.services.open_files import OpenFile
 from headwater.services.signed_urls import Method, SignedUrl, check, parse
 from headwater.services.stored_files import FilesInMutation, allows, used_up
-from headwater.services.url_keys import UrlKeys
 from headwater.transactions.explicit import get_document
 
 _RANGE: Final = re.compile(r"bytes=([0-9]{1,19})?-([0-9]{1,19})?", re.ASCII)
@@ -102,7 +102,7 @@ class FileServing:
         keys: Those that sign.
     """
 
-    def __init__(self, parts: FileParts, keys: UrlKeys) -> None:
+    def __init__(self, parts: FileParts, keys: KeyFile) -> None:
         self._parts = parts
         self._keys = keys
 

@@ -10,9 +10,10 @@ from headwater.reactive.reactor import Reactor
 from headwater.services.access_log import AccessLog
 from headwater.services.file_collecting import Collector
 from headwater.services.file_storing import FileParts, Files, files_in
+from headwater.services.key_files import KeyFile
 from headwater.services.stored_files import By, FileSettings, FilesInQuery
-from headwater.services.url_keys import UrlKeys
 from headwater.storage.contents import Contents
+from headwater.storage.format import URL_KEYS_NAME
 from headwater.transactions.reader import Reader
 from headwater.transactions.transaction import Transaction
 
@@ -39,7 +40,7 @@ class FileService:
     ) -> None:
         store = runner.store
         environment = store.environment
-        self.keys: UrlKeys = UrlKeys(environment.path, store.clock)
+        self.keys: KeyFile = KeyFile(environment.path, URL_KEYS_NAME, "URLs", store.clock)
         contents = Contents(environment.path, is_durable=environment.durability == "full")
         self.parts: FileParts = FileParts(
             runner,

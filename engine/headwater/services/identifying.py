@@ -7,7 +7,6 @@ from headwater.errors import TokenInvalidError
 from headwater.functions.identity import Identity
 from headwater.functions.purity import refuse_inside
 from headwater.functions.runner import Runner
-from headwater.services.session_tokens import is_session_token
 from headwater.services.token_text import read_token
 from headwater.services.tokens import TokenProvider, TokenVerifier, VerifiedToken
 
@@ -49,7 +48,7 @@ class Identification:
             TokenKeysUnavailableError: The keys of its issuer cannot be had now.
         """
         refuse_inside()
-        if self._sessions is not None and is_session_token(token):
+        if self._sessions is not None and self._sessions.is_of_session(token):
             return self._sessions.verify(token)
         if self._verifier is not None:
             return self._verifier.verify(token)

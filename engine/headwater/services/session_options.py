@@ -1,7 +1,7 @@
 """How the built-in sessions of a database behave."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from headwater.errors import DeclarationError
 
@@ -83,6 +83,8 @@ class Sessions:
     """Accounts and sessions of the database's own: ``hw.open(..., sessions=hw.Sessions())``.
 
     Attributes:
+        tokens: The form of access tokens: "opaque", or "jwt" for clients that look into them, such
+            as Convex's. Either is good for as long as its session goes on.
         access_seconds: How long an access token is good.
         idle_seconds: How long a session lasts that is not refreshed.
         session_seconds: How long a session lasts at most.
@@ -104,6 +106,7 @@ class Sessions:
         DeclarationError: They cannot be.
     """
 
+    tokens: Literal["opaque", "jwt"] = "opaque"
     access_seconds: float = 900.0
     idle_seconds: float = 30 * _DAY_SECONDS
     session_seconds: float = 365 * _DAY_SECONDS
@@ -119,6 +122,10 @@ class Sessions:
     throttling: SessionThrottling = field(default_factory=SessionThrottling)
 
     def __post_init__(self) -> None:
+        if self.tokens not in ("opaque", "jwt"):
+            raise DeclarationError(
+                f"hw.Sessions(tokens={self.tokens!r}): expected 'opaque' or 'jwt'"
+            )
         _check_seconds("access_seconds", self.access_seconds, 1, self.idle_seconds)
         _check_seconds("idle_seconds", self.idle_seconds, 1, self.session_seconds)
         _check_seconds("session_seconds", self.session_seconds, 1, 1000 * 365 * _DAY_SECONDS)

@@ -20,8 +20,6 @@ from headwater.services.session_tokens import (
     RefreshSecrets,
     access_of,
     digest,
-    read_access,
-    read_refresh,
     successor_of,
     write_access,
     write_refresh,
@@ -55,6 +53,14 @@ class Start(NamedTuple):
     method: SignInMethod
     device: str
     address: str | None
+
+
+class _Times(NamedTuple):
+    """When tokens were made, and when they end."""
+
+    issued_at: float
+    access_expires_at: float
+    expires_at: float
 
 
 def no_session(reason: str = "session") -> TokenInvalidError:
@@ -91,27 +97,26 @@ class SessionRecords:
         now = self.now_ms
         secrets = RefreshSecrets(self.clock.secret(SECRET_BYTES), self.clock.secret(SECRET_BYTES))
         ends_at = now + self.options.session_seconds * _MS
-        expires_at = self._expiry(now, ends_at)
+        times = self._times(now, ends_at)
         session = {
             "account": account,
             "method": start.method,
             "device": start.device,
             "address": start.address or "",
             "refreshed_at": now,
-            "expires_at": expires_at,
+            "expires_at": times.expires_at,
             "ends_at": ends_at,
         }
         id = writer.insert(AccountSessions, session)
-        access_expires_at = self._access_expiry(now, ends_at)
         keys = {
             "session": id,
             "family": digest(secrets.family),
             "refresh": digest(secrets.own),
             "access": digest(access_of(secrets.own)),
-            "access_expires_at": access_expires_at,
+            "access_expires_at": times.access_expires_at,
         }
         writer.insert(SessionKeyTable, keys)
-        return self._tokens(secrets, id, account, access_expires_at, expires_at)
+        return _tokens(secrets, id, account, times)
 
     def refresh(
         self, writer: ServiceWriter, secrets: RefreshSecrets
@@ -120,7 +125,7 @@ class SessionRecords:
 
         Returned and not raised, because what it says may have been written: the end of the session.
         """
-        found = self._by_family(writer, secrets)
+        found = self.by_family(writer, secrets)
         if found is None:
             return no_session()
         session, keys, now = found.session, found.keys, self.now_ms
@@ -134,9 +139,9 @@ class SessionRecords:
         grace_ends = session["refreshed_at"] + self.options.refresh_grace_seconds * _MS
         if own == keys.get("previous_refresh") and now < grace_ends:
             following = RefreshSecrets(secrets.family, successor_of(secrets.own, nonce))
-            id, account = session["_id"], session["account"]
             ends = keys["access_expires_at"], session["expires_at"]
-            return self._tokens(following, id, account, *ends)
+            times = _Times(session["refreshed_at"], *ends)
+            return _tokens(following, session["_id"], session["account"], times)
         self.end(writer, found)
         return no_session("reused")
 
@@ -146,45 +151,49 @@ class SessionRecords:
         session, keys, now = found.session, found.keys, self.now_ms
         nonce = self.clock.secret(SECRET_BYTES)
         following = RefreshSecrets(secrets.family, successor_of(secrets.own, nonce))
-        expires_at = self._expiry(now, session["ends_at"])
-        access_expires_at = self._access_expiry(now, session["ends_at"])
-        writer.patch(session["_id"], refreshed_at=now, expires_at=expires_at)
+        times = self._times(now, session["ends_at"])
+        writer.patch(session["_id"], refreshed_at=now, expires_at=times.expires_at)
         writer.patch(
             keys["_id"],
             refresh=digest(following.own),
             access=digest(access_of(following.own)),
-            access_expires_at=access_expires_at,
+            access_expires_at=times.access_expires_at,
             nonce=nonce,
             previous_refresh=keys["refresh"],
             previous_access=keys["access"],
             previous_access_expires_at=keys["access_expires_at"],
         )
-        account = session["account"]
-        return self._tokens(following, session["_id"], account, access_expires_at, expires_at)
+        return _tokens(following, session["_id"], session["account"], times)
 
-    def verify(self, reader: Reader, token: str) -> Found:
-        """The session of an access token.
+    def verify(self, reader: Reader, access: bytes) -> Found:
+        """The session of the secret of an access token.
 
         Raises:
-            TokenInvalidError: It is none, or not any more.
+            TokenInvalidError: There is none, or not any more.
         """
-        secret = read_access(token)
-        if secret is None:
-            raise no_session("malformed")
-        found = self._by_access(reader, digest(secret))
+        found = self.by_access(reader, access)
         if found is None:
             raise no_session()
         if min(found.access_expires_at, found.session["expires_at"]) <= self.now_ms:
             raise no_session("expired")
         return found
 
-    def by_any(self, reader: Reader, token: str) -> Found | None:
-        """The session of an access token, or of any refresh token that it has had."""
-        access = read_access(token)
-        if access is not None:
-            return self._by_access(reader, digest(access))
-        secrets = read_refresh(token)
-        return None if secrets is None else self._by_family(reader, secrets)
+    def by_family(self, reader: Reader, secrets: RefreshSecrets) -> Found | None:
+        """The session of a refresh token, of any that it has had."""
+        keys = reader.query(SessionKeyTable)
+        family = digest(secrets.family)
+        return self._found(reader, keys.with_index(SessionKeyTable.by_family, family).first(), 0)
+
+    def by_access(self, reader: Reader, access: bytes) -> Found | None:
+        """The session of the secret of an access token, which may have expired."""
+        hashed = digest(access)
+        keys = reader.query(SessionKeyTable).with_index(SessionKeyTable.by_access, hashed).first()
+        if keys is not None:
+            return self._found(reader, keys, keys["access_expires_at"])
+        query = reader.query(SessionKeyTable)
+        keys = query.with_index(SessionKeyTable.by_previous_access, hashed).first()
+        expires_at = 0.0 if keys is None else keys.get("previous_access_expires_at", 0.0)
+        return self._found(reader, keys, expires_at)
 
     def of_account(self, reader: Reader, account: Id[Account]) -> list[AccountSession]:
         """The sessions of an account, the oldest first."""
@@ -221,11 +230,10 @@ class SessionRecords:
 
     # -- inside ---------------------------------------------------------------------------------
 
-    def _expiry(self, now: float, ends_at: float) -> float:
-        return min(now + self.options.idle_seconds * _MS, ends_at)
-
-    def _access_expiry(self, now: float, ends_at: float) -> float:
-        return min(now + self.options.access_seconds * _MS, ends_at)
+    def _times(self, now: float, ends_at: float) -> _Times:
+        options = self.options
+        access_expires_at = min(now + options.access_seconds * _MS, ends_at)
+        return _Times(now, access_expires_at, min(now + options.idle_seconds * _MS, ends_at))
 
     def _make_room(self, writer: ServiceWriter, account: Id[Account]) -> None:
         """Remove some sessions that have expired, and the oldest of those that are too many."""
@@ -239,20 +247,6 @@ class SessionRecords:
             if found is not None:
                 self.end(writer, found)
 
-    def _by_family(self, reader: Reader, secrets: RefreshSecrets) -> Found | None:
-        keys = reader.query(SessionKeyTable)
-        family = digest(secrets.family)
-        return self._found(reader, keys.with_index(SessionKeyTable.by_family, family).first(), 0)
-
-    def _by_access(self, reader: Reader, access: bytes) -> Found | None:
-        keys = reader.query(SessionKeyTable).with_index(SessionKeyTable.by_access, access).first()
-        if keys is not None:
-            return self._found(reader, keys, keys["access_expires_at"])
-        query = reader.query(SessionKeyTable)
-        keys = query.with_index(SessionKeyTable.by_previous_access, access).first()
-        expires_at = 0.0 if keys is None else keys.get("previous_access_expires_at", 0.0)
-        return self._found(reader, keys, expires_at)
-
     def _found(
         self, reader: Reader, keys: SessionKeys | None, access_expires_at: float
     ) -> Found | None:
@@ -261,20 +255,16 @@ class SessionRecords:
             return None
         return Found(session, keys, access_expires_at)
 
-    def _tokens(
-        self,
-        secrets: RefreshSecrets,
-        session: Id[AccountSession],
-        account: Id[Account],
-        access_expires_at: float,
-        expires_at: float,
-    ) -> SessionTokens:
-        return SessionTokens(
-            access_token=write_access(access_of(secrets.own)),
-            refresh_token=write_refresh(secrets),
-            access_expires_at=access_expires_at,
-            expires_at=expires_at,
-            account=account,
-            session=session,
-            issued_at=self.now_ms,
-        )
+
+def _tokens(
+    secrets: RefreshSecrets, session: Id[AccountSession], account: Id[Account], times: _Times
+) -> SessionTokens:
+    return SessionTokens(
+        access_token=write_access(access_of(secrets.own)),
+        refresh_token=write_refresh(secrets),
+        access_expires_at=times.access_expires_at,
+        expires_at=times.expires_at,
+        account=account,
+        session=session,
+        issued_at=times.issued_at,
+    )

@@ -53,7 +53,7 @@ class SessionVerbs(CodeVerbs):
                 put_hash(writer, account, hashed)
                 return records.begin(writer, account, Start("password", device, address))
 
-            return service.write("sign_up", run)
+            return service.issue(service.write("sign_up", run))
 
     def sign_in(
         self, login: str, password: str, *, address: str | None = None, device: str = ""
@@ -77,7 +77,7 @@ class SessionVerbs(CodeVerbs):
                 start = Start("password", device, address)
                 return records.begin(writer, account["_id"], start)
 
-            return service.write("sign_in", run)
+            return service.issue(service.write("sign_in", run))
 
     def _proved(self, known: str | None, password: str) -> str | None:
         """Compare a password; a hash to replace the known one, if that was made otherwise.
@@ -101,7 +101,7 @@ class SessionVerbs(CodeVerbs):
             tokens = service.write("refresh", lambda w: service.records.refresh(w, secrets))
         if isinstance(tokens, TokenInvalidError):
             raise tokens
-        return tokens
+        return service.issue(tokens)
 
     def sign_out(self, token: str, *, which: WhichSessions = "this") -> int:
         """End sessions; how many that were."""
@@ -110,7 +110,7 @@ class SessionVerbs(CodeVerbs):
         records = self._service.records
 
         def run(writer: ServiceWriter) -> int:
-            found = records.by_any(writer, token)
+            found = find(writer)
             if found is None:
                 return 0
             account, ended = found.session["account"], 0
@@ -122,6 +122,7 @@ class SessionVerbs(CodeVerbs):
             return ended
 
         with self._entering():
+            find = self._service.finder(token)
             return self._service.write("sign_out", run)
 
     def sign_out_account(self, account: str) -> int:
@@ -153,14 +154,15 @@ class SessionVerbs(CodeVerbs):
         """Replace a password by who knows it."""
         service, records = self._service, self._service.records
         with self._entering():
-            account, known = service.read(lambda r: self._known(r, access_token))
+            secret = service.access_secret(access_token)
+            account, known = service.read(lambda r: self._known(r, secret))
             content = new_password(new, account["login"], service.options)
             service.count(*service.throttles.signing_in(account["login"], address))
             self._proved(known, old)
             hashed = service.hasher.hash(content)
 
             def run(writer: ServiceWriter) -> None:
-                session = records.verify(writer, access_token).session
+                session = records.verify(writer, secret).session
                 if hash_of(writer, account) != known:
                     raise SignInRefusedError
                 put_hash(writer, session["account"], hashed)
@@ -169,10 +171,10 @@ class SessionVerbs(CodeVerbs):
 
             service.write("change_password", run)
 
-    def _known(self, reader: Reader, access_token: str) -> tuple[Account, str | None]:
+    def _known(self, reader: Reader, secret: bytes) -> tuple[Account, str | None]:
         """The account of an access token, and the hash of its password."""
         records = self._service.records
-        account = account_of_id(reader, records.verify(reader, access_token).session["account"])
+        account = account_of_id(reader, records.verify(reader, secret).session["account"])
         return account, hash_of(reader, account)
 
     def set_password(self, account: str, password: str) -> None:

@@ -130,7 +130,7 @@ class TokenVerifier:
         self, providers: Sequence[TokenProvider], clock: Clock, fetch: Fetch = fetch
     ) -> None:
         self._clock = clock
-        self._is_signed: Callable[[str, VerifyingKey], bool] = _signature_check()
+        self._is_signed: Callable[[str, VerifyingKey], bool] = signature_check()
         self._trusted = [_Trusted(provider, clock, fetch) for provider in providers]
 
     def verify(self, token: str) -> VerifiedToken:
@@ -141,7 +141,7 @@ class TokenVerifier:
             TokenKeysUnavailableError: The keys of its issuer cannot be had now.
         """
         text = read_token(token)
-        algorithm, kid = _checked_header(text.header)
+        algorithm, kid = checked_header(text.header)
         trusted = self._trusted_by(text, algorithm)
         keys = trusted.keys.find(kid, algorithm)
         if not keys:
@@ -197,7 +197,7 @@ class TokenVerifier:
         return VerifiedToken(identity, ends * 1000)
 
 
-def _checked_header(header: Mapping[str, Any]) -> tuple[str, str | None]:
+def checked_header(header: Mapping[str, Any]) -> tuple[str, str | None]:
     """Algorithm and name of the key. Neither is believed: the key decides about the algorithm.
 
     Raises:
@@ -243,14 +243,14 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value)
 
 
-def _signature_check() -> Callable[[str, VerifyingKey], bool]:
+def signature_check() -> Callable[[str, VerifyingKey], bool]:
     """Whether a token was signed by a key."""
     try:
         import cryptography  # noqa: F401 # pyright: ignore[reportUnusedImport] - PyJWT needs it
         from jwt import PyJWS
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "tokens of identity providers need the packages PyJWT and cryptography, which are not "
+            "tokens that are signed need the packages PyJWT and cryptography, which are not "
             "installed; install the extra: pip install 'headwater[auth]'",
             name=error.name,
         ) from None

@@ -23,6 +23,7 @@ WAKE_NAME: Final = "wake"
 MEMBERS_NAME: Final = "members"
 FILES_NAME: Final = "files"
 URL_KEYS_NAME: Final = "url-keys.json"
+SESSION_KEYS_NAME: Final = "session-keys.json"
 
 KEY_BYTES_MAX: Final = 511
 """LMDB's own bound on a key (engine 0.9, default build)."""

@@ -1,4 +1,4 @@
-"""The keys that sign URLs: in a file of their own, so that neither log nor exports have them."""
+"""Keys that sign: in files of their own, so that neither log nor exports have them."""
 
 import contextlib
 import fcntl
@@ -12,7 +12,6 @@ from headwater.clock import Clock
 from headwater.errors import CorruptionError
 from headwater.functions.purity import suspended
 from headwater.storage.failures import translate
-from headwater.storage.format import URL_KEYS_NAME
 from headwater.storage.manifest import write_durably
 
 KEY_BYTES: Final = 32
@@ -32,17 +31,20 @@ class _Known(NamedTuple):
 _UNKNOWN: Final = _Known((0, 0, 0), (), ())
 
 
-class UrlKeys:
-    """The keys of one database. Made when the first one is asked for; shared by its processes.
+class KeyFile:
+    """Keys of one database. Made when the first one is asked for; shared by its processes.
 
     Args:
         directory: Of the database.
+        name: Of the file.
+        purpose: What is signed, for messages.
         clock: Gives keys, and says when old ones end.
     """
 
-    def __init__(self, directory: Path, clock: Clock) -> None:
+    def __init__(self, directory: Path, name: str, purpose: str, clock: Clock) -> None:
         self._directory = directory
-        self._file = directory / URL_KEYS_NAME
+        self._file = directory / name
+        self._purpose = purpose
         self._clock = clock
         self._known = _UNKNOWN
 
@@ -89,11 +91,11 @@ class UrlKeys:
         except FileNotFoundError:
             return _UNKNOWN
         except OSError as error:
-            raise translate(error, self._directory, "read the keys of URLs") from error
+            raise translate(error, self._directory, f"read the keys of {self._purpose}") from error
         look = (status.st_ino, status.st_mtime_ns, status.st_size)
         if self._known.look != look:
             with suspended(), self._translating("read"):
-                self._known = _Known(look, *_parsed(self._file))
+                self._known = _Known(look, *_parsed(self._file, self._purpose))
         return self._known
 
     def _change(self, grace_seconds: int | None) -> _Known:
@@ -130,18 +132,20 @@ class UrlKeys:
         except CorruptionError:
             raise
         except OSError as error:
-            raise translate(error, self._directory, f"{verb} the keys of URLs") from error
+            raise translate(
+                error, self._directory, f"{verb} the keys of {self._purpose}"
+            ) from error
 
 
-def _parsed(file: Path) -> tuple[tuple[bytes, ...], tuple[int, ...]]:
+def _parsed(file: Path, purpose: str) -> tuple[tuple[bytes, ...], tuple[int, ...]]:
     try:
         said = cast("list[dict[str, Any]]", json.loads(file.read_bytes())["keys"])
         keys = tuple(bytes.fromhex(one["key"]) for one in said)
         ends = tuple(int(one["ends"]) for one in said)
     except (ValueError, LookupError, TypeError):
         raise CorruptionError(
-            f"{file}: expected keys of URLs, found something else; remove the file, and URLs that "
-            "were given out are not good any more"
+            f"{file}: expected keys of {purpose}, found something else; remove the file, and "
+            f"{purpose} that were given out are not good any more"
         ) from None
     if any(len(key) != KEY_BYTES for key in keys):
         raise CorruptionError(f"{file}: expected keys of {KEY_BYTES} bytes; remove the file")
