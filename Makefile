@@ -22,7 +22,7 @@ demo: $(VENV)/.examples
 	@$(BIN)/python -m examples.cars
 
 # The variables start coverage in the workers, and in the processes that the tests start.
-test: $(VENV)/.test
+test: $(VENV)/.test $(VENV)/.clients
 	@$(BIN)/coverage erase
 	COVERAGE_PROCESS_START="$(CURDIR)/pyproject.toml" COVERAGE_FILE="$(CURDIR)/.coverage" \
 	  $(BIN)/python -m pytest -n 2 --dist worksteal; status=$$?; \
@@ -40,7 +40,7 @@ bench: $(VENV)/.bench
 
 clean:
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache \
-	  .ruff_cache .import_linter_cache
+	  .ruff_cache .import_linter_cache tests/clients/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -67,6 +67,12 @@ $(VENV)/.pip: $(BIN)/python
 $(VENV)/.test: $(VENV)/.pip pyproject.toml
 	@$(PIP) install --editable '.[examples]' --group test
 	@touch $@
+
+# What the official clients need, from npm; without it their tests are skipped.
+$(VENV)/.clients: $(BIN)/python tests/clients/package-lock.json
+	@if command -v npm >/dev/null; then \
+	  (cd tests/clients && npm ci --ignore-scripts --no-audit --no-fund) && touch $@; \
+	else echo "npm was not found: tests of the official clients are skipped" >&2; fi
 
 $(VENV)/.dev: $(VENV)/.pip pyproject.toml
 	@$(PIP) install --editable '.[examples]' --group dev

@@ -3,6 +3,7 @@
 from headwater.cli import (
     calls,
     care,
+    codegen,
     crons,
     data,
     exchange,
@@ -14,6 +15,6 @@ from headwater.cli import (
 )
 from headwater.cli.application import application
 
-COMMANDS = (projects, calls, tokens, data, past, insights, jobs, crons, care, exchange)
+COMMANDS = (projects, calls, codegen, tokens, data, past, insights, jobs, crons, care, exchange)
 
 __all__ = ["COMMANDS", "application"]
