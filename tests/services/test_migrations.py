@@ -1,5 +1,6 @@
 """Migrations: what they refuse, say and show, and that they go on after kills."""
 
+import asyncio
 import random
 import signal
 import types
@@ -127,6 +128,21 @@ def test_a_failure_stops_it_at_a_document_and_it_goes_on_from_there(db, genre) -
     assert (run["state"], run["processed"], run["run"]) == ("success", 5, 1)
     assert "error" not in run
     assert genres(db) == ["folk", "folk", "folk", "rock", "rock"]
+
+
+def test_one_whose_function_was_moved_goes_on(tmp_path, genre) -> None:
+    with hw.open(tmp_path / "db.hw", modules=[module(genre)], jobs="hold") as db:
+        rows = [{"title": f"s{n}", "stars": n} for n in range(5)]
+        db.transact(lambda tx: tx.insert_many(Songs, rows))
+        db.migrations.start()
+        db.run_due_jobs(limit=1)
+    moved = types.ModuleType("elsewhere")
+    vars(moved).update(Songs=Songs, fill_in=genre)
+    with hw.open(tmp_path / "db.hw", modules=[moved], jobs="hold") as db:
+        assert db.run_due_jobs() == 2
+        run = db.migrations.get(genre)
+        assert (run["state"], run["processed"]) == ("success", 5)
+        assert run["function"] == "elsewhere:fillIn"
 
 
 def test_a_canceled_one_goes_on_when_it_is_started_again(db, genre) -> None:
@@ -392,10 +408,64 @@ for number in range(1000):
 """
 
 
+HOLDER = """
+from tests.services import migrating
+db = hw.open(path, modules=[migrating], jobs="run")
+say("open")
+hear()
+"""
+
+OWNER = """
+from tests.services import migrating
+db = hw.open(path, modules=[migrating], jobs="run")
+with db.watch(migrating.progress) as live:
+    db.migrations.start()
+    say(next(found[0] for found in live if found and found[1]))
+hear()
+"""
+
+
 @pytest.fixture
 def start() -> Iterator[Any]:
     with nursery() as started:
         yield started
+
+
+def test_others_go_on_with_the_migration_of_one_that_is_killed(tmp_path, start) -> None:
+    """One open database runs it at a time; that one is killed, and nobody opens it afterwards."""
+    path = tmp_path / "db.hw"
+    with hw.open(path, modules=[migrating], jobs="hold") as db:
+        rows = [{"key": 1, "n": 0, "times": 0} for _ in range(800)]
+        db.transact(lambda tx: tx.insert_many(Items, rows))
+        holder = start(HOLDER, path)
+        assert holder.hear() == "open", holder.errors
+        owner = start(OWNER, path)
+        assert owner.hear() == "running", owner.errors
+        owner.kill()  # after a few of 267 batches
+        wait_until(db, migrating.progress, lambda found: found == ["success", 800, 800])
+
+
+def test_a_closed_database_goes_on_when_it_is_opened_again(tmp_path) -> None:
+    path = tmp_path / "db.hw"
+    with hw.open(path, modules=[migrating], jobs="run") as db:
+        rows = [{"key": 1, "n": 0, "times": 0} for _ in range(300)]
+        db.transact(lambda tx: tx.insert_many(Items, rows))
+        db.migrations.start()
+    with hw.open(path, modules=[migrating]) as db:
+        wait_until(db, migrating.progress, lambda found: found == ["success", 300, 300])
+
+
+def test_tasks_have_the_same_verbs(db, genre) -> None:
+    async def migrate() -> None:
+        client = db.aio.migrations
+        assert (await client.dry_run(genre, limit=2)).changed == 2
+        assert [run["state"] for run in await client.start()] == ["pending"]
+        assert await client.cancel(genre)
+        assert [run["state"] for run in await client.run(genre)] == ["success"]
+        assert await client.get(genre) == (await client.list())[0]
+        assert await client.undo(genre) == 3
+
+    asyncio.run(migrate())
 
 
 @pytest.mark.parametrize("seed", range(3))

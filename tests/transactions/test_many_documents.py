@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any, NotRequired
 
 import pytest
 
 import headwater as hw
-from headwater import Document, Index, Table, testing
+from headwater import Document, Id, Index, Table, testing
 from headwater.storage.transactions import ReadTransaction
 
 
@@ -166,3 +166,47 @@ def test_a_table_that_is_not_there_has_nothing_to_delete(db) -> None:
 def test_tables_of_the_database_are_closed_to_batches(db, ids) -> None:
     with pytest.raises(hw.InvalidIdError, match="an id of a system table"):
         db.transact(lambda tx: tx.delete_where(tx.query("_tables")))
+
+
+class Folder(Document["Folder"]):
+    name: str
+    parent: NotRequired[Annotated[Id["Folder"], hw.references(on_delete="cascade")]]
+
+
+class Folders(Table[Folder]):
+    by_parent = Index("parent")
+
+
+class Pin(Document["Pin"]):
+    folder: Annotated[Id[Folder], hw.references(on_delete="restrict")]
+
+
+class Pins(Table[Pin]):
+    by_folder = Index("folder")
+
+
+def test_what_a_deletion_takes_along_is_passed_over_by_a_query_and_missed_by_its_id() -> None:
+    declared = ModuleType("folders")
+    vars(declared).update(Folders=Folders, Pins=Pins)
+    with testing.database(declared) as db:
+
+        def build(tx: hw.Writer) -> list[Any]:
+            above = tx.insert(Folders, {"name": "above"})
+            below = tx.insert(Folders, {"name": "below", "parent": above})
+            pinned = tx.insert(Folders, {"name": "pinned"})
+            tx.insert(Pins, {"folder": pinned})
+            return [above, below, pinned]
+
+        above, below, pinned = db.transact(build)
+        with pytest.raises(hw.DocumentNotFoundError):
+            db.transact(lambda tx: tx.delete_many([above, below]))
+        with pytest.raises(hw.ReferencedError):
+            db.transact(lambda tx: tx.delete_where(tx.query(Folders)))
+        with db.snapshot() as snapshot:
+            assert None not in snapshot.get_many([above, below, pinned])
+        unpinned = db.transact(
+            lambda tx: tx.delete_where(tx.query(Folders).filter(lambda one: one["_id"] != pinned))
+        )
+        assert unpinned == 1
+        with db.snapshot() as snapshot:
+            assert [one["name"] for one in snapshot.query(Folders)] == ["pinned"]

@@ -7,8 +7,9 @@ otherwise. So each is met once, whatever is inserted when.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import repeat
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 from headwater.errors import ReturnValueError
 from headwater.functions.contexts import MutationCtx
@@ -36,7 +37,6 @@ _COMMITS_AT_ONCE: Final = 1000
 """Commits that one batch looks through."""
 
 _FAILED_AT: Final = "headwater_migrated_document"
-_SYSTEM_FIELDS: Final = ("_id", "_creationTime")
 _ERROR_CHARACTERS: Final = 4000
 
 
@@ -79,7 +79,7 @@ class _Batch:
     """
 
     def __init__(self, migration: Migration[Any], ctx: MutationCtx, run: MigrationRun) -> None:
-        self._migrate = Migrate(migration, ctx)
+        self._migrate = _Migrator(migration, ctx)
         self._transaction = ctx.transaction
         self._table = ctx.transaction.table(run["table"])
         self._run = run
@@ -114,10 +114,11 @@ class _Batch:
                 return self._has_seen(seen)
             for id, time in inserted:
                 self._insert(id, time)
-        self._has_seen(newest)
+        self.progress |= {"seen": newest, "seenEvents": MISSING}
         return True
 
-    def _has_seen(self, ts: int, events: int = 0) -> bool:
+    def _has_seen(self, ts: int, events: int = 0) -> Literal[False]:
+        """Note how far the log was looked at; this was not all of it."""
         self.progress |= {"seen": ts, "seenEvents": events or MISSING}
         return False
 
@@ -197,6 +198,8 @@ class _Batch:
         """
         if is_last and self._table is not None:
             self._transaction.reads.add_range(DOCUMENTS_SPACE, *self._table.bounds, 0)
+        if is_last:
+            self.progress["total"] = self._run["processed"] + self._migrate.processed
         own = [] if is_last else [*self._run.get("own", ()), *self._own_ahead()]
         self.progress["own"] = own or MISSING
 
@@ -211,7 +214,7 @@ class _Batch:
                     yield id
 
 
-class Migrate:
+class _Migrator:
     """The function of a migration, applied to documents.
 
     Attributes:
@@ -244,7 +247,8 @@ class Migrate:
                 system = {"_id": id, "_creationTime": time}
                 self._db.patch(id, _patch_of(self._migration.step.path, fields, system))
         except Exception as error:
-            setattr(error, _FAILED_AT, id)
+            with suppress(AttributeError):  # of one that takes no attributes
+                setattr(error, _FAILED_AT, id)
             raise
         has_changed = transaction.write_count != writes
         self.processed += 1
@@ -281,7 +285,7 @@ def try_batch(
         count: How many documents to try.
         sample: How many changed documents to give.
     """
-    migrate, db = Migrate(migration, ctx), ctx.db
+    migrate, db = _Migrator(migration, ctx), ctx.db
     tried: dict[str, Any] = {"sample": [], "error": "", "document": "", "after": after}
     for document in _rows_after(ctx.transaction, migration.table.table_name, after, count):
         tried["after"], id = dict(_position_of(document)), document["_id"]

@@ -81,7 +81,7 @@ class Migrations(Table[MigrationRun], name="_migrations", number=1041):
     by_state: ClassVar[Index] = Index("state")
 
 
-Migrate: TypeAlias = Callable[[MutationCtx, D], Mapping[str, object] | None]
+MigrationHandler: TypeAlias = Callable[[MutationCtx, D], Mapping[str, object] | None]
 """What is done to one document: the fields to set, as `patch` takes them, or None."""
 
 
@@ -103,7 +103,7 @@ class Migration(Collected, Generic[D]):
 
     def __init__(
         self,
-        handler: Migrate[D],
+        handler: MigrationHandler[D],
         *,
         table: type[Table[D]],
         name: str | None,
@@ -111,7 +111,7 @@ class Migration(Collected, Generic[D]):
         after: "Sequence[Migration[Any]]",
     ) -> None:
         _check_handler(handler)
-        self.handler: Migrate[D] = handler
+        self.handler: MigrationHandler[D] = handler
         self.name: str = handler.__name__ if name is None else name
         self.module: str = handler.__module__ or "__main__"
         self.table: type[Table[D]] = table
@@ -164,7 +164,7 @@ class MigrationDecorator(Generic[D]):
         self._table = table
         self._options = options
 
-    def __call__(self, handler: Migrate[D], /) -> Migration[D]:
+    def __call__(self, handler: MigrationHandler[D], /) -> Migration[D]:
         """Declare a function as a migration."""
         return Migration(handler, table=self._table, **self._options)
 

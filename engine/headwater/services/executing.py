@@ -42,6 +42,7 @@ class Executing:
 
     def start(self) -> None:
         """Do what is due in the background from now on. Does nothing again."""
+        self.migrations.is_claiming = True
         self._executor.start()
 
     def somebody_died(self) -> None:

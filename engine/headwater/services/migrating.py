@@ -28,6 +28,7 @@ _UNDO: Final = "_undo_migration"
 T = TypeVar("T")
 
 _UNENDED: Final = ("pending", "running")
+_RESUMED: Final = ("failed", "canceled")
 
 
 class MigrationChange(NamedTuple):
@@ -83,7 +84,7 @@ class MigrationClient:
 
         Those that they come after are started as well. What runs, and what has succeeded, is left
         as it is. The batches are done in the background, by any process that has the database open
-        with their modules. O(documents), once, to know how many there are.
+        with their modules. O(documents) for one that begins anew, to know how many there are.
 
         Args:
             *migrations: By default all that the modules declare.
@@ -98,12 +99,17 @@ class MigrationClient:
         refuse_inside()
         given = self._known(migrations)
         series = _series(given)
-        totals = {one.name: self._count(one) for one in series}
+        stored = self._look(lambda reader: {one.name: _find(reader, one.name) for one in series})
+        totals = {
+            one.name: self._count(one)
+            for one in series
+            if _is_anew(stored[one.name], one, force=force and one in given)
+        }
 
         def run(transaction: Transaction) -> list[MigrationRun]:
             writer = ServiceWriter(transaction, self._store.rules)
             return [
-                self._start(writer, one, totals[one.name], force=force and one in given)
+                self._start(writer, one, totals.get(one.name, 0), force=force and one in given)
                 for one in series
             ]
 
@@ -300,7 +306,7 @@ class MigrationClient:
         return list(migrations or declared.values())
 
     def _count(self, migration: Migration[Any]) -> int:
-        """How many documents a new run will meet; 0 if there is nothing to begin anew."""
+        """How many documents there are."""
         with closing(self._store.snapshot()) as snapshot:
             table = snapshot.catalog.by_name.get(migration.table.table_name)
             return 0 if table is None else count_documents(snapshot.reader, table.bounds)
@@ -316,17 +322,15 @@ class MigrationClient:
         if run is None:
             id = writer.insert(Migrations, {**fresh, "run": 1})
             return _there(writer.get(id))
-        state, id = run["state"], run["_id"]
-        if state == "undoing":
+        id = run["_id"]
+        if run["state"] == "undoing":
             raise UsageError(
                 f"migration {migration.name!r} is being undone; finish that with "
                 "db.migrations.undo() first"
             )
-        if state in _UNENDED or (state == "success" and not force):
-            return run
-        if force or state == "undone" or run["table"] != table:
+        if _is_anew(run, migration, force=force):
             writer.replace(id, {**fresh, "run": run["run"] + 1})
-        else:
+        elif run["state"] in _RESUMED:
             again = dict.fromkeys(("endedTime", "error", "document"), MISSING)
             writer.patch(id, {**again, "function": path, "state": "pending"})
         return _there(writer.get(id))
@@ -374,6 +378,15 @@ class MigrationClient:
             finally:
                 transaction.end()
         return tried
+
+
+def _is_anew(run: MigrationRun | None, migration: Migration[Any], *, force: bool) -> bool:
+    """Whether a start begins with the first document."""
+    if run is None or run["state"] == "undone":
+        return True
+    if run["table"] != migration.table.table_name:
+        return True
+    return force and run["state"] not in _UNENDED
 
 
 def _series(migrations: Sequence[Migration[Any]]) -> list[Migration[Any]]:

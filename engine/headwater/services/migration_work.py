@@ -17,14 +17,18 @@ from headwater_indexes.values import MISSING
 class MigrationWork:
     """The `Source` of migrations.
 
-    A migration is run by one open database at a time: the one that began it, while that is alive.
-    More would do no harm, and no good either: each batch follows the one before.
+    A migration is run by one executor at a time: the one that began it, while that is alive. More
+    would do no harm, and no good either: each batch follows the one before.
+
+    Attributes:
+        is_claiming: Whether there is an executor here, which goes on with what it has begun.
     """
 
     tables: Sequence[str] = (Migrations.table_name,)
     is_endless = False
 
     def __init__(self, runner: Runner) -> None:
+        self.is_claiming: bool = False
         self._runner = runner
         self._application = runner.application
         self._rules = runner.store.rules
@@ -42,14 +46,20 @@ class MigrationWork:
             for run in runs
             if run.get("owner", me) == me
             and self._is_known(run)
-            and not room.is_busy(run["function"])
+            and not room.is_busy(self._path_of(run))
             and self.waits_for(reader, run) is None
         ]
         return Agenda(tasks[: room.mutations])
 
     def _is_known(self, run: MigrationRun) -> bool:
         known = self._application.migrations.get(run["name"])
-        return known is not None and run["function"] in self._application.functions
+        return known is not None and known.table.table_name == run["table"]
+
+    def _path_of(self, run: MigrationRun) -> str:
+        """Where the function is now; it may have been moved since the migration began."""
+        known = self._application.migrations.get(run["name"])
+        path = None if known is None else self._application.path_of(known.step)
+        return path or run["function"]
 
     def waits_for(self, reader: Reader, run: MigrationRun) -> str | None:
         """The first migration that has to succeed before it; None if all have."""
@@ -62,7 +72,7 @@ class MigrationWork:
     def task(self, run: MigrationRun) -> Task:
         """The next batch of a migration."""
         time = run["_creationTime"]
-        return Task(self, run["_id"], run["function"], "mutation", (time, time, run["_id"]))
+        return Task(self, run["_id"], self._path_of(run), "mutation", (time, time, run["_id"]))
 
     def begin(self, transaction: Transaction, task: Task, owner: str) -> Work | None:
         """Let a batch begin, if it may."""
@@ -72,7 +82,8 @@ class MigrationWork:
             return None
         if self.waits_for(writer, run) is not None:
             return None
-        changes: dict[str, Any] = {"state": "running", "owner": owner}
+        changes: dict[str, Any] = {"state": "running", "function": task.function}
+        changes["owner"] = owner if self.is_claiming else MISSING
         if "startedTime" not in run:
             changes["startedTime"] = transaction.moment.now_ms
         if "seen" not in run:
