@@ -285,10 +285,13 @@ class SyncSession:
             del self._versions[version]
         start, end = self._version, Version(reached.query_set, reached.identity, transition.ts)
         self._version = end
+        # Without serverTs: with it, and no skew, the client of npm believes that a transition took
+        # years to arrive, and warns of it. A skew of null lets it count the rest of a token's life
+        # by its own clock; one made of its clientTs would be wrong by how long its page is open.
         text = (
             f'{{"type":"Transition","startVersion":{write_message(start.to_json())},'
             f'"endVersion":{write_message(end.to_json())},"modifications":[{modifications}],'
-            '"clientClockSkew":null,"serverTs":null}'
+            '"clientClockSkew":null}'
         )
         size = CHUNK_CHARACTERS
         if len(text) <= size or not self._joins_chunks:
