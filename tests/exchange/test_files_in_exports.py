@@ -191,6 +191,7 @@ def test_a_number_that_files_cannot_have_is_refused(db, tmp_path, number):
         ("missing", "there is no content of file {id}"),
         ("nameless", "no line has the id of "),
         ("twice", "are of the same file"),
+        ("unlisted", "no line has the id of "),
         ("size", "the limit file_bytes is 10"),
     ],
 )
@@ -209,6 +210,9 @@ def test_a_content_that_does_not_fit_is_named_and_nothing_is_imported(
         content.unlink()
     elif fault == "nameless":
         (folder / "_storage" / f"{encode_id(1030, bytes(16))}.png").write_bytes(b"second")
+    elif fault == "unlisted":
+        for lines in (folder / "_storage.jsonl", folder / "_storage" / "documents.jsonl"):
+            lines.unlink(missing_ok=True)
     elif fault == "twice":
         (folder / "_storage" / f"{file}.txt").write_bytes(b"second")
     repacked(folder, tmp_path / name)
@@ -324,6 +328,15 @@ def test_an_export_of_the_past_has_the_files_that_are_kept(tmp_path):
     with testing.database(filing) as copy:
         copy.import_from(tmp_path / "kept")
         assert files_of(copy) == expected
+
+
+def test_what_a_file_manager_has_left_is_no_content(db, tmp_path):
+    add(db, b"content")
+    db.export_to(tmp_path / "export")
+    (tmp_path / "export" / "_storage" / ".DS_Store").write_bytes(b"left")
+    with testing.database(filing) as copy:
+        copy.import_from(tmp_path / "export")
+        assert files_of(copy) == files_of(db)
 
 
 def test_an_import_without_files_leaves_them_alone(db, tmp_path):

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final, NamedTuple, Protocol, Self
 from zipfile import BadZipFile, ZipFile, is_zipfile
@@ -144,16 +145,17 @@ class Source:
         Raises:
             ImportRefusedError: Two contents are of one file.
         """
+        found = list(contents)
+        if not found and next(listed.lines(), None) is None:
+            return self
         if not wanted:
             return replace(self, skipped=(*self.skipped, FILES_TABLE))
         by_id: dict[str, ContentFile] = {}
-        for content in contents:
+        for content in found:
             id = id_in(PurePosixPath(content.name).name)
             if id in by_id:
                 raise listed.refuse(f"{by_id[id].name} and {content.name} are of the same file")
             by_id[id] = content
-        if not by_id and next(listed.lines(), None) is None:
-            return self  # none at all
         return replace(self, tables={**self.tables, FILES_TABLE: listed}, contents=by_id)
 
 
@@ -208,12 +210,14 @@ def _directory(path: Path, line_bytes: int, *, files: bool) -> Source:
     numbers = path / TABLES_LINES
     listed = TableFile("", str(numbers), _opens_file(numbers), line_bytes)
     source = Source(str(path), tables, _numbers(listed) if numbers.exists() else {})
-    if stored is None:
-        return source
     folder = path / FILES_TABLE
     there = sorted(folder.iterdir()) if folder.is_dir() else []
-    contents = (ContentFile(str(file), _opens_file(file)) for file in there)
-    return source.with_files(stored, contents, wanted=files)
+    contents = (
+        ContentFile(str(file), _opens_file(file))
+        for file in there
+        if not file.name.startswith(".")  # what file managers leave
+    )
+    return source.with_files(stored or _unlisted(str(folder)), contents, wanted=files)
 
 
 def _opens_file(path: Path) -> Opens:
@@ -250,14 +254,18 @@ def _archive(path: Path, archive: ZipFile, line_bytes: int, *, files: bool) -> S
     known = {"_tables", FILES_TABLE}
     skipped = sorted({name.split("/")[0] for name in names if name.startswith("_")} - known)
     source = Source(str(path), tables, numbers, tuple(skipped))
-    if stored is None:
-        return source
     contents = (
         ContentFile(f"{path}:{name}", _opens_entry(archive, name))
         for name in names
         if name.startswith(f"{FILES_TABLE}/") and name not in _FILE_LINES and name[-1] != "/"
     )
-    return source.with_files(stored, contents, wanted=files)
+    unlisted = _unlisted(f"{path}:{FILES_TABLE}")
+    return source.with_files(stored or unlisted, contents, wanted=files)
+
+
+def _unlisted(name: str) -> TableFile:
+    """The lines of stored files where there are none, and contents perhaps."""
+    return TableFile(FILES_TABLE, name, BytesIO, 0)
 
 
 def _opens_entry(archive: ZipFile, name: str) -> Opens:
