@@ -5,6 +5,7 @@ import random
 import signal
 import types
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any, NotRequired
 
 import pytest
@@ -216,6 +217,25 @@ def test_documents_with_ids_of_another_database_are_met_in_their_order(db, genre
         other.transact(lambda tx: tx.insert(Songs, {"title": "new", "stars": 5}))
         other.run_due_jobs()
         assert genres(other) == ["folk", "folk", "folk", "rock", "rock", "rock"]
+
+
+@pytest.mark.parametrize("mode", ["append", "replace"])
+def test_what_is_imported_meanwhile_is_met_although_it_is_older(tmp_path, genre, mode) -> None:
+    long_ago = testing.ManualClock(datetime(2020, 1, 1, tzinfo=UTC), seed=1)
+    with testing.database(module(genre), clock=long_ago) as old:
+        rows = [{"title": f"old {n}", "stars": n} for n in range(5)]
+        old.transact(lambda tx: tx.insert_many(Songs, rows))
+        old.export_to(tmp_path / "export", tables=["songs"])
+    with testing.database(module(genre)) as db:
+        rows = [{"title": f"new {n}", "stars": n} for n in range(5)]
+        db.transact(lambda tx: tx.insert_many(Songs, rows))
+        db.migrations.start()
+        db.run_due_jobs(limit=1)
+        db.import_from(tmp_path / "export", mode=mode)
+        db.run_due_jobs()
+        run = db.migrations.get(genre)
+        assert (run["state"], run["processed"]) == ("success", 10 if mode == "append" else 7)
+        assert genres(db) == ["folk", "folk", "folk", "rock", "rock"] * (2 - (mode == "replace"))
 
 
 def test_a_log_that_was_trimmed_meanwhile_stops_it(db, genre) -> None:
