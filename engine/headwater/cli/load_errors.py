@@ -57,7 +57,7 @@ def error_text(error: BaseException) -> str:
 def frames_of(error: BaseException) -> list[traceback.FrameSummary]:
     """The frames of an error that are not this package's, outermost first."""
     frames = traceback.extract_tb(error.__traceback__)
-    return [frame for frame in frames if not _is_ours(frame.filename)]
+    return [frame for frame in frames if not is_ours(frame.filename)]
 
 
 def shown_path(filename: str) -> str:
@@ -68,7 +68,8 @@ def shown_path(filename: str) -> str:
         return filename
 
 
-def _is_ours(filename: str) -> bool:
+def is_ours(filename: str) -> bool:
+    """Whether a file is one of this package, or of what imports modules."""
     if filename.startswith(_FROZEN):
         return True
     path = Path(filename)

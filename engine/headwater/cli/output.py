@@ -108,6 +108,11 @@ def in_bytes(count: int) -> str:
     return f"{size:.1f} {_UNITS[-1]}"
 
 
+def in_seconds(seconds: float) -> str:
+    """A duration for people."""
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
+
+
 def at_time(ts: int) -> str:
     """A timestamp as a date, to the microsecond, in UTC."""
     if not ts:
