@@ -11,10 +11,24 @@ from headwater.cli import (
     jobs,
     past,
     projects,
+    serving,
     tokens,
 )
 from headwater.cli.application import application
 
-COMMANDS = (projects, calls, codegen, tokens, data, past, insights, jobs, crons, care, exchange)
+COMMANDS = (
+    projects,
+    serving,
+    calls,
+    codegen,
+    tokens,
+    data,
+    past,
+    insights,
+    jobs,
+    crons,
+    care,
+    exchange,
+)
 
 __all__ = ["COMMANDS", "application"]

@@ -1,6 +1,8 @@
 """Where the command ``headwater`` begins, with or without what it needs."""
 
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Final
 
@@ -29,14 +31,17 @@ def run() -> None:
             raise
         sys.stderr.write(_MISSING.format(name=error.name))
         raise SystemExit(_MISUSED) from None
-    try:
+    with reported():
         application()
+
+
+@contextmanager
+def reported() -> Generator[None]:
+    """Errors as a line and an exit code, without a stack trace."""
+    try:
+        yield
     except (HeadwaterError, OSError) as error:
         from headwater.cli.output import say_error
 
         say_error(str(error))
         raise SystemExit(_FAILED) from None
-    except ModuleNotFoundError as error:
-        # An extra that only some commands need; the error names it.
-        sys.stderr.write(f"headwater: {error}\n")
-        raise SystemExit(_MISUSED) from None
