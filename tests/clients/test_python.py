@@ -4,11 +4,9 @@ It holds the interpreter's lock while it waits, so it lives in a process of its 
 itself by another name over every connection, so what it sends again may happen twice.
 """
 
-from pathlib import Path
-
-import jwt
 import pytest
 from tests.clients.serving import ADMIN_TOKEN, Served
+from tests.clients.tokens import token
 from tests.processes.children import nursery
 
 CLIENT = """
@@ -137,11 +135,6 @@ def test_many_subscriptions_are_watched_together(start, served) -> None:
             break
     """
     run(start, served, code)
-
-
-def token(signing_key: Path, subject: str) -> str:
-    facts = {"iss": "https://id.example", "aud": "clients", "sub": subject, "exp": 2**32}
-    return jwt.encode(facts, signing_key.read_text(), algorithm="EdDSA", headers={"kid": "1"})
 
 
 def test_a_token_says_who_calls(start, served, signing_key) -> None:
