@@ -85,6 +85,8 @@ def fail(ctx: MutationCtx, how: str) -> None:
         raise hw.ApplicationError(None)
     if how == "no value":
         raise hw.ApplicationError({"at": object()})
+    if how == "closed":
+        raise hw.ClosedError("the snapshot has ended")
     if how == "rate":
         raise hw.RateLimitedError(1.5, name="requests")
     raise KeyError("the secret of the house")

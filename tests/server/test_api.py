@@ -214,6 +214,24 @@ def test_an_internal_function_is_as_unknown_as_none(api) -> None:
         assert found[0] == found[1]
 
 
+def test_developers_are_told_the_nearest_public_function(dev) -> None:
+    said = dev.call("query", "served:lst")["errorMessage"]
+    assert said.endswith(
+        "Could not find public function for 'served:lst'. Did you mean 'served:list'?"
+    )
+    assert "secret" not in dev.call("query", "served:secre")["errorMessage"]
+
+
+def test_what_a_function_keeps_too_long_is_its_own_error(api) -> None:
+    facts = api.call("mutation", "served:fail", {"how": "closed"})
+    assert facts["status"] == "error", "the server is not stopping"
+
+
+def test_the_error_is_about_what_is_wrong(api) -> None:
+    said = api.call("query", "served:kinds", {"maybe": [1, "x"]})["errorMessage"]
+    assert "argument 'maybe[1]': expected int, got 'x'" in said
+
+
 def test_a_function_of_another_kind_is_named(api) -> None:
     facts = api.call("query", "served:writeNote", {"text": "x"})
     said = "Trying to execute served:writeNote as Query, but it is defined as Mutation."
@@ -429,6 +447,11 @@ def test_without_a_token_there_are_no_administrators(db) -> None:
 def test_an_admin_token_has_to_be_a_secret_that_can_be_sent(db, token) -> None:
     with pytest.raises(hw.ArgumentError, match="admin_token"):
         db.asgi(api=True, admin_token=token)
+
+
+def test_nothing_is_described_that_is_not_served(db) -> None:
+    with pytest.raises(hw.ArgumentError, match="openapi"):
+        db.asgi(openapi=True)
 
 
 def test_the_middleware_around_may_say_who_calls(api) -> None:

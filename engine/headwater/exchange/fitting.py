@@ -87,11 +87,15 @@ def _fit_member(union: UnionValidator, value: Any, how: Fitting) -> Any:
     if is_kept and _fits(union, value, how):
         return value
     taking = [member for member in union.members if _fits(member, value, how)]
+    nearest, depth = value, 0
     for member in taking or union.members:
         fitted = fit(member, value, how)
-        if _fits(member, fitted, how):
+        wrong = find_mismatch(member, fitted, "", how.walk)
+        if wrong is None:
             return fitted
-    return value
+        if len(wrong.path) > depth:  # so that the error is about what is wrong further in
+            nearest, depth = fitted, len(wrong.path)
+    return nearest
 
 
 def _fits(validator: Validator, value: Any, how: Fitting) -> bool:

@@ -81,6 +81,11 @@ class Application:
         """
         return self.functions[self.path(path)]
 
+    def find(self, path: str) -> AnyFunction | None:
+        """The same, None if there is none: quick whatever a stranger asks for."""
+        published = path if path in self.functions else self._paths.get(path)
+        return None if published is None else self.functions[published]
+
     def path_of(self, function: AnyFunction) -> str | None:
         """The published path of a function, None if it is not one of this application."""
         return self._path_by_function.get(function)

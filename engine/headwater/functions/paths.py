@@ -108,10 +108,14 @@ class PathTable:
         Raises:
             FunctionNotFoundError: There is none; the nearest one is named.
         """
-        found = self._paths.get(path) or self._paths.get(":".join(split_path(path)))
+        found = self.get(path)
         if found is None:
             raise FunctionNotFoundError(self._not_found(path))
         return found
+
+    def get(self, path: str) -> str | None:
+        """The published path that somebody meant, None if there is none."""
+        return self._paths.get(path) or self._paths.get(":".join(split_path(path)))
 
     def _not_found(self, path: str) -> str:
         close = nearest(":".join(split_path(path)), self._paths)

@@ -37,6 +37,7 @@ from headwater_indexes.ids import table_number_of
 from headwater_indexes.values import NESTING_DEFAULT, Int64, check_value
 
 _SHOWN_CHARACTERS: Final = 60
+_NEAR_CHARACTERS: Final = 200
 
 
 class TableNumbers:
@@ -444,6 +445,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that somebody may have meant."""
     import difflib
 
+    if len(name) > _NEAR_CHARACTERS:
+        return None  # nobody has mistyped that, and comparing it takes long
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return close[0] if close else None
 

@@ -29,7 +29,7 @@ from headwater.functions.calls import Call
 from headwater.functions.declaration import Function
 from headwater.functions.identity import Identity, acting_as
 from headwater.functions.kinds import Kind
-from headwater.schema.explain import Walk, is_dict, is_list
+from headwater.schema.explain import Walk, is_dict, is_list, nearest
 from headwater.schema.validators import ObjectValidator
 from headwater.server.protocol import Backend
 from headwater.server.wire_values import WireFormat, from_wire, to_wire
@@ -60,7 +60,9 @@ _SHOWN_LEVEL: Final[dict[Level, str]] = {
     "error": "ERROR",
 }
 _REFUSALS: Final = (FunctionNotFoundError, FunctionKindError, ArgumentError)
-_NOT_OF_THE_FUNCTION: Final = (ActionCanceledError, ClosedError, ConflictError, StorageError)
+_NOT_OF_THE_FUNCTION: Final = (ConflictError, StorageError)
+_OF_THE_END: Final = (ActionCanceledError, ClosedError)
+"""Also what a function raises that keeps something for longer than it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +226,9 @@ class ClientCalls:
             ConflictError, ClosedError, ActionCanceledError, StorageError: That one, as it is no
                 fault of the function: the call may succeed later.
         """
-        if isinstance(error, _NOT_OF_THE_FUNCTION):
+        if isinstance(error, _NOT_OF_THE_FUNCTION) or (
+            isinstance(error, _OF_THE_END) and self._backend.is_closed()
+        ):
             raise error
         lines = self._lines(call.lines)
         if isinstance(error, ApplicationError) and _is_value(error.data):
@@ -251,19 +255,25 @@ class ClientCalls:
 
     def _function(self, wanted: ClientCall, caller: Caller) -> Function[..., Any]:
         application, path = self._runner.application, wanted.path[:_SHOWN_CHARACTERS]
-        try:
-            function = application.function(wanted.path)
-        except FunctionNotFoundError:
-            function = None
+        function = application.find(wanted.path) if path == wanted.path else None
         if function is None or (function.is_internal and not caller.is_admin):
             # The same words for both, so that nobody finds out which internal ones there are.
-            raise FunctionNotFoundError(f"Could not find public function for {path!r}.")
+            raise FunctionNotFoundError(
+                f"Could not find public function for {path!r}.{self._hint(path)}"
+            )
         if wanted.kind is not None and function.kind != wanted.kind:
             raise FunctionKindError(
                 f"Trying to execute {path} as {_SHOWN_KIND[wanted.kind]}, but it is defined as "
                 f"{_SHOWN_KIND[function.kind]}."
             )
         return function
+
+    def _hint(self, path: str) -> str:
+        """For developers, the nearest public function."""
+        functions = self._runner.application.functions.items()
+        public = [name for name, function in functions if not function.is_internal]
+        close = nearest(path, public) if self._is_dev else None
+        return "" if close is None else f" Did you mean {close!r}?"
 
     def _bound(self, compiled: CompiledFunction[..., Any], wanted: ClientCall) -> dict[str, Any]:
         nesting = self._runner.store.limits.nesting + 1

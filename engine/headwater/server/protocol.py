@@ -36,6 +36,7 @@ class Backend:
         reactor: Its live queries.
         settings: Its settings.
         close: Closes it.
+        is_closed: Whether it is closed, or about to be.
         file_urls: What answers requests for stored files.
     """
 
@@ -45,6 +46,7 @@ class Backend:
     reactor: Reactor
     settings: Configuration
     close: Callable[[], None]
+    is_closed: Callable[[], bool]
     file_urls: Callable[[], FileServing]
 
 

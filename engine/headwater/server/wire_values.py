@@ -54,11 +54,13 @@ def from_wire(
     Raises:
         RequestInvalidError: It stands for none, or is nested too deeply.
     """
-    if isinstance(data, str) or data is None or isinstance(data, bool):
+    given: object = data
+    kind = type(given)
+    if kind is str or data is None or kind is bool:
         return data
-    if isinstance(data, int) and wire_format == "exact":
+    if kind is int and wire_format == "exact":
         return _integer(data)
-    if isinstance(data, float | int):
+    if kind is float or kind is int:
         return _number(data)
     if is_dict(data) and len(data) == 1:
         ((name, member),) = data.items()

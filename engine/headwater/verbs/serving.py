@@ -58,6 +58,8 @@ class ServingVerbs(Opened):
             ConfigurationMissingError: The secret of a webhook is in no setting.
             ModuleNotFoundError: The extra is not installed.
         """
+        if openapi and not api:
+            raise ArgumentError("db.asgi(openapi=True): there is nothing to describe; add api=True")
         for name, given in (("cors", cors), ("hosts", hosts)):
             if isinstance(given, str):
                 raise ArgumentError(
@@ -83,6 +85,7 @@ class ServingVerbs(Opened):
             reactor=self._watching(),
             settings=self._services.env,
             close=self.close,
+            is_closed=lambda: self._is_closed,
             file_urls=lambda: Storage(self._services.files).urls,
         )
         options = ServerOptions(
