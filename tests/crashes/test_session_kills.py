@@ -82,6 +82,31 @@ def test_a_kill_at_any_line_brings_no_session_back(path, start) -> None:
             assert not list(db.verify())
 
 
+def test_processes_that_refresh_at_once_have_the_same_next_tokens(path, start) -> None:
+    code = """
+    from tests.services import signing
+    with hw.open(path, sessions=signing.options()) as db:
+        say("open")
+        while token := hear():
+            say(db.sessions.refresh(token).refresh_token)
+    """
+    with hw.open(path, sessions=signing.options()) as db:
+        token = db.sessions.sign_up("ada", signing.PASSWORD).refresh_token
+        children = [start(code, path) for _ in range(2)]
+        assert [child.hear() for child in children] == ["open", "open"]
+        for _ in range(20):
+            for child in children:
+                child.tell(token)
+            said = {child.hear() for child in children}
+            assert len(said) == 1
+            assert token not in said
+            (token,) = said
+        for child in children:
+            child.tell()
+            child.finish()
+        assert db.sessions.refresh(token)
+
+
 def test_who_is_signed_out_by_one_process_is_out_in_all_others(path, start) -> None:
     code = """
     from tests.services import signing

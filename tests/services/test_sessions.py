@@ -167,7 +167,7 @@ def test_a_password_is_hashed_anew_when_the_numbers_have_changed(tmp_path):
 
 def test_an_unknown_account_is_named(db):
     other = db.transact(lambda tx: tx.insert("others", {}))
-    for id in ("nonsense", other):
+    for id in ("nonsense", other, None):
         for verb in (
             lambda: db.sessions.set_password(id, PASSWORD),  # noqa: B023
             lambda: db.sessions.set_claims(id, {}),  # noqa: B023
@@ -177,6 +177,20 @@ def test_an_unknown_account_is_named(db):
                 verb()
         assert db.sessions.delete_account(id) is False
         assert db.sessions.end_session(id) is False
+
+
+@pytest.mark.parametrize("name", ["device", "address"])
+def test_what_is_said_of_a_device_is_text_and_cut(db, name):
+    db.sessions.sign_up("ada", PASSWORD, **{name: "x" * 501})
+    with db.snapshot() as snapshot:
+        assert snapshot.query(hw.AccountSessions).unique()[name] == "x" * 500
+    for verb in (db.sessions.sign_up, db.sessions.sign_in, db.sessions.redeem_code):
+        with pytest.raises(hw.ArgumentError, match=f"{name}=5: expected a string"):
+            verb("grace", PASSWORD, **{name: 5})
+    with pytest.raises(hw.ArgumentError, match="address=5: expected a string"):
+        db.sessions.change_password(
+            db.sessions.sign_in("ada", PASSWORD).access_token, "", OTHER, address=5
+        )
 
 
 def test_claims_that_cannot_be_stored_are_refused_before_anything_is_written(db):
@@ -630,6 +644,11 @@ def test_a_database_without_sessions_says_how_to_have_them():
         assert reason(db.identify, "hwa_" + "A" * 43) == "malformed"
 
 
+def test_options_are_no_flag():
+    with pytest.raises(hw.ArgumentError, match=r"sessions=True: expected hw.Sessions\(...\)"):
+        hw.open(None, sessions=True)
+
+
 def test_without_argon2_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "argon2", None)
     with pytest.raises(ModuleNotFoundError, match=r"headwater\[auth\]"):
@@ -655,6 +674,9 @@ def test_one_directory_has_one_kind_of_sessions(tmp_path):
         (lambda: hw.Sessions(sessions_per_account=0), "sessions_per_account"),
         (lambda: hw.Sessions(password_characters_min=0), "password_characters_min"),
         (lambda: hw.Sessions(password_characters_max=63), "password_characters_max"),
+        (lambda: hw.Sessions(hashing="argon2"), r"hashing='argon2'\): expected hw.PasswordHashing"),
+        (lambda: hw.Sessions(throttling=5), r"throttling=5\): expected hw.SessionThrottling"),
+        (lambda: hw.Sessions(idle_seconds="x"), "idle_seconds='x'"),
         (lambda: hw.PasswordHashing(memory_kib=31), "memory_kib=31"),
         (lambda: hw.PasswordHashing(iterations=0), "iterations"),
         (lambda: hw.PasswordHashing(lanes=0), "lanes"),

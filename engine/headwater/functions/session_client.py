@@ -15,9 +15,9 @@ NO_CLAIMS: Final[Mapping[str, Any]] = MappingProxyType({})
 class SessionClient(Protocol):
     """Signing up, in and out: ``db.sessions``, and ``ctx.sessions`` of a plain action.
 
-    Passwords are hashed outside of transactions, which takes about a tenth of a second; what is
+    Passwords are hashed outside of transactions, which takes a tenth of a second or more; what is
     written is durable on return. Every verb that takes an ``address``, that of the caller, counts
-    attempts by it as well; ``device`` is shown among the sessions.
+    attempts by it as well; ``device`` is shown among the sessions, up to 500 characters.
 
     Every verb may raise what its part of the work raises: a `RateLimitedError` if there were too
     many attempts, a `StorageError`.

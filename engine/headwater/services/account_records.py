@@ -19,7 +19,8 @@ def account_of(reader: Reader, login: str | None) -> Account | None:
 
 def find_account(reader: Reader, id: str) -> Account | None:
     """The account of an id, or None."""
-    normal = reader.normalize_id(Accounts, id)
+    given: object = id
+    normal = reader.normalize_id(Accounts, id) if isinstance(given, str) else None
     return None if normal is None else reader.get(normal)
 
 

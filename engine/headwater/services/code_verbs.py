@@ -21,7 +21,7 @@ from headwater.services.account_records import (
     put_hash,
 )
 from headwater.services.passwords import login_of, new_login, new_password
-from headwater.services.session_records import Start
+from headwater.services.session_records import start_of
 from headwater.services.tokens import SESSION_ISSUER
 from headwater.services.verification_codes import NewCode, VerificationCode, Wanted
 from headwater.transactions.service_writer import ServiceWriter
@@ -86,9 +86,10 @@ class CodeVerbs:
             account = self._signed_up(writer, found)
             if account is None:
                 return None
-            return service.records.begin(writer, account, Start("code", device, address))
+            return service.records.begin(writer, account, start)
 
         with self._entering():
+            start = start_of("code", device, address)
             service.count(*service.throttles.guessing(address))
             return self._issued(service.write("redeem_code", run))
 
@@ -104,6 +105,7 @@ class CodeVerbs:
         """Set a password by a code, and sign in."""
         service, records = self._service, self._service.records
         with self._entering():
+            start = start_of("code", device, address)
             service.count(*service.throttles.guessing(address))
             login = service.read(lambda reader: service.codes.login_of(reader, ticket))
             hashed = service.hasher.hash(new_password(password, login, service.options))
@@ -117,7 +119,7 @@ class CodeVerbs:
                 records.end_all(writer, account["_id"])
                 writer.patch(account["_id"], is_verified=True)
                 service.settle(writer, account["login"])
-                return records.begin(writer, account["_id"], Start("code", device, address))
+                return records.begin(writer, account["_id"], start)
 
             return self._issued(service.write("reset_password", run))
 

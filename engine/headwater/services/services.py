@@ -119,8 +119,12 @@ class Services:
         return self._identification
 
     def _make_sessions(self, options: "Sessions") -> "SessionService":
+        from headwater.services.session_options import Sessions
         from headwater.services.sessions import SessionService
 
+        given: object = options
+        if not isinstance(given, Sessions):
+            raise ArgumentError(f"sessions={given!r}: expected hw.Sessions(...), or None")
         return SessionService(self._runner, options, self._actor)
 
     def sessions(self, entering: Entering) -> "SessionClient":

@@ -126,14 +126,16 @@ class Sessions:
             raise DeclarationError(
                 f"hw.Sessions(tokens={self.tokens!r}): expected 'opaque' or 'jwt'"
             )
-        _check_seconds("access_seconds", self.access_seconds, 1, self.idle_seconds)
-        _check_seconds("idle_seconds", self.idle_seconds, 1, self.session_seconds)
         _check_seconds("session_seconds", self.session_seconds, 1, 1000 * 365 * _DAY_SECONDS)
+        _check_seconds("idle_seconds", self.idle_seconds, 1, self.session_seconds)
+        _check_seconds("access_seconds", self.access_seconds, 1, self.idle_seconds)
         _check_seconds("refresh_grace_seconds", self.refresh_grace_seconds, 0, self.access_seconds)
         _check_count("Sessions", "sessions_per_account", self.sessions_per_account, 1, 10_000)
         _check_count("Sessions", "code_digits", self.code_digits, 6, 12)
         _check_seconds("code_seconds", self.code_seconds, 1, _DAY_SECONDS)
         _check_count("Sessions", "code_attempts", self.code_attempts, 1, 100)
+        _check_kind("hashing", self.hashing, PasswordHashing)
+        _check_kind("throttling", self.throttling, SessionThrottling)
         if self.deliver is not None and not callable(self.deliver):
             raise DeclarationError(
                 f"hw.Sessions(deliver={self.deliver!r}): expected a function or an action"
@@ -142,6 +144,11 @@ class Sessions:
         _check_count("Sessions", "password_characters_max", self.password_characters_max, 64, most)
         least, most = self.password_characters_min, self.password_characters_max
         _check_count("Sessions", "password_characters_min", least, 1, most)
+
+
+def _check_kind(name: str, value: object, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise DeclarationError(f"hw.Sessions({name}={value!r}): expected hw.{kind.__name__}(...)")
 
 
 def _check_seconds(name: str, value: object, least: float, most: float) -> None:

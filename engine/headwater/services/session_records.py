@@ -1,10 +1,10 @@
 """Sessions as they are stored: each step inside of one transaction."""
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from headwater.clock import Clock
-from headwater.errors import TokenInvalidError
+from headwater.errors import ArgumentError, TokenInvalidError
 from headwater.functions.accounts import (
     Account,
     AccountSession,
@@ -29,6 +29,8 @@ from headwater.transactions.service_writer import ServiceWriter
 
 _FORGOTTEN_AT_ONCE: Final = 2
 """Expired sessions that a new one removes: more than one, so that they do not pile up."""
+_SHOWN_CHARACTERS: Final = 500
+"""Of what is said of a device and of an address."""
 _MS: Final = 1000.0
 _NS_PER_MS: Final = 1_000_000
 
@@ -48,11 +50,23 @@ class Found(NamedTuple):
 
 
 class Start(NamedTuple):
-    """What is known of a new session."""
+    """What is known of a new session; made by `start_of`."""
 
     method: SignInMethod
     device: str
-    address: str | None
+    address: str
+
+
+def start_of(method: SignInMethod, device: str, address: str | None) -> Start:
+    """What is known of a new session, however long a text a browser sends.
+
+    Raises:
+        ArgumentError: A text is none.
+    """
+    for name, given in (("device", device), ("address", address or "")):
+        if not isinstance(cast("object", given), str):
+            raise ArgumentError(f"sessions: {name}={given!r}: expected a string")
+    return Start(method, device[:_SHOWN_CHARACTERS], (address or "")[:_SHOWN_CHARACTERS])
 
 
 class _Times(NamedTuple):
@@ -102,7 +116,7 @@ class SessionRecords:
             "account": account,
             "method": start.method,
             "device": start.device,
-            "address": start.address or "",
+            "address": start.address,
             "refreshed_at": now,
             "expires_at": times.expires_at,
             "ends_at": ends_at,
@@ -202,7 +216,8 @@ class SessionRecords:
 
     def by_id(self, reader: Reader, session: str) -> Found | None:
         """The session of an id."""
-        id = reader.normalize_id(AccountSessions, session)
+        given: object = session
+        id = reader.normalize_id(AccountSessions, session) if isinstance(given, str) else None
         found = None if id is None else reader.get(id)
         if found is None:
             return None

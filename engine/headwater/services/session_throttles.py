@@ -5,7 +5,7 @@ from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final, TypeAlias
 
-from headwater.errors import RateLimitedError
+from headwater.errors import ArgumentError, RateLimitedError
 from headwater.services.rate_limits import RateLimit
 from headwater.services.session_options import SessionThrottling
 from headwater.transactions.service_writer import ServiceWriter
@@ -66,6 +66,9 @@ def place_of(address: str | None) -> str | None:
     """Where a caller is, so that moving within one's own network changes nothing."""
     if not address:
         return None
+    given: object = address
+    if not isinstance(given, str):
+        raise ArgumentError(f"sessions: address={given!r}: expected a string")
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:

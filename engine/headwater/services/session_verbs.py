@@ -21,7 +21,7 @@ from headwater.services.account_records import (
 )
 from headwater.services.code_verbs import CodeVerbs, checked_claims
 from headwater.services.passwords import login_of, new_login, new_password, password_of
-from headwater.services.session_records import Start, no_session
+from headwater.services.session_records import no_session, start_of
 from headwater.services.session_tokens import read_refresh
 from headwater.transactions.reader import Reader
 from headwater.transactions.service_writer import ServiceWriter
@@ -42,7 +42,7 @@ class SessionVerbs(CodeVerbs):
         """Make an account, and sign in to it."""
         service, records = self._service, self._service.records
         with self._entering():
-            said = checked_claims(claims)
+            said, start = checked_claims(claims), start_of("password", device, address)
             normal = new_login(login)
             content = new_password(password, normal, service.options)
             service.count(*service.throttles.signing_up(address))
@@ -51,7 +51,7 @@ class SessionVerbs(CodeVerbs):
             def run(writer: ServiceWriter) -> SessionTokens:
                 account = add_account(writer, normal, said, is_verified=False)
                 put_hash(writer, account, hashed)
-                return records.begin(writer, account, Start("password", device, address))
+                return records.begin(writer, account, start)
 
             return service.issue(service.write("sign_up", run))
 
@@ -61,7 +61,7 @@ class SessionVerbs(CodeVerbs):
         """Begin a session."""
         service, records = self._service, self._service.records
         with self._entering():
-            normal = login_of(login)
+            normal, start = login_of(login), start_of("password", device, address)
             service.count(*service.throttles.signing_in(normal, address))
             known = service.read(lambda r: hash_of(r, account_of(r, normal)))
             newer = self._proved(known, password)
@@ -74,7 +74,6 @@ class SessionVerbs(CodeVerbs):
                 if newer is not None:
                     put_hash(writer, account["_id"], newer)
                 service.throttles.succeeded(writer, account["login"])
-                start = Start("password", device, address)
                 return records.begin(writer, account["_id"], start)
 
             return service.issue(service.write("sign_in", run))
