@@ -73,7 +73,7 @@ def check(db, lines: list[list[str]]) -> None:
 
 def test_a_kill_at_any_line_brings_no_session_back(path, start) -> None:
     draw = random.Random(3)
-    for round_ in range(4):
+    for round_ in range(3):
         child = start(WORKER, path, round_ * 10_000)
         lines = [child.hear() for _ in range(draw.randint(1, 30))] + child.kill()
         assert child.process.returncode == -signal.SIGKILL, child.errors

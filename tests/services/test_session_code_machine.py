@@ -162,5 +162,5 @@ class Machine(RuleBasedStateMachine):
                     self.db.sessions.sign_out(tokens.access_token)
 
 
-Machine.TestCase.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+Machine.TestCase.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
 TestCodesAreTheModel = Machine.TestCase

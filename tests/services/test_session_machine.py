@@ -295,5 +295,5 @@ def with_reason(kind: Any, reason: str, function: Any, *args: Any) -> None:
     assert getattr(refused(kind, function, *args), "reason", None) == reason
 
 
-Machine.TestCase.settings = settings(max_examples=80, stateful_step_count=50, deadline=None)
+Machine.TestCase.settings = settings(max_examples=50, stateful_step_count=50, deadline=None)
 TestSessionsAreTheModel = Machine.TestCase

@@ -145,6 +145,26 @@ def test_a_password_that_is_changed_during_a_sign_in_is_not_the_one_that_was_sai
         assert snapshot.query(hw.AccountSessions).collect() == []
 
 
+def test_two_who_sign_in_while_a_hash_is_replaced_both_do(tmp_path, monkeypatch):
+    with hw.open(tmp_path / "db", sessions=signing.options()) as db:
+        db.sessions.sign_up("ada", PASSWORD)
+    dearer = signing.options(hashing=hw.PasswordHashing(memory_kib=16, iterations=2, lanes=2))
+    with hw.open(tmp_path / "db", sessions=dearer) as db:
+        hasher = db._services._sessions.hasher
+        verify = hasher.verify
+
+        def verify_slowly(stored, password):
+            is_right = verify(stored, password)
+            monkeypatch.undo()
+            assert db.sessions.sign_in("ada", PASSWORD)
+            return is_right
+
+        monkeypatch.setattr(hasher, "verify", verify_slowly)
+        assert db.sessions.sign_in("ada", PASSWORD)
+        with db.snapshot() as snapshot:
+            assert len(snapshot.query(hw.AccountSessions).collect()) == 3
+
+
 def test_a_password_is_hashed_anew_when_the_numbers_have_changed(tmp_path):
     def stored(db):
         with db.snapshot() as snapshot:

@@ -1,6 +1,6 @@
 """Accounts and their passwords as they are stored: each step inside of one transaction."""
 
-from typing import Any
+from typing import Any, cast
 
 from headwater.errors import DocumentNotFoundError, SignUpRefusedError
 from headwater.functions.accounts import Account, Accounts
@@ -19,8 +19,8 @@ def account_of(reader: Reader, login: str | None) -> Account | None:
 
 def find_account(reader: Reader, id: str) -> Account | None:
     """The account of an id, or None."""
-    given: object = id
-    normal = reader.normalize_id(Accounts, id) if isinstance(given, str) else None
+    is_text = isinstance(cast("object", id), str)
+    normal = reader.normalize_id(Accounts, id) if is_text else None
     return None if normal is None else reader.get(normal)
 
 

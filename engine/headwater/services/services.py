@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast, get_args
 
 from headwater.errors import ArgumentError, UsageError
 from headwater.functions.acting import Actor
@@ -122,9 +122,8 @@ class Services:
         from headwater.services.session_options import Sessions
         from headwater.services.sessions import SessionService
 
-        given: object = options
-        if not isinstance(given, Sessions):
-            raise ArgumentError(f"sessions={given!r}: expected hw.Sessions(...), or None")
+        if not isinstance(cast("object", options), Sessions):
+            raise ArgumentError(f"sessions={options!r}: expected hw.Sessions(...), or None")
         return SessionService(self._runner, options, self._actor)
 
     def sessions(self, entering: Entering) -> "SessionClient":

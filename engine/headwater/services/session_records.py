@@ -216,8 +216,8 @@ class SessionRecords:
 
     def by_id(self, reader: Reader, session: str) -> Found | None:
         """The session of an id."""
-        given: object = session
-        id = reader.normalize_id(AccountSessions, session) if isinstance(given, str) else None
+        is_text = isinstance(cast("object", session), str)
+        id = reader.normalize_id(AccountSessions, session) if is_text else None
         found = None if id is None else reader.get(id)
         if found is None:
             return None

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 from headwater.errors import ArgumentError, RateLimitedError
 from headwater.services.rate_limits import RateLimit
@@ -66,9 +66,8 @@ def place_of(address: str | None) -> str | None:
     """Where a caller is, so that moving within one's own network changes nothing."""
     if not address:
         return None
-    given: object = address
-    if not isinstance(given, str):
-        raise ArgumentError(f"sessions: address={given!r}: expected a string")
+    if not isinstance(cast("object", address), str):
+        raise ArgumentError(f"sessions: address={address!r}: expected a string")
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:

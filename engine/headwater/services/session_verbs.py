@@ -21,7 +21,7 @@ from headwater.services.account_records import (
 )
 from headwater.services.code_verbs import CodeVerbs, checked_claims
 from headwater.services.passwords import login_of, new_login, new_password, password_of
-from headwater.services.session_records import no_session, start_of
+from headwater.services.session_records import Start, no_session, start_of
 from headwater.services.session_tokens import read_refresh
 from headwater.transactions.reader import Reader
 from headwater.transactions.service_writer import ServiceWriter
@@ -59,24 +59,35 @@ class SessionVerbs(CodeVerbs):
         self, login: str, password: str, *, address: str | None = None, device: str = ""
     ) -> SessionTokens:
         """Begin a session."""
-        service, records = self._service, self._service.records
+        service = self._service
         with self._entering():
             normal, start = login_of(login), start_of("password", device, address)
             service.count(*service.throttles.signing_in(normal, address))
-            known = service.read(lambda r: hash_of(r, account_of(r, normal)))
-            newer = self._proved(known, password)
+            tokens = None
+            while tokens is None:
+                tokens = self._signed_in(normal, password, start)
+            return service.issue(tokens)
 
-            def run(writer: ServiceWriter) -> SessionTokens:
-                account = account_of(writer, normal)
-                # Another one may have been set since: that one was not said.
-                if account is None or hash_of(writer, account) != known:
-                    raise SignInRefusedError
-                if newer is not None:
-                    put_hash(writer, account["_id"], newer)
-                service.throttles.succeeded(writer, account["login"])
-                return records.begin(writer, account["_id"], start)
+    def _signed_in(self, login: str | None, password: str, start: Start) -> SessionTokens | None:
+        """Begin a session; None if the hash was replaced while the password was compared with it.
 
-            return service.issue(service.write("sign_in", run))
+        Raises:
+            SignInRefusedError: They are not right.
+        """
+        service = self._service
+        known = service.read(lambda reader: hash_of(reader, account_of(reader, login)))
+        newer = self._proved(known, password)
+
+        def run(writer: ServiceWriter) -> SessionTokens | None:
+            account = account_of(writer, login)
+            if account is None or hash_of(writer, account) != known:
+                return None
+            if newer is not None:
+                put_hash(writer, account["_id"], newer)
+            service.throttles.succeeded(writer, account["login"])
+            return service.records.begin(writer, account["_id"], start)
+
+        return service.write("sign_in", run)
 
     def _proved(self, known: str | None, password: str) -> str | None:
         """Compare a password; a hash to replace the known one, if that was made otherwise.

@@ -13,9 +13,7 @@ from headwater.functions.identity import Identity
 from headwater.functions.runner import Runner
 from headwater.services.code_deliveries import CodeDeliveries
 from headwater.services.key_files import KeyFile
-from headwater.services.passwords import (
-    PasswordHasher,
-)
+from headwater.services.passwords import PasswordHasher
 from headwater.services.session_jwts import SessionJwts, is_jwt_of_session
 from headwater.services.session_options import Sessions
 from headwater.services.session_records import Found, SessionRecords, no_session
