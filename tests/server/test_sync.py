@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.server import served
 from tests.server.sync_client import Failed, SyncClient, add, ts_of
+from tests.services.signing import options as signing_options
 
 import headwater as hw
 
@@ -264,6 +265,35 @@ def test_a_token_that_ends_ends_the_connection() -> None:
         return hw.VerifiedToken(hw.Identity("ada"), clock.now_ns() / 1_000_000 + 60_000)
 
     talk(conversation, identify=identify, database={"clock": clock})
+
+
+@pytest.mark.parametrize("tokens", ["opaque", "jwt"])
+def test_the_end_of_a_session_ends_its_connections_at_once(tokens: Any) -> None:
+    async def conversation(app: Any, db: hw.Database) -> None:
+        signed = db.sessions.sign_up("ada@example.com", "a long password of hers")
+        others = db.sessions.sign_up("bob@example.com", "a long password of his")
+        hers, his = await connected(app, "hers"), await connected(app, "his")
+        for client, access in ((hers, signed), (his, others)):
+            client.authenticate("User", access.access_token)
+            client.watch(0, "served:who")
+            await client.settled()
+        assert hers.values[0][0] != his.values[0][0]
+        again = await asyncio.to_thread(db.sessions.refresh, signed.refresh_token)
+        hers.authenticate("User", again.access_token)
+        await hers.settled()
+        await asyncio.to_thread(db.sessions.sign_out, again.access_token)
+        await hers.closed()
+        assert hers.heard[-1]["type"] == "AuthError"
+        assert hers.heard[-1]["authUpdateAttempted"] is False
+        his.authenticate("None")
+        await his.settled()
+        await asyncio.to_thread(db.sessions.sign_out, others.access_token)
+        his.call("Mutation", "served:writeNote", text="as nobody")
+        await his.settled()
+        await his.end()
+        assert len(db._reactor.queries) == 0
+
+    talk(conversation, database={"sessions": signing_options(tokens=tokens)})
 
 
 @pytest.mark.parametrize(

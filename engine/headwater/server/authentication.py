@@ -79,7 +79,7 @@ class Authentication:
         if found is None:
             raise _refused("InvalidAuthHeader", "the token is not valid")
         if isinstance(found, VerifiedToken):
-            return Caller(found.identity, expires_at=found.expires_at)
+            return Caller(found.identity, expires_at=found.expires_at, session=found.session)
         return Caller(found)
 
     def administrator(self, key: str, identity: Identity | None = None) -> Caller:

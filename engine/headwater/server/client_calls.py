@@ -23,6 +23,7 @@ from headwater.errors import (
     StorageError,
 )
 from headwater.exchange.fitting import Fitting, fit
+from headwater.functions.accounts import AccountSession
 from headwater.functions.arguments import CompiledFunction
 from headwater.functions.call_log import Level, Lines
 from headwater.functions.calls import Call
@@ -30,6 +31,7 @@ from headwater.functions.declaration import Function
 from headwater.functions.identity import Identity, acting_as
 from headwater.functions.kinds import Kind
 from headwater.schema.explain import Walk, is_dict, is_list, nearest
+from headwater.schema.tables import Id
 from headwater.schema.validators import ObjectValidator
 from headwater.server.protocol import Backend
 from headwater.server.wire_values import WireFormat, from_wire, to_wire
@@ -73,11 +75,13 @@ class Caller:
         identity: As whom.
         is_admin: Whether internal functions may be called, too.
         expires_at: When the token ends that says so, ms since the epoch; None if never.
+        session: If that token is one of the database's own sessions: its id.
     """
 
     identity: Identity | None = None
     is_admin: bool = False
     expires_at: float | None = None
+    session: Id[AccountSession] | None = None
 
 
 NOBODY: Final = Caller()

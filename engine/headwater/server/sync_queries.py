@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from headwater.errors import RequestInvalidError
 from headwater.functions.calls import Call
@@ -10,9 +10,13 @@ from headwater.reactive.evaluation import Evaluation
 from headwater.reactive.live_queries import Asked
 from headwater.reactive.subscription import Subscription, Transition
 from headwater.server.client_calls import Caller, ClientCall, Failure, calling_as
+from headwater.server.sync_callers import GOES_ON, session_goes_on
 from headwater.server.sync_context import SyncContext
 from headwater.server.sync_messages import AddQuery, ModifyQuerySet, ProtocolError
 from headwater.server.wire_values import WireFormat, to_wire
+
+_SESSION: Final = -1
+"""What the session of the caller's token is called among the queries of the client."""
 
 
 @dataclass(slots=True)
@@ -55,6 +59,7 @@ class WatchedQueries:
         self._removed: list[tuple[int, int]] = []
         self._called_as_version = 0
         self._is_closed = False
+        self._has_session = False
         self.version: int = 0
         self.subscription: Subscription = Subscription()
 
@@ -90,7 +95,21 @@ class WatchedQueries:
                 asked = replace(asked, journal=told.journal)  # its page ends where it did
             self._add(asked, caller, added)
             self._watched[number].told = told
+        self._watch_session(caller, added, removed)
         self._change(added, removed)
+
+    def _watch_session(self, caller: Caller, added: dict[int, Asked], removed: list[int]) -> None:
+        """Hear of the end of the session that the caller's token belongs to."""
+        if self._has_session:
+            removed.append(_SESSION)
+        self._has_session = caller.session is not None
+        if caller.session is not None:
+            added[_SESSION] = Asked(session_goes_on(self._backend.runner, caller.session))
+
+    def is_signed_out(self, transition: Transition) -> bool:
+        """Whether the session of the caller's token has ended by then."""
+        pairs = zip(transition.numbers, transition.evaluations, strict=True)
+        return any(number == _SESSION and one.result != GOES_ON for number, one in pairs)
 
     def tell(self) -> None:
         """Have the client told of a state that is not older than this call."""

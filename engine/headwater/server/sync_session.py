@@ -235,14 +235,20 @@ class SyncSession:
             wake = partial(self._context.wakeups.wake, self._news)
             self._expiry = backend.actor.alarm.call_at(clock.monotonic() + seconds, wake)
 
+    def _check_session(self, transition: Transition) -> None:
+        if self._queries.is_signed_out(transition):
+            raise self._ended("the session has ended")
+
+    def _ended(self, why: str) -> SessionOverError:
+        last = auth_error(why, self._received.identity, is_refusal=False)
+        return SessionOverError(last=last)
+
     def _check_expiry(self) -> None:
         expires_at = self._caller.expires_at
         if expires_at is not None:
             now_ns = self._context.backend.runner.store.clock.now_ns()
             if now_ns / _NS_PER_MS >= expires_at:
-                version = self._received.identity
-                last = auth_error("the token has expired", version, is_refusal=False)
-                raise SessionOverError(last=last)
+                raise self._ended("the token has expired")
 
     async def _recognized(self, message: Authenticate) -> Caller:
         authentication = self._context.authentication
@@ -273,6 +279,7 @@ class SyncSession:
             while self._outgoing:
                 await self._send(self._outgoing.popleft())
             if transition is not None and self._queries.is_of_the_caller(transition):
+                self._check_session(transition)
                 await self._tell(transition)
             self._is_silent = False
             if subscription.is_closed:
