@@ -15,10 +15,11 @@ from headwater.cli.application import (
     application,
     opened,
 )
-from headwater.cli.conditions import Condition, parse_condition
+from headwater.cli.conditions import parse_condition
 from headwater.cli.output import refusal, say, say_json, say_rows
 from headwater.cli.schemas import differences, say_differences, say_tables, table_facts
 from headwater.cli.sources import find_source
+from headwater.exchange.conditions import Condition, narrowed
 from headwater.exchange.json_values import write_value
 from headwater.functions.modules import collect
 from headwater.schema.explain import nearest
@@ -57,7 +58,7 @@ def data(
             return
         info = _table(db, table)
         with db.snapshot(at=at) as snapshot:
-            query = _ranged(snapshot.query(table), info, index, where or []).order(order)
+            query = narrowed(snapshot.query(table), info, index, where or []).order(order)
             matching = (
                 document
                 for document in query
@@ -67,37 +68,6 @@ def data(
     _say_documents(found[:limit], as_json=as_json)
     if len(found) > limit and not as_json:
         say(f"... and more: --limit shows other than the first {limit}")
-
-
-def _ranged(
-    query: "hw.TableQuery[dict[str, Any]]",
-    info: TableInfo,
-    index: str | None,
-    where: list[Condition],
-) -> "hw.TableQuery[dict[str, Any]]":
-    """The part of an index that can have what is looked for."""
-    equal = {one.field: one.value for one in where if one.operator == "="}
-    chosen = index or _index_for(info, equal)
-    if chosen is None:
-        return query
-    found = info.index(chosen)
-    fields = () if found is None else found.definition.fields
-    prefix: list[Any] = []
-    for field in fields:
-        if field not in equal:
-            break
-        prefix.append(equal[field])
-    return query.with_index(chosen, *prefix)
-
-
-def _index_for(info: TableInfo, equal: dict[str, Any]) -> str | None:
-    """An index whose fields are all given, so that what is left is in the order of creation."""
-    usable = [
-        one
-        for one in info.indexes
-        if one.state == "ready" and one.is_declared and set(one.definition.fields) <= equal.keys()
-    ]
-    return max(usable, key=lambda one: len(one.definition.fields)).name if usable else None
 
 
 def _table(db: hw.Database, name: str) -> TableInfo:
