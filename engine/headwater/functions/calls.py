@@ -1,17 +1,20 @@
 """One call of a function on its way: what it is called with, by whom, and what it came to."""
 
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 from headwater.functions.arguments import CompiledFunction
 from headwater.functions.call_log import Lines
 from headwater.functions.current_job import current_job
+from headwater.functions.declaration import Function
 from headwater.functions.identity import Identity, current_identity, fingerprint_of
 from headwater.functions.statistics import FunctionStatistics
 from headwater.storage.codec import pack, unpack
 from headwater.storage.commit_log import RecordedCall
 from headwater.transactions.origins import marked_request_id
 from headwater.transactions.transaction import Transaction
+
+AnyFunction: TypeAlias = Function[..., Any]
 
 
 class Call:
@@ -112,6 +115,14 @@ def key_of(call: Call, *, by_identity: bool) -> Hashable:
     """
     key = (call.compiled.function, call.packed, call.is_guarded)
     return (*key, fingerprint_of(call.caller)) if by_identity else key
+
+
+def query_of(key: Hashable) -> AnyFunction:
+    """The function of a key of `key_of`, which live queries may have made a part of their own."""
+    found: object = key
+    while isinstance(found, tuple):
+        found = cast("tuple[object, ...]", found)[0]
+    return cast("AnyFunction", found)
 
 
 def cache_keys(call: Call) -> tuple[Hashable, ...]:

@@ -76,6 +76,14 @@ class Dependents(Generic[S]):
             for commit in commits
         )
 
+    def of(self, commit: CommitKeys) -> set[S]:
+        """Who depends now on a key that a commit touched."""
+        if _renumbers(commit):
+            return set(self._everyone())
+        return {
+            one for space, keys in commit.spaces() for one in self._map.touched_many({space: keys})
+        }
+
     def _look_at(self, commits: list[CommitKeys]) -> None:
         for commit in commits:
             if _renumbers(commit):

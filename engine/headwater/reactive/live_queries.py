@@ -266,6 +266,11 @@ class LiveQueries:
             if self._dirty or is_behind:
                 self._wake()
 
+    def touched_by(self, commit: CommitKeys) -> set[LiveQuery]:
+        """The queries that read now what a commit changed. O(keys, and queries found)."""
+        with self._lock:
+            return self._dependents.of(commit)
+
     def _touch(self, query: LiveQuery, ts: int) -> None:
         query.touched_ts = max(query.touched_ts, ts)
         self._dirty.add(query)

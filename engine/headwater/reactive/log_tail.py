@@ -96,6 +96,12 @@ class LogTail:
         self._fill()
         return self._pop()
 
+    def skip(self) -> None:
+        """Go on after the newest commit: what has come up to now is not handed out any more."""
+        with self._reading, closing(self._store.snapshot()) as snapshot:
+            self._ready.clear()
+            self._read_up_to = self._position = max(self._read_up_to, snapshot.ts)
+
     def _pop(self) -> LogEntry | None:
         with self._reading:
             if not self._ready or self._is_closed:

@@ -215,6 +215,27 @@ def entries_after(
     Yields the entry of each commit with a wanted change, and the timestamp of each other one.
     Reads as it is consumed.
     """
-    for commit in commit_log.after(reader, ts):
+    return _entries(reader, catalog, commit_log.after(reader, ts), wanted, versions)
+
+
+def entries_before(
+    reader: ReadTransaction,
+    catalog: Catalog,
+    ts: int,
+    wanted: Wanted,
+    versions: EarlierVersions,
+) -> Iterator[LogEntry | int]:
+    """Commits earlier than ``ts``, newest first; as `entries_after` otherwise."""
+    return _entries(reader, catalog, commit_log.before(reader, ts), wanted, versions)
+
+
+def _entries(
+    reader: ReadTransaction,
+    catalog: Catalog,
+    commits: Iterable[Commit],
+    wanted: Wanted,
+    versions: EarlierVersions,
+) -> Iterator[LogEntry | int]:
+    for commit in commits:
         changes = tuple(changes_of(reader, catalog, commit, wanted, versions))
         yield LogEntry(commit.ts, commit.origin, changes) if changes else commit.ts
