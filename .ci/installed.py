@@ -26,6 +26,10 @@ assert folders == {
     f"headwater-{headwater.__version__}.dist-info",
 }, f"the wheel puts something else into site-packages: {folders}"
 
+page = {path for path in installed if path.startswith("headwater/dashboard/static/")}
+for name in ("index.html", "main.js", "base.css", "icon.svg"):
+    assert f"headwater/dashboard/static/{name}" in page, f"the wheel has no {name} of the dashboard"
+
 command = subprocess.run(  # noqa: S603 - the command that was just installed
     [Path(sys.prefix) / "bin" / "headwater"], check=False, capture_output=True, text=True
 )

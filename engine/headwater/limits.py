@@ -43,6 +43,8 @@ class Limits:
         client_message_bytes: One message of a connected client.
         client_requests_seconds: Age at which a client's mutation is forgotten; sent again later, it
             has its effect again.
+        sign_in_attempts: Wrong admin tokens that the dashboard takes from one address in a minute;
+            then that address is refused until the minute has passed.
         jobs_concurrent: Scheduled actions that run at the same time in one process.
         scheduled_functions: Functions that one mutation may schedule.
         scheduled_argument_bytes: Arguments of one scheduled function.
@@ -90,6 +92,7 @@ class Limits:
     client_requests: int = 256
     client_message_bytes: int = 16 * MIB
     client_requests_seconds: float = 24 * 3600.0
+    sign_in_attempts: int = 10
     jobs_concurrent: int = 16
     scheduled_functions: int = 1000
     scheduled_argument_bytes: int = 4 * MIB

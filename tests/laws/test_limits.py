@@ -211,6 +211,7 @@ def test_each_limit_is_tried_here() -> None:
     # tests/server/test_sync.py
     alone |= {"client_connections", "client_queries", "client_requests", "client_message_bytes"}
     alone |= {"client_requests_seconds"}
+    alone |= {"sign_in_attempts"}  # tests/dashboard/test_admission.py
     alone |= {"webhook_events_seconds"}  # tests/services/test_webhooks.py
     # tests/services/test_scheduler.py
     alone |= {"scheduled_functions", "scheduled_argument_bytes", "scheduled_bytes"}

@@ -1,7 +1,7 @@
 """The ASGI application of a database, put together from its routers."""
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
@@ -31,8 +31,15 @@ _LOCAL_ORIGIN: Final = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
 """A page that is served by the developer's own machine."""
 
 
-def application(backend: Backend, options: ServerOptions) -> AsgiApplication:
+def application(
+    backend: Backend, options: ServerOptions, more: Sequence[BaseRoute] = ()
+) -> AsgiApplication:
     """What a server serves, or another application mounts.
+
+    Args:
+        backend: The database.
+        options: How it behaves.
+        more: Routes that come before all others, and that pages of other origins never reach.
 
     Raises:
         ArgumentError: An origin or host is none, or the admin token is no secret.
@@ -46,11 +53,10 @@ def application(backend: Backend, options: ServerOptions) -> AsgiApplication:
             backend.close()
 
     api = _api_routes(backend, options) if options.has_api else []
-    return Starlette(
-        routes=[*api, Mount("", app=HttpRoutes(backend, options))],
-        middleware=_middleware(options),
-        lifespan=lifespan,
-    )
+    routes: list[BaseRoute] = [*api, Mount("", app=HttpRoutes(backend, options))]
+    if cors := _cors(options):
+        routes = [Mount("", routes=routes, middleware=cors)]
+    return Starlette(routes=[*more, *routes], middleware=_checks(options), lifespan=lifespan)
 
 
 def _api_routes(backend: Backend, options: ServerOptions) -> list[BaseRoute]:
@@ -75,13 +81,15 @@ def _is_allowed(options: ServerOptions, origin: str) -> bool:
     return is_local or origin in options.cors or "*" in options.cors
 
 
-def _middleware(options: ServerOptions) -> list[Middleware]:
+def _checks(options: ServerOptions) -> list[Middleware]:
     hosts = check_hosts(options.hosts)
-    checks = [Middleware(HostCheck, hosts=hosts)] if hosts else []
+    return [Middleware(HostCheck, hosts=hosts)] if hosts else []
+
+
+def _cors(options: ServerOptions) -> list[Middleware]:
     if not (options.cors or options.is_dev):
-        return checks
+        return []
     return [
-        *checks,
         Middleware(
             CORSMiddleware,
             allow_origins=[_origin(origin) for origin in options.cors],

@@ -23,6 +23,7 @@ class ServingVerbs(Opened):
         dev: bool = False,
         identify: "Identify | None" = None,
         admin_token: str | None = None,
+        dashboard: bool = False,
         close_at_end: bool = False,
     ) -> "AsgiApplication":
         """An ASGI application with the HTTP actions and webhooks of the opened modules.
@@ -50,11 +51,14 @@ class ServingVerbs(Opened):
             admin_token: What administrators show (``Authorization: Convex <token>``), who may call
                 internal functions and act as anybody: printable ASCII of at least 16 characters.
                 There are none by default.
+            dashboard: Whether administrators find a page below ``/_dashboard`` that shows and
+                changes everything. Off by default; needs an admin token.
             close_at_end: Whether the database is closed when the server ends, if the server tells
                 (by the lifespan protocol, which it tells to no application that is mounted).
 
         Raises:
-            ArgumentError: An origin or host is none, or the admin token is no secret.
+            ArgumentError: An origin or host is none, the admin token is no secret, or there is
+                none for the dashboard.
             ConfigurationMissingError: The secret of a webhook is in no setting.
             ModuleNotFoundError: The extra is not installed.
         """
@@ -65,6 +69,11 @@ class ServingVerbs(Opened):
                 raise ArgumentError(
                     f"db.asgi({name}={given!r}): expected a list, as in {name}=[{given!r}]"
                 )
+        if dashboard and admin_token is None:
+            raise ArgumentError(
+                "db.asgi(dashboard=True): expected an admin token, without which nobody can sign "
+                "in: db.asgi(dashboard=True, admin_token=...)"
+            )
         try:
             from headwater.server.asgi import application
         except ModuleNotFoundError as error:
@@ -98,4 +107,8 @@ class ServingVerbs(Opened):
             has_openapi=dev if openapi is None else openapi,
             admin_token=admin_token,
         )
-        return application(backend, options)
+        if not dashboard:
+            return application(backend, options)
+        from headwater.dashboard.routes import dashboard_routes
+
+        return application(backend, options, dashboard_routes(backend, self.aio, options))

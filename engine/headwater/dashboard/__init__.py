@@ -1,0 +1,1 @@
+"""The dashboard: a page for administrators, and the API that it asks."""
