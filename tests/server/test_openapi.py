@@ -141,7 +141,7 @@ def test_the_server_keeps_to_its_description() -> None:
 
 
 def _keep(operation: Any) -> None:
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
     @given(operation.as_strategy())
     def run(case: Any) -> None:
         case.call_and_validate(checks=CHECKS)

@@ -120,7 +120,7 @@ class _Endpoint:
             raise RefusalError(
                 HTTPStatus.METHOD_NOT_ALLOWED,
                 "MethodNotAllowed",
-                f"{', '.join(self._answers)} is answered here",
+                f"{incoming.method[:20]} is not answered here; {', '.join(self._answers)}",
                 (("allow", ", ".join(self._answers)),),
             )
         caller = Caller()

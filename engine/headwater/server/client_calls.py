@@ -274,9 +274,10 @@ class ClientCalls:
 
     def _hint(self, path: str) -> str:
         """For developers, the nearest public function."""
+        if not self._is_dev:
+            return ""
         functions = self._runner.application.functions.items()
-        public = [name for name, function in functions if not function.is_internal]
-        close = nearest(path, public) if self._is_dev else None
+        close = nearest(path, [name for name, one in functions if not one.is_internal])
         return "" if close is None else f" Did you mean {close!r}?"
 
     def _bound(self, compiled: CompiledFunction[..., Any], wanted: ClientCall) -> dict[str, Any]:
