@@ -519,6 +519,19 @@ def test_two_hosts_are_none(db) -> None:
     assert asyncio.run(run()).status == 421
 
 
+@pytest.mark.parametrize("host", [b"localhost:1", b"evil.example"])
+def test_sockets_are_for_these_hosts_too(db, host) -> None:
+    async def run() -> list[str]:
+        wire = Wire("GET", "/api/sync", [(b"host", host)], type="websocket", subprotocols=[])
+        wire.incoming.put_nowait({"type": "websocket.connect"})
+        wire.incoming.put_nowait({"type": "websocket.disconnect", "code": 1000})
+        await wire.run(db.asgi(api=True, hosts=LOCAL))
+        return [message["type"] for message in wire.sent]
+
+    sent = asyncio.run(run())
+    assert sent[0] == ("websocket.close" if host == b"evil.example" else "websocket.accept")
+
+
 @pytest.mark.parametrize("host", ["", "http://localhost", "localhost:80", "a.", "a/b:c"])
 def test_a_host_is_a_name_or_an_address(db, host) -> None:
     with pytest.raises(hw.ArgumentError, match="hosts"):
