@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.typing.checkers import SOURCES, run
 
-FACES = ("headwater.server.", "headwater.dashboard.")
+FACES = ("headwater.server.", "headwater.dashboard.", "headwater.cli.")
 """Nobody imports them: `db.asgi` is typed, and inside are types of a library that is an extra."""
 
 
