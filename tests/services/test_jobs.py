@@ -55,6 +55,25 @@ def test_a_job_runs_once_and_its_end_is_told(db, function):
     assert db.verify() == []
 
 
+def test_a_job_is_called_from_outside_only_if_it_is_declared_so():
+    @hw.job()
+    def plain(ctx: hw.SyncActionCtx) -> None: ...
+
+    @hw.job(internal=False)
+    def public(ctx: hw.SyncActionCtx) -> None: ...
+
+    @hw.job()
+    @hw.mutation
+    def stacked(ctx: hw.MutationCtx) -> None: ...
+
+    @hw.job(internal=True)
+    @hw.mutation
+    def hidden(ctx: hw.MutationCtx) -> None: ...
+
+    found = {job.name: job.is_internal for job in (plain, public, stacked, hidden)}
+    assert found == {"plain": True, "public": False, "stacked": False, "hidden": True}
+
+
 def test_what_is_rolled_back_enqueues_nothing(db):
     with pytest.raises(hw.ApplicationError):
         db.mutate(working.enqueue_in_mutation, text="a", fail=True)

@@ -37,7 +37,7 @@ def job(
     priority: int = 0,
     retry: Retry | None = None,
     timeout_seconds: float | None = None,
-    internal: bool = False,
+    internal: bool | None = None,
 ) -> JobDecorator:
     """Declares a function that is run as a job: ``@hw.job(queue="mail", retry=hw.Retry())``.
 
@@ -51,7 +51,9 @@ def job(
         retry: How an attempt that fails is tried again. Without, an action is tried once at most.
         timeout_seconds: How long one attempt of an action may run; ``limits.action_seconds`` by
             default.
-        internal: Refuse calls from outside.
+        internal: Refuse calls from outside, which enqueue it by a public function instead. By
+            default a plain function refuses them, and what ``@hw.mutation`` or ``@hw.action`` made
+            does as they say.
 
     Raises:
         DeclarationError: The options or the function cannot be those of a job.
@@ -63,7 +65,7 @@ def job(
 
     def declare(given: Any) -> Any:
         if not isinstance(given, Function):
-            given = action(timeout_seconds=timeout_seconds, internal=internal)(given)
+            given = action(timeout_seconds=timeout_seconds, internal=internal is not False)(given)
         function = cast("Function[..., Any]", given)
         if isinstance(function, Mutation) and timeout_seconds is not None:
             raise DeclarationError(
@@ -81,7 +83,7 @@ def job(
                 job=options,
                 retry=retry or function.options.retry,
                 timeout_seconds=timeout_seconds or function.options.timeout_seconds,
-                is_internal=internal or function.options.is_internal,
+                is_internal=bool(internal) or function.options.is_internal,
             ),
         )
 
