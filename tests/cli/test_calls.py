@@ -99,6 +99,7 @@ def test_what_a_function_raises_is_told_with_its_place(folder):
         (["app", "notes:list", "--at", "yesterday"], 2, "expected a date"),
         (["none", "notes:list", "-d", "app.hw"], 1, "there are no modules"),
         (["app"], 2, "Missing argument"),
+        (["app.hw", "notes:list"], 1, "app.hw is a database; expected the modules"),
     ],
 )
 def test_wrong_input_is_refused(folder, arguments, code, says):

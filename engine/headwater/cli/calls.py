@@ -19,6 +19,7 @@ from headwater.cli.application import (
     check_exists,
 )
 from headwater.cli.load_errors import error_text
+from headwater.cli.opening import OpenWith, open_database
 from headwater.cli.output import refusal, say, say_error
 from headwater.cli.sources import DatabaseOption, Modules, default_database, find_source
 from headwater.exchange.json_values import NotReadableError, read_value, write_value
@@ -36,6 +37,7 @@ def run(
         str, typer.Argument(help="Its arguments by name, as a JSON object; - reads them.")
     ] = "{}",
     database: DatabaseOption = None,
+    open_with: OpenWith = None,
     identity: Annotated[
         str | None,
         typer.Option(help='Who calls: a subject, or JSON: {"subject": ..., "issuer": ..., ...}.'),
@@ -54,7 +56,7 @@ def run(
     caller = None if identity is None else _read_identity(identity)
     if watch and at is not None:
         raise typer.BadParameter("--watch shows what comes, --at the past: expected one of them")
-    with _application(modules, database, create=create) as db, hw.acting_as(caller):
+    with _application(modules, database, open_with, create=create) as db, hw.acting_as(caller):
         results = _results(db, function, given, at=at, watch=watch)
         for result in islice(results, limit):
             say(write_value(result, "exact", indent=None if as_json else _INDENT))
@@ -62,13 +64,15 @@ def run(
 
 
 @contextmanager
-def _application(modules: str, database: Path | None, *, create: bool) -> Generator[hw.Database]:
+def _application(
+    modules: str, database: Path | None, open_with: str | None, *, create: bool
+) -> Generator[hw.Database]:
     """The database with the functions of an application; scheduled ones do not run here."""
     source = find_source(modules)
     path = database or default_database(source)
     check_exists(path, create=create)
     loaded = source.load()
-    with hw.open(path, modules=loaded, build="later", jobs="hold") as db:
+    with open_database(path, loaded, open_with, build="later", jobs="hold") as db:
         stop = db.calls.listen(_say_lines)
         try:
             yield db

@@ -15,7 +15,8 @@ from rich.traceback import Traceback
 import headwater as hw
 from headwater.cli.listening import Server
 from headwater.cli.load_errors import error_text, is_ours
-from headwater.cli.output import in_seconds, printable, say
+from headwater.cli.opening import open_database
+from headwater.cli.output import in_seconds, printable, progress_shown, say
 from headwater.cli.reloading import Reloader
 from headwater.cli.serving_options import ServingOptions
 from headwater.cli.sources import Source
@@ -33,15 +34,23 @@ class Development:
     Args:
         source: Its modules.
         path: Its database.
+        open_with: A function of the application that opens it.
         options: How it is served.
         is_quiet: Whether calls are not shown.
     """
 
     def __init__(
-        self, source: Source, path: Path, options: ServingOptions, *, is_quiet: bool
+        self,
+        source: Source,
+        path: Path,
+        open_with: str | None,
+        options: ServingOptions,
+        *,
+        is_quiet: bool,
     ) -> None:
         self._source = source
         self._path = path
+        self._open_with = open_with
         self._is_quiet = is_quiet
         self._console = Console(stderr=True, markup=False, highlight=False, emoji=False)
         self._reloader = Reloader(source, self._open, options.application, self)
@@ -85,7 +94,8 @@ class Development:
             await self._reloader.reload()
 
     def _open(self, modules: list[ModuleType]) -> hw.Database:
-        db = hw.open(self._path, modules=modules, jobs="run")
+        with progress_shown() as progress:
+            db = open_database(self._path, modules, self._open_with, jobs="run", progress=progress)
         if not self._is_quiet:
             db.calls.listen(self._show)
         return db

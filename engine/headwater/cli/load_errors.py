@@ -1,6 +1,7 @@
 """Errors in an application's own code: where they are and what they say, without our frames."""
 
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,7 @@ class ModulesRefusedError(DeclarationError):
     """Modules cannot be imported; the cause is what they raised."""
 
 
-def refused(error: BaseException, name: str, folders: list[Path]) -> ModulesRefusedError:
+def refused(error: BaseException, name: str, folders: Sequence[Path]) -> ModulesRefusedError:
     """The error for modules that raise when they are imported.
 
     Args:
@@ -76,7 +77,7 @@ def is_ours(filename: str) -> bool:
     return path.parts[-2:-1] == ("importlib",) or any(map(path.is_relative_to, _OURS))
 
 
-def _hint(error: BaseException, name: str, folders: list[Path]) -> str:
+def _hint(error: BaseException, name: str, folders: Sequence[Path]) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name is not None:
         for folder in folders:
             if (folder / f"{error.name}.py").exists():

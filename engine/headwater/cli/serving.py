@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from headwater.cli.application import RUNNING, STOPPED, Create, application, check_exists, exists
+from headwater.cli.opening import OpenWith
 from headwater.cli.output import refusal, say
 from headwater.cli.serving_options import (
     PORT,
@@ -40,6 +41,7 @@ _DEV_GRACE_SECONDS: Final = 3.0
 def serve(
     modules: Modules,
     database: DatabaseOption = None,
+    open_with: OpenWith = None,
     host: Host = _LOOPBACK,
     port: Port = PORT,
     workers: Annotated[
@@ -69,7 +71,13 @@ def serve(
     with _server_needed("serve"):
         from headwater.cli.workers import Work
 
-        work = Work(modules=modules, database=path, options=options, grace_seconds=grace)
+        work = Work(
+            modules=modules,
+            database=path,
+            open_with=open_with,
+            options=options,
+            grace_seconds=grace,
+        )
         _serve(work, host, port, workers)
 
 
@@ -77,6 +85,7 @@ def serve(
 def dev(
     modules: Modules,
     database: DatabaseOption = None,
+    open_with: OpenWith = None,
     host: Host = _LOOPBACK,
     port: Port = PORT,
     cors: Cors = None,
@@ -108,7 +117,7 @@ def dev(
             if not exists(path):
                 say(f"{path} is made")
             ready = f"{modules} with {path} is served at {address_of(listener)}"
-            Development(source, path, options, is_quiet=quiet).run(
+            Development(source, path, open_with, options, is_quiet=quiet).run(
                 listener, ready, grace_seconds=_DEV_GRACE_SECONDS
             )
 

@@ -75,6 +75,10 @@ class ServingOptions:
             dev=self.dev,
         )
 
+    def opening(self) -> dict[str, Any]:
+        """The options of `hw.open` that were given."""
+        return {} if self.public_origin is None else {"public_origin": self.public_origin}
+
     def as_json(self) -> dict[str, Any]:
         """Itself, for another process."""
         return asdict(self)

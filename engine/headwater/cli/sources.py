@@ -3,13 +3,14 @@
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Final, NamedTuple, TypeAlias
 
 import typer
 
+from headwater.cli.application import exists
 from headwater.cli.load_errors import ModulesRefusedError, refused
 from headwater.cli.output import refusal
 
@@ -78,10 +79,7 @@ class Source(NamedTuple):
         return [] if module is None else _places(module)
 
     def _import(self, name: str) -> ModuleType:
-        try:
-            return importlib.import_module(name)
-        except (Exception, SystemExit) as error:  # whatever a module raises that is not Ctrl-C
-            raise refused(error, self.name, self.folders()) from error
+        return import_module_of(name, self.name, self.folders())
 
     def _check_place(self, module: ModuleType) -> None:
         if self.path is None:
@@ -101,6 +99,10 @@ def find_source(text: str) -> Source:
         HeadwaterError: Nothing is there, or it cannot be imported under its name.
     """
     path = Path(text).expanduser()
+    if exists(path):
+        raise refusal(
+            f"{text} is a database; expected the modules of its application, and --database {text}"
+        )
     if text and (path.is_dir() or _is_module(path)):
         return _at(path.resolve())
     if all(part.isidentifier() for part in text.split(".")) and _is_known(text):
@@ -113,6 +115,23 @@ def find_source(text: str) -> Source:
 
 def _is_module(path: Path) -> bool:
     return path.suffix == _SUFFIX and path.is_file()
+
+
+def import_module_of(name: str, application: str = "", folders: Sequence[Path] = ()) -> ModuleType:
+    """Import a module of an application.
+
+    Args:
+        name: Its dotted name.
+        application: That of the application.
+        folders: The files and folders of the application.
+
+    Raises:
+        ModulesRefusedError: It cannot be imported: says where and why.
+    """
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:  # whatever a module raises that is not Ctrl-C
+        raise refused(error, application, folders) from error
 
 
 def _at(path: Path) -> Source:

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import headwater as hw
 from headwater.cli.listening import Server, end_well_on_sigterm
-from headwater.cli.output import say_error
+from headwater.cli.opening import open_database
+from headwater.cli.output import progress_shown, say_error
 from headwater.cli.serving_options import ServingOptions
 from headwater.cli.sources import find_source
 
@@ -31,12 +32,14 @@ class Work:
     Attributes:
         modules: As the command line names them.
         database: Its directory.
+        open_with: A function of the application that opens it.
         options: How it is served.
         grace_seconds: How long requests may take to finish.
     """
 
     modules: str
     database: Path
+    open_with: str | None
     options: ServingOptions
     grace_seconds: float
 
@@ -45,6 +48,7 @@ class Work:
         facts = {
             "modules": self.modules,
             "database": str(self.database),
+            "open_with": self.open_with,
             "options": self.options.as_json(),
             "grace_seconds": self.grace_seconds,
             "listener": listener.fileno(),
@@ -57,6 +61,7 @@ class Work:
         return cls(
             modules=facts["modules"],
             database=Path(facts["database"]),
+            open_with=facts["open_with"],
             options=ServingOptions.from_json(facts["options"]),
             grace_seconds=facts["grace_seconds"],
         )
@@ -64,9 +69,15 @@ class Work:
     def open(self) -> hw.Database:
         """The database with its functions, whose scheduled ones run here."""
         modules = find_source(self.modules).load()
-        return hw.open(
-            self.database, modules=modules, jobs="run", public_origin=self.options.public_origin
-        )
+        with progress_shown() as progress:
+            return open_database(
+                self.database,
+                modules,
+                self.open_with,
+                jobs="run",
+                progress=progress,
+                **self.options.opening(),
+            )
 
 
 def serve_here(work: Work, listener: socket.socket, tell: Callable[[], None]) -> None:
