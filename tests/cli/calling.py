@@ -1,6 +1,7 @@
 """Calls the command inside this process, and an application for it."""
 
 import sys
+import tempfile
 from contextlib import contextmanager
 
 from typer.testing import CliRunner
@@ -99,12 +100,18 @@ def refused(*arguments, code=1, stdin=None):
 
 @contextmanager
 def modules_restored():
-    """Forget the modules that are imported inside."""
-    modules, places = dict(sys.modules), list(sys.path)
+    """Forget the modules of tests that are imported inside."""
+    places, before = list(sys.path), set(sys.modules)
     try:
         yield
     finally:
         sys.path[:] = places
-        for name in set(sys.modules) - set(modules):
-            if not name.startswith(("headwater", "rich", "typer", "uvicorn", "starlette")):
+        for name in set(sys.modules) - before:
+            # Others would be imported twice, and their classes would not be the same.
+            if _is_of_a_test(sys.modules[name]):
                 del sys.modules[name]
+
+
+def _is_of_a_test(module):
+    files = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
+    return any(file and file.startswith(tempfile.gettempdir()) for file in files)

@@ -55,6 +55,16 @@ class Served:
         assert (code, answer.get("status")) == (200, "success"), answer
         return answer["value"]
 
+    def get(self, path, **headers):
+        """Get a page; gives the status and the text."""
+        connection = self.connect()
+        try:
+            connection.request("GET", path, headers=headers)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        finally:
+            connection.close()
+
     def ask(self, path, body, *, over=None, **headers):
         """Send a body of JSON; gives the status, and what came back."""
         connection = over or self.connect()

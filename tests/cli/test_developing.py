@@ -46,12 +46,18 @@ def test_calls_are_shown_with_what_they_log(shop):
     logging = SERVED.replace("return 1", 'ctx.log.info("a line")\n    return 1')
     write(shop, logging.replace('{"n": 1}', '{"n": "one"}'))
     with serving("dev", "app") as served:
+        token = served.hear(r"the dashboard is at http://[\d.:]+/_dashboard/ for (\S+)$")[1]
         served.call("shop:number")
         served.hear(r"query shop:number \d+\.\d ms")
         served.hear("info: a line")
         answer = served.ask("/api/mutation", {"path": "shop:add", "args": {}, "format": "json"})[1]
         assert "expected int" in json.dumps(answer)  # clients of dev are told
         served.hear("mutation shop:add .*expected int")
+        # The dashboard is there, for the token that was printed.
+        code, page = served.get("/_dashboard/")
+        assert (code, "html" in page) == (200, True)
+        assert served.get("/_dashboard/api/tables")[0] == 401
+        assert served.get("/_dashboard/api/tables", authorization=f"Convex {token}")[0] == 200
         # A page elsewhere, whose name points here, is refused.
         body = {"path": "shop:number", "args": {}, "format": "json"}
         assert served.ask("/api/query", body, host="localhost:1")[1]["value"] == 1

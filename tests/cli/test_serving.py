@@ -138,6 +138,7 @@ def test_who_has_the_admin_token_may_call_internal_functions(shop):
         headers = {"authorization": "Convex a-token-of-some-length"}
         assert served.ask("/api/query", body, **headers)[1]["value"] == 1
         assert served.ask("/api/query", body)[1].get("status") != "success"
+        assert served.ask("/_dashboard/", {})[0] == 404
 
 
 def test_an_admin_token_may_come_from_the_environment(shop, monkeypatch):
@@ -176,6 +177,7 @@ def test_an_application_that_cannot_be_loaded_is_refused_once(shop):
         (["shop.py", "--create", "--admin-token-file", "empty"], 1, "empty is empty"),
         (["shop.py", "--create", "--admin-token-file", "binary"], 1, "binary: it is no text"),
         (["shop.py", "--create", "--admin-token-file", "short"], 1, "16"),
+        (["shop.py", "--create", "--dashboard"], 1, "nobody could sign in"),
     ],
 )
 def test_wrong_input_is_refused(folder, shop, arguments, code, says):

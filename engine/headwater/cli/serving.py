@@ -26,6 +26,7 @@ from headwater.cli.serving_options import (
     admin_token_of,
 )
 from headwater.cli.sources import DatabaseOption, Modules, default_database, find_source
+from headwater.cli.tokens import new_token
 
 if TYPE_CHECKING:
     from headwater.cli.workers import Work
@@ -51,6 +52,9 @@ def serve(
     cors: Cors = None,
     allow_host: Hosts = None,
     admin_token_file: AdminTokenFile = None,
+    dashboard: Annotated[
+        bool, typer.Option("--dashboard", help="Show the database to administrators.")
+    ] = False,
     public_origin: PublicOrigin = None,
     grace: Annotated[
         float, typer.Option(min=0, help="Seconds that requests may take to finish at the end.")
@@ -66,7 +70,13 @@ def serve(
         hosts=tuple(allow_host or ()),
         admin_token=admin_token_of(admin_token_file),
         public_origin=public_origin,
+        dashboard=dashboard,
     )
+    if dashboard and options.admin_token is None:
+        raise refusal(
+            "--dashboard: nobody could sign in; expected --admin-token-file, with a token as "
+            "headwater token makes one"
+        )
     log_to_stderr()
     with _server_needed("serve"):
         from headwater.cli.workers import Work
@@ -99,11 +109,13 @@ def dev(
     """
     source = find_source(modules)
     path = database or default_database(source)
+    given = admin_token_of(admin_token_file)
     options = ServingOptions(
         cors=tuple(cors or ()),
         # Or a page elsewhere could let its name point here, and call what asks for no token.
         hosts=tuple(allow_host or (_LOCAL_NAMES if host in _LOCAL else ())),
-        admin_token=admin_token_of(admin_token_file),
+        admin_token=given or new_token(),
+        dashboard=True,
         dev=True,
     )
     with _server_needed("dev"):
@@ -116,7 +128,12 @@ def dev(
                 say(f"anybody who can reach {host} can read what errors tell")
             if not exists(path):
                 say(f"{path} is made")
-            ready = f"{modules} with {path} is served at {address_of(listener)}"
+            url = address_of(listener)
+            shown = "your admin token" if given else options.admin_token
+            ready = (
+                f"{modules} with {path} is served at {url}\n"
+                f"the dashboard is at {url}/_dashboard/ for {shown}"
+            )
             Development(source, path, open_with, options, is_quiet=quiet).run(
                 listener, ready, grace_seconds=_DEV_GRACE_SECONDS
             )

@@ -55,6 +55,7 @@ class ServingOptions:
         hosts: Names and addresses that requests may be for; any if there are none.
         admin_token: What administrators show.
         public_origin: What stands before the paths of URLs of files.
+        dashboard: Whether administrators find a page that shows the database.
         dev: Whether errors are told to everybody.
     """
 
@@ -63,6 +64,7 @@ class ServingOptions:
     hosts: tuple[str, ...] = ()
     admin_token: str | None = None
     public_origin: str | None = None
+    dashboard: bool = False
     dev: bool = False
 
     def application(self, db: hw.Database) -> AsgiApplication:
@@ -72,6 +74,7 @@ class ServingOptions:
             cors=self.cors,
             hosts=self.hosts,
             admin_token=self.admin_token,
+            dashboard=self.dashboard,
             dev=self.dev,
         )
 

@@ -29,8 +29,7 @@ def token(
     Whoever has it may do everything. It is kept nowhere: a server is told by --admin-token-file or
     by HEADWATER_ADMIN_TOKEN.
     """
-    secret = urlsafe_b64encode(SystemClock().secret(_BYTES)).rstrip(b"=").decode("ascii")
-    made = _PREFIX + secret
+    made = new_token()
     if target is None:
         say(made)
         return
@@ -42,3 +41,9 @@ def token(
     with os.fdopen(descriptor, "w") as file:
         file.write(f"{made}\n")
     say(f"an admin token is in {target}, which only its owner can read")
+
+
+def new_token() -> str:
+    """A token that nobody can guess."""
+    secret = urlsafe_b64encode(SystemClock().secret(_BYTES)).rstrip(b"=").decode("ascii")
+    return _PREFIX + secret
