@@ -345,6 +345,83 @@ def test_moments_to_travel_to(dashboard, general):
     assert dashboard.read("step", ts=stops[0], direction="previous")["ts"] is None
 
 
+# -- jobs, crons, files ---------------------------------------------------------------------------
+
+
+def jobs_in(dashboard, state):
+    return dashboard.read("rows", table="_jobs", where=f"state={state}", sort="state")["rows"]
+
+
+def test_queues_are_counted_and_paused(dashboard):
+    dashboard.db.jobs.enqueue(application.deliver, to="a@b.example")
+    (mail,) = dashboard.read("queues")["queues"]
+    assert (mail["name"], mail["counts"], mail["isPaused"]) == ("mail", {"pending": 1}, False)
+    dashboard.act("queues/change", queue="mail", verb="pause")
+    assert dashboard.read("queues")["queues"][0]["isPaused"]
+    assert dashboard.db.run_due_jobs() == 0
+    dashboard.act("queues/change", queue="mail", verb="resume")
+    assert dashboard.db.run_due_jobs() == 1
+    assert dashboard.read("queues")["queues"][0]["counts"] == {"success": 1}
+
+
+def test_dead_letters_run_again_or_are_forgotten(dashboard):
+    for to in ("nobody", "nowhere", "none"):
+        dashboard.db.jobs.enqueue(application.deliver, to=to)
+    dashboard.db.run_due_jobs()
+    dead = jobs_in(dashboard, "dead")
+    assert {job["arguments"]["to"] for job in dead} == {"nobody", "nowhere", "none"}
+    assert dashboard.act("jobs/change", ids=[dead[0]["_id"]], verb="redrive")["count"] == 1
+    assert dashboard.act("jobs/change", ids=[dead[0]["_id"]], verb="redrive")["count"] == 0
+    assert [job["_id"] for job in jobs_in(dashboard, "pending")] == [dead[0]["_id"]]
+    assert dashboard.act("jobs/change", ids=[dead[1]["_id"]], verb="purge")["count"] == 1
+    assert dashboard.act("queues/change", queue="mail", verb="redrive")["count"] == 1
+    assert dashboard.act("queues/change", queue="mail", verb="purge")["count"] == 0
+    assert dashboard.act("jobs/change", ids=[dead[0]["_id"]], verb="cancel")["count"] == 1
+    assert len(jobs_in(dashboard, "canceled")) == 1
+
+
+def test_what_is_scheduled_is_canceled(dashboard):
+    id = dashboard.db.scheduler.run_after(60, application.digest)
+    assert dashboard.act("scheduled/cancel", ids=[id])["count"] == 1
+    (one,) = dashboard.read("rows", table="_scheduled_functions")["rows"]
+    assert one["state"] == {"kind": "canceled"}
+
+
+def test_only_crons_that_no_module_declares_are_deleted(dashboard):
+    dashboard.db.crons.register("own", hw.IntervalSchedule(minutes=5), application.digest)
+    assert dashboard.act("crons/delete", name="own")["count"] == 1
+    assert dashboard.refused("crons/delete", name="digest")[0] == 422
+    assert [one["name"] for one in dashboard.read("rows", table="_crons")["rows"]] == ["digest"]
+
+
+@pytest.mark.parametrize(
+    ("path", "facts", "status"),
+    [
+        ("jobs/change", {"ids": ["no id"], "verb": "cancel"}, 422),
+        ("jobs/change", {"ids": [1], "verb": "cancel"}, 400),
+        ("jobs/change", {"ids": [], "verb": "explode"}, 400),
+        ("queues/change", {"queue": "mail", "verb": "explode"}, 400),
+        ("queues/change", {"verb": "pause"}, 400),
+        ("file/delete", {"id": "no id"}, 422),
+        ("delete", {"ids": []}, 400),
+    ],
+)
+def test_what_cannot_be_done_is_refused(dashboard, path, facts, status):
+    assert dashboard.refused(path, **facts)[0] == status
+
+
+def test_files_are_taken_along_and_never_interpreted(dashboard):
+    content = b"<script>alert(1)</script>" * 10_000
+    id = dashboard.db.storage.store(content, content_type="text/html", filename="a.html")
+    response = dashboard.request("GET", "api/file", params={"id": id})
+    assert response.content == content
+    assert response.headers["content-type"] == "application/octet-stream"
+    assert response.headers["content-disposition"] == "attachment"
+    assert response.headers["content-security-policy"].startswith("default-src 'none'; sandbox")
+    assert dashboard.act("file/delete", id=id)["count"] == 1
+    assert dashboard.refused("file", id=id)[0] == 404
+
+
 # -- the rest -------------------------------------------------------------------------------------
 
 

@@ -279,6 +279,68 @@ def test_the_log_follows(opened):
     expect(page.locator("ins")).to_contain_text("general")
 
 
+def test_dead_letters_run_again(opened):
+    db = opened.served.db
+    db.jobs.enqueue(application.deliver, to="nobody")
+    db.run_due_jobs()
+    page = opened.sign_in("#/jobs")
+    page.get_by_role("button", name="dead letters 1").click()
+    job = page.locator(".job").first
+    expect(job).to_contain_text("ValueError: 'nobody' is no address")
+    job.get_by_role("button", name="Run again").click()
+    expect(page.get_by_text("No dead letters")).to_be_visible()
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("tbody tr").first).to_contain_text("paused")
+    assert db.run_due_jobs() == 0
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("tbody tr").first).not_to_contain_text("paused")
+    db.run_due_jobs()
+    expect(page.locator(".job").first).to_contain_text("1 attempt")
+
+
+def test_crons_say_when_they_run_next(opened):
+    page = opened.sign_in("#/crons")
+    expect(page.locator("tbody tr").first).to_contain_text("0 7 * * * UTC")
+    opened.served.db.crons.register("own", hw.IntervalSchedule(minutes=5), application.digest)
+    row = page.locator("tbody tr", has_text="own")
+    expect(row).to_contain_text("every 5 minutes")
+    row.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(row).to_have_count(0)
+
+
+def test_files_are_looked_at_taken_along_and_deleted(opened):
+    text = "<b>not bold</b>"
+    opened.served.db.storage.store(text.encode(), content_type="text/html", filename="a.html")
+    page = opened.sign_in("#/files")
+    page.get_by_role("button", name="Look").click()
+    expect(page.get_by_role("dialog").locator("pre")).to_have_text(text)
+    page.keyboard.press("Escape")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    assert download.value.suggested_filename == "a.html"
+    assert download.value.path().read_text() == text
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("No files")).to_be_visible()
+
+
+def test_insights_are_drawn(opened):
+    for author in ("Ada", "Grace"):
+        opened.served.send(author)
+    with pytest.raises(KeyError):
+        opened.served.db.mutate(application.fail)
+    page = opened.sign_in("#/insights")
+    commits = page.get_by_role("img", name="Commits: ")
+    expect(commits).to_be_visible()
+    assert commits.locator("rect").count() >= 1
+    assert page.get_by_role("img", name="Latency: half within").locator("circle").count() >= 3
+    failed = page.get_by_role("region", name="Calls that failed, the newest first")
+    expect(failed).to_contain_text("the secret of the house")
+    slow = page.get_by_role("region", name="Functions, the slowest first")
+    expect(slow.locator("tr", has_text="application:send")).to_contain_text("2")
+
+
 HOSTILE = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
 
 
@@ -343,7 +405,10 @@ def test_everything_is_reached_by_the_keyboard(opened):
     expect(page.get_by_role("dialog", name="Edit document")).to_be_visible()
 
 
-VIEWS = ("tables", "tables/messages", "functions", "functions/application:send", "log")
+VIEWS = (
+    *("tables", "tables/messages", "functions", "functions/application:send", "log"),
+    *("jobs", "crons", "files", "insights"),
+)
 
 NAMELESS = """() => [...document.querySelectorAll('button, a, input, select, textarea, dialog')]
   .filter((one) => one.checkVisibility())
@@ -406,13 +471,14 @@ def test_a_phone_shows_every_view_without_scrolling_sideways(opened):
         assert widths[0] <= widths[1], view
 
 
+KEEPING_SOCKETS = """window.sockets = []
+window.WebSocket = class extends WebSocket {
+  constructor(...given) { super(...given); window.sockets.push(this) }
+}"""
+
+
 def test_a_lost_connection_comes_back(opened):
-    opened.page.add_init_script(
-        """window.sockets = []
-        window.WebSocket = class extends WebSocket {
-          constructor(...given) { super(...given); window.sockets.push(this) }
-        }"""
-    )
+    opened.page.add_init_script(KEEPING_SOCKETS)
     page = opened.sign_in("#/tables/messages")
     expect(page.get_by_text("messages is empty")).to_be_visible()
     page.evaluate("sockets[0].close()")
@@ -420,3 +486,13 @@ def test_a_lost_connection_comes_back(opened):
     opened.served.send("Ada")
     expect(page.get_by_text("live", exact=True)).to_be_visible()
     expect(opened.rows()).to_have_count(1)
+
+
+def test_who_is_not_let_in_any_more_does_not_ask_again_and_again(opened):
+    opened.page.add_init_script(KEEPING_SOCKETS)
+    page = opened.sign_in()
+    key = page.evaluate("Object.keys(sessionStorage)[0]")
+    page.evaluate("key => sessionStorage.setItem(key, 'the-token-of-yesterday')", key)
+    page.evaluate("sockets[0].close()")
+    expect(page.get_by_label("Admin token")).to_be_visible()
+    assert page.evaluate("[sockets.length, sessionStorage.length]") == [2, 0]

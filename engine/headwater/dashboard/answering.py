@@ -44,7 +44,7 @@ def reading(work: Work) -> Answer:
     async def answer(request: ApiRequest) -> Response:
         return await _on_thread(work, asked_by_address(request))
 
-    return answer
+    return telling(answer)
 
 
 def doing(work: Work) -> Answer:
@@ -53,21 +53,17 @@ def doing(work: Work) -> Answer:
     async def answer(request: ApiRequest) -> Response:
         return await _on_thread(work, await asked_by_body(request))
 
-    return answer
+    return telling(answer)
 
 
 def awaiting(work: Callable[[Asked], Awaitable[Any]]) -> Answer:
     """Answers what a body asks for, by something that is awaited."""
 
     async def answer(request: ApiRequest) -> Response:
-        try:
-            asked = await asked_by_body(request)
-            facts = await work(asked)
-        except HeadwaterError as error:
-            raise told(error) from error
+        facts = await work(await asked_by_body(request))
         return await asyncio.to_thread(written, facts)
 
-    return answer
+    return telling(answer)
 
 
 def written_text(facts: Any) -> str:
@@ -81,9 +77,22 @@ def written(facts: Any) -> Response:
     return Response(written_text(facts), headers=_SAFETY, content_type="application/json")
 
 
-def downloaded(pieces: AsyncGenerator[bytes], headers: list[tuple[str, str]]) -> Response:
-    """A response whose bytes nobody interprets."""
-    return Response(pieces, headers=[*_SAFETY, *headers], content_type="application/octet-stream")
+def downloaded(pieces: AsyncGenerator[bytes]) -> Response:
+    """A response whose bytes no browser is to interpret."""
+    headers = [*_SAFETY, ("content-disposition", "attachment")]
+    return Response(pieces, headers=headers, content_type="application/octet-stream")
+
+
+def telling(answer: Answer) -> Answer:
+    """The same answer, and errors in the words that administrators are told."""
+
+    async def tell(request: ApiRequest) -> Response:
+        try:
+            return await answer(request)
+        except HeadwaterError as error:
+            raise told(error) from error
+
+    return tell
 
 
 async def _on_thread(work: Work, asked: Asked) -> Response:
@@ -91,10 +100,7 @@ async def _on_thread(work: Work, asked: Asked) -> Response:
         with origin(identity=IDENTITY, request_id=asked.request_id):
             return written(work(asked))
 
-    try:
-        return await asyncio.to_thread(run)
-    except HeadwaterError as error:
-        raise told(error) from error
+    return await asyncio.to_thread(run)
 
 
 def told(error: HeadwaterError) -> Exception:

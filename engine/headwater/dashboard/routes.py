@@ -6,7 +6,7 @@ from starlette.routing import BaseRoute
 
 from headwater.aio import AsyncVerbs
 from headwater.dashboard.admission import Admission, Attempts
-from headwater.dashboard.answering import awaiting, doing, reading
+from headwater.dashboard.answering import awaiting, doing, reading, telling
 from headwater.dashboard.documents import Documents
 from headwater.dashboard.functions import Functions
 from headwater.dashboard.jobs import JobWork
@@ -73,7 +73,7 @@ def _reading(backend: Backend, aio: AsyncVerbs) -> dict[str, Answer]:
         "timeline": reading(log.timeline),
         "step": reading(log.step),
         "queues": reading(JobWork(runner).queues),
-        "file": StoredFileWork(aio).content,
+        "file": telling(StoredFileWork(aio).content),
     }
 
 

@@ -11,7 +11,6 @@ from headwater.functions.files import StoredFile
 from headwater.functions.http_messages import Response
 from headwater.schema.tables import Id
 from headwater.server.api import ApiRequest
-from headwater.services.open_files import AsyncOpenFile
 
 
 class StoredFileWork:
@@ -27,23 +26,21 @@ class StoredFileWork:
     async def content(self, request: ApiRequest) -> Response:
         """The bytes of a file, which no browser is to interpret."""
         id: Id[StoredFile] = Id(asked_by_address(request).text("id"))
+        if await self._aio.storage.metadata(id) is None:
+            raise DocumentNotFoundError(f"{id}: there is no such file", id=id)
+        return downloaded(self._pieces(id))
+
+    async def _pieces(self, id: Id[StoredFile]) -> AsyncGenerator[bytes]:
+        # Opened here, so that nothing stays open if nobody takes the response.
         opened = await self._aio.storage.get(id)
         if opened is None:
-            raise DocumentNotFoundError(f"{id}: there is no such file", id=id)
-        headers = [
-            ("content-length", str(opened.file["size"])),
-            ("content-disposition", "attachment"),
-        ]
-        return downloaded(_pieces(opened), headers)
+            return
+        async with opened:
+            async for piece in opened:
+                yield piece
 
     async def delete(self, asked: Asked) -> dict[str, Any]:
         """Delete a file."""
         id: Id[StoredFile] = Id(asked.text("id"))
         await self._aio.storage.delete(id)
         return {"count": 1}
-
-
-async def _pieces(opened: AsyncOpenFile) -> AsyncGenerator[bytes]:
-    async with opened:
-        async for piece in opened:
-            yield piece

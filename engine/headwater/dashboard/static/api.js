@@ -21,6 +21,11 @@ export function onSignedOut(listener) {
   signedOut = listener;
 }
 
+/** The token was refused. */
+export function leave() {
+  signedOut();
+}
+
 export const token = {
   get: () => sessionStorage.getItem(KEY) ?? "",
   set: (text) => sessionStorage.setItem(KEY, text),
@@ -78,6 +83,6 @@ async function answered(response) {
     throw new ApiError(response.status, "Unreadable", `The server answered ${response.status}.`);
   }
   if (response.ok) return facts;
-  if (response.status === 401) signedOut();
+  if (response.status === 401) leave();
   throw new ApiError(response.status, facts.code, facts.message);
 }

@@ -4,6 +4,7 @@ import { fill, h } from "./dom.js";
 import { exampleValue } from "./editor.js";
 import { Exact, parse, write } from "./exact.js";
 
+const NAMES_MAX = 6;
 let fields = 0;
 
 /** What was typed is no value of the type. */
@@ -98,6 +99,8 @@ export function typeText(type) {
       return "float";
     case "bigint":
       return "Int64";
+    case "object":
+      return `{${Object.keys(type.value).slice(0, NAMES_MAX).join(", ")}${Object.keys(type.value).length > NAMES_MAX ? ", …" : ""}}`;
     case "boolean":
       return "bool";
     default:

@@ -1,6 +1,6 @@
 // The log as it flows: one connection for the whole page, which comes back when it is lost.
 
-import { connect } from "./api.js";
+import { connect, leave } from "./api.js";
 import { parse } from "./exact.js";
 
 const listeners = new Set();
@@ -44,8 +44,11 @@ function open() {
 }
 
 function take(facts) {
-  if (facts.refused) return;
-  if (facts.begun !== undefined) {
+  if (facts.refused) {
+    // Asking again with the same token would be guessing.
+    wait = WAIT_MAX;
+    if (facts.status === 401) leave();
+  } else if (facts.begun !== undefined) {
     wait = 500;
     show(true);
     // What came while nobody listened is not known: everybody looks anew.

@@ -16,6 +16,10 @@ const VIEWS = {
   functions: () => import("./functions.js"),
   log: () => import("./log.js"),
   commit: () => import("./commit.js"),
+  jobs: () => import("./jobs.js"),
+  crons: () => import("./crons.js"),
+  files: () => import("./files.js"),
+  insights: () => import("./insights.js"),
 };
 
 const root = document.getElementById("page");
@@ -89,5 +93,5 @@ function leave() {
 applyTheme();
 listenToKeys();
 onSignedOut(() => token.get() && root.querySelector(".shell") && leave());
-if (token.get()) read("overview").then(enter, leave);
+if (token.get()) read("overview").then(enter, ({ status, message }) => (status === 401 ? leave() : signIn(root, enter, message)));
 else signIn(root, enter);

@@ -11,6 +11,10 @@ const VIEWS = [
   ["tables", "Tables", "t"],
   ["functions", "Functions", "f"],
   ["log", "Log", "l"],
+  ["jobs", "Jobs", "j"],
+  ["crons", "Crons", "c"],
+  ["files", "Files", "s"],
+  ["insights", "Insights", "i"],
 ];
 const THEMES = { auto: "light", light: "dark", dark: "auto" };
 const THEME_KEY = "headwater-theme";
@@ -73,8 +77,12 @@ export function shell(root, overview, signOut) {
     mark(view) {
       for (const a of nav.querySelectorAll("a")) {
         a.href = link(a.dataset.view);
-        if (a.dataset.view === (PARTS[view] ?? view)) a.setAttribute("aria-current", "page");
-        else a.removeAttribute("aria-current");
+        if (a.dataset.view !== (PARTS[view] ?? view)) a.removeAttribute("aria-current");
+        else {
+          a.setAttribute("aria-current", "page");
+          const strip = a.closest("nav");
+          strip.scrollLeft = a.offsetLeft - (strip.clientWidth - a.offsetWidth) / 2;
+        }
       }
       travel.show();
     },

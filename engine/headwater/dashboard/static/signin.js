@@ -3,8 +3,8 @@
 import { read, token } from "./api.js";
 import { fill, h } from "./dom.js";
 
-/** Ask for the token; calls back once it is right. */
-export function signIn(root, done) {
+/** Ask for the token; calls back once it is right. `trouble` says why it is asked for again. */
+export function signIn(root, done, trouble = "") {
   const input = h("input", {
     id: "token",
     type: "password",
@@ -13,7 +13,7 @@ export function signIn(root, done) {
     spellcheck: "false",
     "aria-describedby": "token-problem",
   });
-  const problem = h("p", { id: "token-problem", class: "problem", role: "alert" });
+  const problem = h("p", { id: "token-problem", class: "problem", role: "alert" }, trouble);
   const button = h("button", { type: "submit", class: "primary" }, "Sign in");
   const form = h(
     "form",
@@ -34,7 +34,7 @@ export function signIn(root, done) {
       const overview = await read("overview");
       done(overview);
     } catch (error) {
-      token.forget();
+      if (error.status === 401) token.forget();
       problem.textContent =
         error.status === 401 ? "That is not the admin token of this server." : error.message;
       input.setAttribute("aria-invalid", "true");

@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { Exact, same, write } from "./exact.js";
-import { bytes, exactTime, time } from "./format.js";
+import { bytes, counted, exactTime, time } from "./format.js";
 import { link } from "./router.js";
 import { tableOfId } from "./state.js";
 
@@ -74,7 +74,7 @@ export function tree(value, name = "", depth = 0) {
   }
   const isList = Array.isArray(value);
   const members = Object.entries(value);
-  const hint = isList ? `${members.length} items` : `${members.length} fields`;
+  const hint = counted(members.length, isList ? "item" : "field");
   if (!members.length) {
     return h("div", { class: "leaf" }, label(name), h("code", {}, isList ? "[]" : "{}"));
   }
