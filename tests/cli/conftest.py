@@ -1,7 +1,5 @@
 """An application in files, and a database of it."""
 
-import signal
-
 import pytest
 from tests.cli.calling import NOTES, modules_restored
 
@@ -15,10 +13,8 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "notes.py").write_text(NOTES)
-    at_sigterm = signal.getsignal(signal.SIGTERM)
     with modules_restored():
         yield tmp_path
-    signal.signal(signal.SIGTERM, at_sigterm)
 
 
 @pytest.fixture

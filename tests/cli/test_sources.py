@@ -13,7 +13,7 @@ from headwater.functions.modules import collect
 
 def write(folder, **files):
     for name, text in files.items():
-        path = folder / (name.replace("__", "/") + ".py")
+        path = folder / (name.replace("__", "/", 1 if name.endswith("__") else -1) + ".py")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
@@ -110,6 +110,12 @@ def test_what_is_no_module_is_refused(folder, text, says):
     (folder / "notes.txt").touch()
     with pytest.raises(hw.HeadwaterError, match=says):
         find_source(text).load()
+
+
+@pytest.mark.parametrize("code", ["1 / 0", "import nothing_of_the_kind", "raise SystemExit(3)"])
+def test_a_package_that_raises_is_told_of_in_an_import_path_too(folder, code):
+    write(folder, packed____init__=code, packed__chat=QUERY)
+    assert "packed/__init__.py:1: " in refused("run", "packed.chat", "chat:one", "--create")
 
 
 def test_the_cause_of_a_refusal_is_kept(folder):

@@ -13,6 +13,7 @@ from rich.text import Text
 from rich.traceback import Traceback
 
 import headwater as hw
+from headwater.cli.application import exists
 from headwater.cli.listening import Server
 from headwater.cli.load_errors import error_text, is_ours
 from headwater.cli.opening import open_database
@@ -94,6 +95,8 @@ class Development:
             await self._reloader.reload()
 
     def _open(self, modules: list[ModuleType]) -> hw.Database:
+        if not exists(self._path):
+            self._say(f"{self._path} is made")
         with progress_shown() as progress:
             db = open_database(self._path, modules, self._open_with, jobs="run", progress=progress)
         if not self._is_quiet:

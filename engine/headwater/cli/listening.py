@@ -6,7 +6,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 import uvicorn
 
@@ -79,6 +79,12 @@ class Server(uvicorn.Server):
         self._begin = begin
         self._end = end
 
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until it is told to stop; returns after SIGTERM, raises after Ctrl-C."""
+        # What uvicorn has heard it sends again at its end, to whoever listened before.
+        signal.signal(signal.SIGTERM, _go_on)
+        super().run(sockets)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
         await super().startup(sockets)
@@ -95,10 +101,5 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def end_well_on_sigterm() -> None:
-    """Have SIGTERM end the process with code 0, after the blocks that it is in."""
-
-    def end(_number: int, _frame: FrameType | None) -> Any:
-        raise SystemExit(0)
-
-    signal.signal(signal.SIGTERM, end)
+def _go_on(_number: int, _frame: FrameType | None) -> None:
+    """Let the database be closed."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from headwater.cli.application import RUNNING, STOPPED, Create, application, check_exists, exists
+from headwater.cli.application import RUNNING, STOPPED, Create, application, check_exists
 from headwater.cli.opening import OpenWith
 from headwater.cli.output import refusal, say
 from headwater.cli.serving_options import (
@@ -120,14 +120,11 @@ def dev(
     )
     with _server_needed("dev"):
         from headwater.cli.developing import Development
-        from headwater.cli.listening import address_of, end_well_on_sigterm, listen
+        from headwater.cli.listening import address_of, listen
 
-        end_well_on_sigterm()
         with listen(host, port) as listener:
             if host not in _LOCAL:
                 say(f"anybody who can reach {host} can read what errors tell")
-            if not exists(path):
-                say(f"{path} is made")
             url = address_of(listener)
             shown = "your admin token" if given else options.admin_token
             ready = (
@@ -140,10 +137,9 @@ def dev(
 
 
 def _serve(work: "Work", host: str, port: int, workers: int) -> None:
-    from headwater.cli.listening import address_of, end_well_on_sigterm, listen
+    from headwater.cli.listening import address_of, listen
     from headwater.cli.workers import Workers, serve_here
 
-    end_well_on_sigterm()
     with listen(host, port) as listener:
         ready = f"{work.modules} with {work.database} is served at {address_of(listener)}"
 

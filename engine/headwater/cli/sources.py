@@ -153,8 +153,13 @@ def _is_known(name: str) -> bool:
     sys.path.insert(0, str(Path.cwd()))
     try:
         return importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError):
+    except ModuleNotFoundError as error:
+        # Or it is there, and something that it imports is missing: loading it says what.
+        return error.name is not None and not f"{name}.".startswith(f"{error.name}.")
+    except ValueError:
         return False
+    except (Exception, SystemExit):  # noqa: BLE001 - a package around it raises: as above
+        return True
     finally:
         del sys.path[0]
 

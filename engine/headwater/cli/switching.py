@@ -34,7 +34,8 @@ class Switch:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or serve a WebSocket."""
-        await self._open.wait()
+        while self.is_paused:  # still, or again
+            await self._open.wait()
         task = asyncio.current_task()
         assert task is not None, "a server answers in tasks"
         self._running.add(task)
@@ -69,7 +70,7 @@ class Switch:
             for task in late:
                 task.cancel()
             if late:
-                await asyncio.wait(late)
+                await asyncio.wait(late, timeout=patience_seconds)
 
     def resume(self, application: AsgiApplication) -> None:
         """Go on, with another application or the same."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import headwater as hw
-from headwater.cli.listening import Server, end_well_on_sigterm
+from headwater.cli.listening import Server
 from headwater.cli.opening import open_database
 from headwater.cli.output import progress_shown, say_error
 from headwater.cli.serving_options import ServingOptions
@@ -105,7 +105,6 @@ def work() -> None:
     from headwater.cli.main import reported
     from headwater.cli.serving import log_to_stderr
 
-    end_well_on_sigterm()
     with reported():
         log_to_stderr()
         facts = json.loads(sys.stdin.buffer.readline())
@@ -164,7 +163,8 @@ class Workers:
             first = [await self._begin() for _ in range(self._count)]
             if not all([await self._is_ready(process) for process in first]):
                 raise SystemExit(1)
-            self._tell()
+            if not self._told.is_set():
+                self._tell()
             keeping = [asyncio.create_task(self._keep(process)) for process in first]
             await self._told.wait()
             for task in keeping:
