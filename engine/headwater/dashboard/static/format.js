@@ -31,7 +31,7 @@ export function bytes(value) {
 export function duration(seconds) {
   const value = Number(seconds);
   if (value < 0.001) return `${Math.round(value * 1e6)} µs`;
-  if (value < 1) return `${(value * 1000).toPrecision(3).replace(/\.?0+$/, "")} ms`;
+  if (value < 1) return `${Number((value * 1000).toPrecision(3))} ms`;
   return `${value.toFixed(value < 10 ? 2 : 0)} s`;
 }
 
