@@ -1,4 +1,4 @@
-# make demo   load a real data set, query it live, look into its past
+# make demo   load a real data set, query it live, look into its past; it ends with what else to try
 # make test   run all tests, with coverage
 # make check  static checks: ruff, mypy, pyright, import-linter
 # make bench  measure beside sqlite3, raw LMDB and others
@@ -52,7 +52,7 @@ $(BIN)/python:
 # Stamps: a second run installs nothing unless pyproject.toml has changed.
 $(VENV)/.examples: $(BIN)/python pyproject.toml
 	@echo "installing headwater and its examples into $(VENV) ..."
-	@$(PIP) install --no-compile --editable '.[examples]'
+	@$(PIP) install --no-compile --editable '.[examples,cli,server]'
 	@touch $@
 
 $(VENV)/.bench: $(BIN)/python pyproject.toml
@@ -73,6 +73,10 @@ $(VENV)/.clients: $(BIN)/python tests/clients/package-lock.json
 	@if command -v npm >/dev/null; then \
 	  (cd tests/clients && npm ci --ignore-scripts --no-audit --no-fund) && touch $@; \
 	else echo "npm was not found: tests of the official clients are skipped" >&2; fi
+
+# Committed, so that the example needs no packages of npm: made anew after a change of its source.
+examples/chat/page/chat.js: examples/chat/page/chat.jsx $(VENV)/.test $(VENV)/.clients
+	$(BIN)/python -m tests.clients.bundling $< $@
 
 $(VENV)/.dev: $(VENV)/.pip pyproject.toml
 	@$(PIP) install --editable '.[examples]' --group dev

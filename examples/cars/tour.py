@@ -219,7 +219,7 @@ def reopening(path: Path) -> None:
 def farewell() -> None:
     """What to read next."""
     here, python = Path.cwd(), Path(sys.executable)
-    run = python.relative_to(here) if python.is_relative_to(here) else "python"
+    run = python.relative_to(here) if python.is_relative_to(here) else Path("python")
     show.chapter(
         "Next",
         "Read:\n"
@@ -229,6 +229,8 @@ def farewell() -> None:
         "Run:\n"
         f"  {run} -m examples.chat\n"
         "      two threads talk; in two terminals, two processes\n"
+        f"  {run.with_name('headwater')} dev examples/chat\n"
+        "      a chat in the browser: open http://127.0.0.1:3210 in two windows\n"
         f"  {run} -m examples.cars --path cars.hw\n"
         "      keeps the database: press Ctrl-C whenever you like, and run it again",
     )

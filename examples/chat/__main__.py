@@ -3,6 +3,8 @@
 ``python -m examples.chat`` lets two threads talk to each other. In two terminals,
 ``python -m examples.chat chat.hw Ada`` and ``python -m examples.chat chat.hw Grace`` let two
 processes do it: each writes to the same directory and sees at once what the other one wrote.
+
+``headwater dev examples/chat`` serves the same chat as a page.
 """
 
 import sys

@@ -3,7 +3,16 @@
 from typing import Literal, NotRequired
 
 import headwater as hw
-from headwater import Document, Id, Index, MutationCtx, QueryCtx, Table
+from headwater import (
+    Document,
+    Id,
+    Index,
+    MutationCtx,
+    PaginationOptions,
+    PaginationResult,
+    QueryCtx,
+    Table,
+)
 
 
 class Channel(Document["Channel"]):  # a TypedDict: at run time a plain dict
@@ -29,6 +38,21 @@ class Messages(Table[Message]):
 def latest(ctx: QueryCtx, channel: Id[Channel], limit: int = 50) -> list[Message]:
     """The newest messages of a channel, newest first."""
     return ctx.db.query(Messages).with_index(Messages.by_channel, channel).order("desc").take(limit)
+
+
+@hw.query
+def page(
+    ctx: QueryCtx, channel: Id[Channel], options: PaginationOptions
+) -> PaginationResult[Message]:
+    """All messages of a channel, newest first, page by page."""
+    messages = ctx.db.query(Messages).with_index(Messages.by_channel, channel)
+    return messages.order("desc").paginate(options)
+
+
+@hw.query
+def channels(ctx: QueryCtx) -> list[Channel]:
+    """All channels by name."""
+    return ctx.db.query(Channels).with_index(Channels.by_name).collect()
 
 
 @hw.mutation

@@ -1,5 +1,6 @@
 """The official React client, in pages in Chromium."""
 
+import shutil
 import uuid
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ def browser():
 @pytest.fixture(scope="module")
 def served(tmp_path_factory, jwks):
     page = tmp_path_factory.mktemp("page")
-    bundle(FOLDER, "page.jsx", page)
+    bundle(FOLDER / "page.jsx", page / "page.js")
+    shutil.copy(FOLDER / "index.html", page)
     with nursery() as start:
         server = Served(start, tmp_path_factory.mktemp("served") / "db", jwks, page=page)
         yield server

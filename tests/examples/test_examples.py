@@ -53,6 +53,7 @@ def test_the_tour_shows_what_it_promises():
         "verify: no problems",
         "The answers are the same",
         "opened again, 406 cars found",
+        "headwater dev examples/chat",
     ):
         assert fact in output, f"{fact!r} is not in:\n{output}"
 
