@@ -6,25 +6,19 @@ from typing import Final
 import headwater as hw
 from headwater import Response, SyncActionCtx, SyncRequest
 
-PAGE: Final = Path(__file__).parent / "page"
+FOLDER: Final = Path(__file__).parent / "page"
+FILES: Final = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/chat.css": ("chat.css", "text/css; charset=utf-8"),
+    "/chat.js": ("chat.js", "text/javascript; charset=utf-8"),
+}
 
 
-def file(name: str, media_type: str) -> Response:
+@hw.http_action(prefix="/")
+def page(ctx: SyncActionCtx, request: SyncRequest) -> Response:
     """A file of the page, which browsers ask for again whenever they show it."""
-    headers = {"Content-Type": media_type, "Cache-Control": "no-cache"}
-    return Response((PAGE / name).read_bytes(), headers=headers)
-
-
-@hw.http_action("/")
-def index(ctx: SyncActionCtx, request: SyncRequest) -> Response:
-    return file("index.html", "text/html; charset=utf-8")
-
-
-@hw.http_action("/chat.css")
-def style(ctx: SyncActionCtx, request: SyncRequest) -> Response:
-    return file("chat.css", "text/css; charset=utf-8")
-
-
-@hw.http_action("/chat.js")
-def script(ctx: SyncActionCtx, request: SyncRequest) -> Response:
-    return file("chat.js", "text/javascript; charset=utf-8")
+    if request.path not in FILES:
+        return Response("There is no such page.", status=404)
+    name, content_type = FILES[request.path]
+    headers = {"Cache-Control": "no-cache"}
+    return Response((FOLDER / name).read_bytes(), headers=headers, content_type=content_type)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.clients import application as pages
 from tests.laws import cached
 from tests.laws.batches import WAIT_SECONDS
 from tests.laws.clocks import StillClock
@@ -42,6 +43,24 @@ def test_an_iteration_ends_when_the_live_result_is_closed(db: hw.Database) -> No
         return seen
 
     assert asyncio.run(asyncio.wait_for(iterate(), WAIT_SECONDS)) == [1, 2]
+
+
+def test_a_page_begins_with_as_many_rows_as_were_asked_for_whoever_else_has_one() -> None:
+    asked: dict[str, Any] = {"room": "x", "options": {"numItems": 2, "cursor": None}}
+
+    def texts(live: Any) -> list[str]:
+        return [line["text"] for line in live.next(WAIT_SECONDS)["page"]]
+
+    with hw.open(None, modules=[pages]) as db, db.watch(pages.page, **asked) as old:
+        assert texts(old) == []
+        for text in "abc":
+            db.mutate(pages.say, room="x", text=text)
+        with db.watch(pages.page, **asked) as new:
+            assert texts(new) == ["a", "b"]
+            db.mutate(pages.say, room="x", text="first", rank=-1.0)
+            while texts(old) != ["first", "a", "b", "c"]:
+                pass
+            assert texts(new) == ["first", "a", "b"]
 
 
 def test_a_commit_after_the_loop_was_closed_disturbs_nobody(

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from tests.clients import application as pages
 from tests.server import served
 from tests.server.sync_client import Failed, SyncClient, add, ts_of
 from tests.services.signing import options as signing_options
@@ -54,6 +55,30 @@ def test_a_query_is_told_now_and_after_each_change() -> None:
         assert len(db._reactor.queries) == 0
 
     talk(conversation)
+
+
+def test_a_page_begins_with_as_many_rows_as_were_asked_for_whoever_else_has_one() -> None:
+    async def conversation(app: Any, db: hw.Database) -> None:
+        asked = {"room": "x", "paginationOpts": {"numItems": 2, "cursor": None}}
+
+        def texts(client: SyncClient) -> list[str]:
+            return [line["text"] for line in client.values[0]["page"]]
+
+        clients = []
+        for rows in range(4):
+            clients.append(await connected(app, f"session {rows}"))
+            clients[-1].watch(0, "application:page", **asked)
+            await clients[-1].settled()
+            assert len(texts(clients[-1])) == min(rows, 2)
+            await db.aio.mutate(pages.say, room="x", text=f"{rows}")
+            # A page that was not full goes on to the end of the rows; the others keep theirs.
+            for number, client in enumerate(clients):
+                expected = ["0", "1", "2", "3"][: rows + 1 if number < 2 else 2]
+                await client.until(lambda c=client, e=expected: texts(c) == e)
+        for client in clients:
+            await client.end()
+
+    talk(conversation, modules=(pages,))
 
 
 def test_every_spelling_of_a_path_is_the_same_query() -> None:

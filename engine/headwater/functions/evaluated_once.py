@@ -1,4 +1,4 @@
-"""Runs of one query for several identities, of which none needs more than one."""
+"""Runs of one query for several live queries, which need no more than one."""
 
 import threading
 from collections.abc import Hashable
@@ -11,7 +11,8 @@ class EvaluatedOnce:
     """What queries gave on the newest snapshot, for those that did not ask who calls.
 
     Live queries of different identities are different queries, because a run may ask who calls that
-    did not ask before. As long as it does not, one run per snapshot serves all of them.
+    did not ask before. As long as it does not, one run per snapshot serves all of them. So are
+    pages of different subscribers, of which those that end at the same place share one.
     """
 
     def __init__(self) -> None:

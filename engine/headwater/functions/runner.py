@@ -458,7 +458,5 @@ class Runner:
                 transaction.observed_identity,
             )
 
-        if call.caller is None:
-            return key_of(call, by_identity=True), evaluate
         shared = partial(self._evaluated_once.evaluate, key_of(call, by_identity=False), evaluate)
         return key_of(call, by_identity=True), shared

@@ -124,7 +124,7 @@ class LiveQueries:
         """Subscribe without a run, if every query is held and known to be good."""
         known = [self._by_key.get(key) for key, _ in wanted]
         queries = tuple(query for query in known if query is not None)
-        if len(queries) != len(wanted) or any(q.evaluation.observed_time for q in queries):
+        if len(queries) != len(wanted) or any(_is_its_own(q.evaluation) for q in queries):
             return False
         self._dependents.advance(snapshot)
         if self._dependents.ts != snapshot.ts or not self._dirty.isdisjoint(queries):
@@ -142,9 +142,8 @@ class LiveQueries:
         if not self._by_key:
             self._dependents.advance(snapshot)
         queries = tuple(
-            # A query that looked at the time is nobody else's: they came at another time.
             self._add(
-                (key, subscription) if evaluation.observed_time else key,
+                (key, subscription) if _is_its_own(evaluation) else key,
                 evaluate,
                 evaluation,
                 snapshot,
@@ -214,10 +213,12 @@ class LiveQueries:
         if asked.journal is not None:
             key = (key, asked.journal)  # its page keeps an end that others do not know
         known = self._by_key.get(key)
-        if known is not None and not known.evaluation.observed_time:
-            return known
         if known is not None:
-            key = (key, object())  # who looks at the time has come at a time of their own
+            if not known.evaluation.observed_time and known.evaluation.journal == asked.journal:
+                return known
+            # Who looks at the time has come at a time of their own, and a page that is begun now
+            # ends elsewhere than one that others have kept while rows came and went.
+            key = (key, object())
         nothing = Evaluation(None, None, frozenset(), asked.journal)
         query = self._by_key[key] = LiveQuery(key, evaluate, nothing)
         self._dirty.add(query)
@@ -354,3 +355,11 @@ class LiveQueries:
             assert held == set(self._by_key.values()), "each is held by who wants it"
             for subscription, wants in self._by_subscription.items():
                 assert all(subscription in query.subscriptions for query in wants.queries.values())
+
+
+def _is_its_own(evaluation: Evaluation) -> bool:
+    """Whether who subscribes at another time has another query.
+
+    They looked at the time, or their page ends elsewhere, as rows have come and gone.
+    """
+    return evaluation.observed_time or evaluation.journal is not None

@@ -20,6 +20,8 @@ const client = new ConvexReactClient(new URL(".", location.href).href.replace(/\
 
 const PAGE = { initialNumItems: 40 };
 
+let sent = 0; // how many messages were shown before the server had them
+
 function Chat({ name }) {
   const channel = useChannel();
   const channels = useQuery(api.chat.channels) ?? [];
@@ -65,8 +67,8 @@ function useChannel() {
 function Room({ channel, name }) {
   const { results, status, loadMore } = usePaginatedQuery(api.chat.page, { channel }, PAGE);
   const send = useMutation(api.chat.send).withOptimisticUpdate((store, { author, body }) => {
-    const now = Date.now();
-    const item = { _id: `sending ${now}`, _creationTime: now, channel, author, body, sending: true };
+    const _id = `sending ${(sent += 1)}`;
+    const item = { _id, _creationTime: Date.now(), channel, author, body, sending: true };
     const argsToMatch = { channel };
     insertAtTop({ paginatedQuery: api.chat.page, argsToMatch, localQueryStore: store, item });
   });
