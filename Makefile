@@ -40,7 +40,7 @@ bench: $(VENV)/.bench
 
 clean:
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache \
-	  .ruff_cache .import_linter_cache tests/clients/node_modules
+	  .ruff_cache .import_linter_cache tests/clients/node_modules bench/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

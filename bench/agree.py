@@ -3,12 +3,13 @@
 Each engine gets the same documents and the same questions; the first difference is named.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from random import Random
 from typing import Any, TypeAlias
 
 from bench.adapters.contract import Engine
+from bench.adapters.live_contract import LiveEngine
 from bench.documents import Fields, author_name, channel_name, channels_of, make_documents
 
 Answer: TypeAlias = tuple[str, Any]
@@ -40,16 +41,47 @@ def check_agreement(engines: Mapping[str, type[Engine]], directory: Path, count:
             _compare(first, answers[first], name, others)
 
 
+def check_live_agreement(engines: Mapping[str, type[LiveEngine]], directory: Path) -> None:
+    """Compare what live queries show, before and after commits; as `check_agreement`."""
+    for is_one_channel in (False, True):
+        answers = {
+            name: _watch(make, directory / f"live-{name}-{is_one_channel}", is_one_channel)
+            for name, make in engines.items()
+        }
+        first = next(iter(answers), "")
+        for name, others in answers.items():
+            _compare(first, answers[first], name, others)
+
+
+def _watch(make: type[LiveEngine], directory: Path, is_one_channel: bool) -> list[Answer]:  # noqa: FBT001
+    directory.mkdir()
+    engine = make(directory, 3, is_one_channel=is_one_channel)
+    try:
+        answers = _shown(engine, "at first")
+        engine.insert([engine.post("elsewhere")])
+        engine.update([engine.post("0") for _ in range(3)])
+        return answers + _shown(engine, "after commits")
+    finally:
+        engine.end()
+
+
+def _shown(engine: LiveEngine, when: str) -> list[Answer]:
+    return [
+        (f"what live query {at} shows {when}", _all(engine.newest(at)))
+        for at in range(engine.subscriptions)
+    ]
+
+
 def _compare(first: str, expected: list[Answer], name: str, found: list[Answer]) -> None:
     for (question, mine), (_, theirs) in zip(expected, found, strict=True):
         if mine != theirs:
             raise Disagreement(
                 f"{first} and {name} disagree about {question}, so neither is timed:\n"
-                f"  {first}: {_shown(mine)}\n  {name}: {_shown(theirs)}"
+                f"  {first}: {_text(mine)}\n  {name}: {_text(theirs)}"
             )
 
 
-def _shown(answer: object) -> str:
+def _text(answer: object) -> str:
     text = repr(answer)
     return text if len(text) <= 500 else f"{text[:500]}... ({len(text):,} characters)"
 
@@ -59,7 +91,7 @@ def _work(make: type[Engine], directory: Path, count: int, *, is_durable: bool) 
     engine = make(directory, is_durable=is_durable)
     try:
         keys = _write(engine, count)
-        answers = list(_questions(engine, keys, count))
+        answers = [*_questions(engine, keys, count), *_contend(engine, keys, count)]
     finally:
         engine.end()
     engine = make(directory, is_durable=is_durable)
@@ -75,9 +107,29 @@ def _write(engine: Engine, count: int) -> list[Any]:
     random = Random(1)
     for key in random.sample(keys, len(keys) // 4):
         engine.patch(key, {"score": random.randrange(100), "rating": random.random()})
-    engine.insert_by_threads([make_documents(count + 5, 3, count)])
-    engine.insert_by_tasks([make_documents(count + 8, 3, count)])
+    # One share each: with more, the order in which they are inserted would be anybody's.
+    engine.write_by_threads("insert", [_each(make_documents(count + 5, 3, count))])
+    engine.write_by_tasks("insert", [_each(make_documents(count + 8, 3, count))])
     return keys
+
+
+def _contend(engine: Engine, keys: list[Any], count: int) -> Iterator[Answer]:
+    """Writers that want the same documents: of what they add nothing may be lost."""
+    few = keys[:2]
+    even = [(key, {"score": 0, "rating": 2.5}) for key in few]
+    engine.patch_many(even)
+    shares = [_each(few * 5)] * 4
+    failed = engine.write_by_threads("bump", shares) + engine.write_by_tasks("bump", shares)
+    yield "how much was added", failed + sum((engine.get(key) or {})["score"] for key in few)
+    engine.patch_many(even)
+    replies = make_documents(count + 11, 3, count)
+    failed = engine.write_by_tasks("reply", [[(few[1], fields) for fields in replies]])
+    yield "how many replies there are", failed + (engine.get(few[1]) or {})["score"]
+    yield "what adding 1 returns", _plain(engine.bump(few[0]))
+
+
+def _each(values: Iterable[Any]) -> list[tuple[Any]]:
+    return [(value,) for value in values]
 
 
 def _questions(engine: Engine, keys: list[Any], count: int) -> Iterator[Answer]:

@@ -3,6 +3,14 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+
+
+def start_command(words: Sequence[str]) -> "subprocess.Popen[str]":
+    """Start any program that is told and heard by lines; what it complains of is shown."""
+    return subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    )
 
 
 def start(code: str, *arguments: object) -> "subprocess.Popen[str]":

@@ -8,7 +8,8 @@ from typing import Final, TextIO
 from bench.results import ContestantResult, WorkloadResult
 from bench.spread import Spread
 
-_COLUMNS: Final = ("engine", "per second", "each", "ratio [quartiles]", "aim")
+_COLUMNS: Final = ("engine", "per second", "each", "ratio [quartiles]", "aim", "failures")
+_SIZE_COLUMNS: Final = ("engine", "bytes", "ratio")
 
 
 def show(results: Sequence[WorkloadResult], *, plain: bool = False) -> None:
@@ -28,8 +29,20 @@ def heading(result: WorkloadResult) -> str:
 
 
 def rows(result: WorkloadResult) -> list[tuple[str, ...]]:
-    """The cells of the table."""
+    """The cells of the table, below `columns`."""
+    if result.is_size:
+        return [_size_row(contestant) for contestant in result.contestants]
     return [_row(contestant) for contestant in result.contestants]
+
+
+def columns(result: WorkloadResult) -> tuple[str, ...]:
+    """What the cells of a row are."""
+    return _SIZE_COLUMNS if result.is_size else _COLUMNS
+
+
+def _size_row(contestant: ContestantResult) -> tuple[str, ...]:
+    ratio = "" if contestant.ratio is None else f"{contestant.ratio.median:.2f}"
+    return (contestant.name, f"{contestant.spread.median:,.0f}", ratio)
 
 
 def _row(contestant: ContestantResult) -> tuple[str, ...]:
@@ -39,6 +52,7 @@ def _row(contestant: ContestantResult) -> tuple[str, ...]:
         duration(1 / contestant.spread.median),
         "" if contestant.ratio is None else ratio_text(contestant.ratio),
         _aim_text(contestant),
+        str(contestant.failures or ""),
     )
 
 
@@ -64,8 +78,8 @@ def _aim_text(contestant: ContestantResult) -> str:
 
 def write_plain(result: WorkloadResult, stream: TextIO) -> None:
     """The table in plain text."""
-    table = [_COLUMNS, *rows(result)]
-    widths = [max(len(row[at]) for row in table) for at in range(len(_COLUMNS))]
+    table = [columns(result), *rows(result)]
+    widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
     print(f"\n{heading(result)}", file=stream)
     for row in table:
         cells = [row[0].ljust(widths[0])]
@@ -78,7 +92,7 @@ def _show_rich(result: WorkloadResult) -> None:
     from rich.table import Table
 
     table = Table(title=heading(result), title_justify="left", title_style="bold")
-    for at, column in enumerate(_COLUMNS):
+    for at, column in enumerate(columns(result)):
         table.add_column(column, justify="right" if at else "left", no_wrap=True)
     for contestant, row in zip(result.contestants, rows(result), strict=True):
         style = {True: "green", False: "yellow", None: None}[contestant.is_reached]

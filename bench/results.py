@@ -10,17 +10,19 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
+import headwater
+from bench.adapters.live_pglite import LivePglite
+from bench.sizes import Sizes
 from bench.spread import Spread, ratios, spread_of
-from bench.workloads import Sizes
 
-FORMAT: Final = 1
-_PACKAGES: Final = ("lmdb", "msgpack", "sortedcontainers")
+FORMAT: Final = 2
+_PACKAGES: Final = ("lmdb", "msgpack", "sortedcontainers", "orjson")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,12 @@ class ContestantResult:
 
     Attributes:
         name: An engine, or a variant of Headwater.
-        samples: Units per second, one per round.
+        samples: Units per second, one per round; or one number of bytes.
         spread: Of the samples.
         ratio_samples: To the baseline, round by round; empty without one.
         ratio: Of those; None without a baseline.
         aim: What the ratio is to reach; None if nothing was promised.
+        failures: Writes that were given up, in all rounds, the one not counted too.
     """
 
     name: str
@@ -42,6 +45,7 @@ class ContestantResult:
     ratio_samples: list[float]
     ratio: Spread | None
     aim: float | None
+    failures: int = 0
 
     @property
     def is_reached(self) -> bool | None:
@@ -53,13 +57,14 @@ class ContestantResult:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadResult:
-    """One workload with all who took part."""
+    """One workload with all who took part; `is_size` if it is in bytes, of which less is better."""
 
     name: str
     title: str
     unit: str
     baseline: str | None
     contestants: list[ContestantResult]
+    is_size: bool = False
 
 
 def result_of(
@@ -86,6 +91,28 @@ def result_of(
             )
         )
     return WorkloadResult(name, title, unit, baseline, contestants)
+
+
+def with_failures(result: WorkloadResult, failures: Mapping[str, int]) -> WorkloadResult:
+    """The same result, with the writes that contestants gave up."""
+    contestants = [
+        replace(contestant, failures=failures[contestant.name]) for contestant in result.contestants
+    ]
+    return replace(result, contestants=contestants)
+
+
+def size_result_of(
+    name: str, title: str, unit: str, sizes: Mapping[str, float]
+) -> WorkloadResult | None:
+    """Sizes, as ratios to the first; None of none."""
+    if not sizes:
+        return None
+    samples = {contestant: [size] for contestant, size in sizes.items()}
+    baseline = next(iter(sizes))
+    result = result_of(
+        name=name, title=title, unit=unit, samples=samples, baseline=baseline, aims={}
+    )
+    return replace(result, is_size=True)
 
 
 def as_json(
@@ -117,15 +144,21 @@ def _workload_json(result: WorkloadResult) -> dict[str, Any]:
         "title": result.title,
         "unit": result.unit,
         "baseline": result.baseline,
-        "contestants": [_contestant_json(contestant) for contestant in result.contestants],
+        "contestants": [
+            _contestant_json(contestant, is_size=result.is_size)
+            for contestant in result.contestants
+        ],
     }
 
 
-def _contestant_json(contestant: ContestantResult) -> dict[str, Any]:
+def _contestant_json(contestant: ContestantResult, *, is_size: bool) -> dict[str, Any]:
     ratio = contestant.ratio
+    measured = {**asdict(contestant.spread), "samples": contestant.samples}
     return {
         "name": contestant.name,
-        "per_second": {**asdict(contestant.spread), "samples": contestant.samples},
+        "per_second": None if is_size else measured,
+        "bytes": measured if is_size else None,
+        "failures": contestant.failures,
         "ratio": None if ratio is None else {**asdict(ratio), "samples": contestant.ratio_samples},
         "aim": contestant.aim,
         "is_reached": contestant.is_reached,
@@ -155,6 +188,7 @@ def versions() -> dict[str, str | None]:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = None
+    found["pglite"] = LivePglite.version()
     return found
 
 
@@ -188,7 +222,7 @@ def _commit() -> str | None:
     git = shutil.which("git")
     if git is None:
         return None
-    here = Path(__file__).parent
+    here = Path(headwater.__file__).parent
 
     def ask(*arguments: str) -> str | None:
         done = subprocess.run(
@@ -199,5 +233,5 @@ def _commit() -> str | None:
     commit = ask("rev-parse", "HEAD")
     if commit is None:
         return None
-    changed = ask("status", "--porcelain", "--untracked-files=no", "--", "../engine", "../indexes")
+    changed = ask("status", "--porcelain", "--untracked-files=no", "--", "..", "../../indexes")
     return f"{commit}+" if changed else commit

@@ -2,20 +2,25 @@
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
 from random import Random
-from typing import Final
+from time import monotonic
+from typing import Final, TypeAlias
 
 from bench.adapters.contract import Engine
 from bench.adapters.headwater_embedded import HeadwaterEmbedded
-from bench.adapters.sqlite_committer import SqliteJsonCommitter
+from bench.adapters.live_contract import LiveEngine
 from bench.documents import make_documents
-from bench.headwater_only import OwnWorkload
+from bench.footprint import Footprint
 from bench.measure import Contestant, Work, measure
-from bench.results import WorkloadResult, result_of
-from bench.workloads import Session, Sizes, Store, Workload
+from bench.own import OwnWorkload
+from bench.results import WorkloadResult, result_of, size_result_of, with_failures
+from bench.sessions import Session, Store, Workload
+from bench.sizes import Sizes
 
 _FILL_BATCH: Final = 2000
 _DURABLE_SHARE: Final = 10
@@ -23,20 +28,35 @@ _DURABLE_SHARE: Final = 10
 
 Note = Callable[[str], None]
 
+AnyWorkload: TypeAlias = Workload | OwnWorkload | Footprint
+
 
 class Stage:
-    """Databases of one run, below one directory. Ends as a ``with`` block does."""
+    """Databases of one run, below one directory, which is removed by whoever made it.
 
-    def __init__(self, directory: Path, engines: Mapping[str, type[Engine]], sizes: Sizes) -> None:
-        self.directory = directory
+    Attributes:
+        engines: Those that are compared, by name.
+        live_engines: Those of the live queries.
+        sizes: How much a turn does.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        engines: Mapping[str, type[Engine]],
+        live_engines: Mapping[str, type[LiveEngine]],
+        sizes: Sizes,
+    ) -> None:
+        self._directory = directory
         self.engines = engines
+        self.live_engines = live_engines
         self.sizes = sizes
         self._numbers = count(1)
         self._sessions: dict[tuple[str, Store], Session] = {}
 
     def new_directory(self) -> Path:
         """An empty directory."""
-        made = self.directory / str(next(self._numbers))
+        made = self._directory / str(next(self._numbers))
         made.mkdir(parents=True)
         return made
 
@@ -50,12 +70,13 @@ class Stage:
     def _open(self, name: str, store: Store) -> Session:
         is_durable = store in ("durable", "fresh-durable")
         reopen = partial(self.engines[name], self.new_directory(), is_durable=is_durable)
+        sizes = _sizes_for(self.engines[name], self.sizes)
         engine = reopen()
-        keys = _fill(engine, _count(store, self.sizes), self.sizes.documents)
+        keys = _fill(engine, _count(store, sizes), sizes.documents)
         if store == "closed":
             engine.end()
-            return Session(None, reopen, keys, self.sizes)
-        return Session(engine, reopen, keys, self.sizes)
+            return Session(None, reopen, keys, sizes)
+        return Session(engine, reopen, keys, sizes)
 
     def fresh(self, name: str, store: Store) -> Session:
         """A new database of its own; the one of the turn before is removed."""
@@ -65,12 +86,23 @@ class Stage:
             shutil.rmtree(before.engine.directory)
         return self.session(name, store)
 
+    def failures(self, name: str, store: Store) -> int:
+        """How many writes an engine has given up so far in a database that workloads share."""
+        session = self._sessions.get((name, store))
+        return 0 if session is None else session.failures
+
     def end(self) -> None:
-        """Close everything. The directory is removed by whoever made it."""
+        """Close everything."""
         for session in self._sessions.values():
             if session.is_open:
                 session.engine.end()
         self._sessions.clear()
+
+
+def _sizes_for(engine: type[Engine], sizes: Sizes) -> Sizes:
+    """What a slow engine does of it: rates are comparable, and so are the rounds."""
+    documents = min(sizes.documents, engine.documents_max or sizes.documents)
+    return replace(sizes.scaled(engine.effort), documents=documents)
 
 
 def _count(store: Store, sizes: Sizes) -> int:
@@ -93,12 +125,13 @@ def run_workload(
     stage: Stage, workload: Workload, rounds: int, baseline: str
 ) -> WorkloadResult | None:
     """Measure the engines at one workload; None if none of them does it."""
-    names = [name for name in stage.engines if _takes_part(name, workload)]
+    names = [name for name, engine in stage.engines.items() if engine.takes_part(workload.name)]
     if not names:
         return None
     contestants = [Contestant(name, partial(_turn, stage, workload, name)) for name in names]
+    before = {name: stage.failures(name, workload.store) for name in names}
     samples = measure(contestants, rounds)
-    return result_of(
+    result = result_of(
         name=workload.name,
         title=workload.title,
         unit=workload.unit,
@@ -106,10 +139,8 @@ def run_workload(
         baseline=baseline if baseline in names else None,
         aims={} if workload.aim is None else {HeadwaterEmbedded.name: workload.aim},
     )
-
-
-def _takes_part(name: str, workload: Workload) -> bool:
-    return workload.with_committer or name != SqliteJsonCommitter.name
+    failures = {name: stage.failures(name, workload.store) - before[name] for name in names}
+    return with_failures(result, failures)
 
 
 def _turn(stage: Stage, workload: Workload, name: str, random: Random) -> Work:
@@ -118,14 +149,16 @@ def _turn(stage: Stage, workload: Workload, name: str, random: Random) -> Work:
     return workload.prepare(take(name, workload.store), random)
 
 
-def run_own_workload(stage: Stage, workload: OwnWorkload, rounds: int) -> WorkloadResult:
-    """Measure Headwater against itself."""
-    contestants, sessions = workload.contestants(stage.new_directory, stage.sizes)
-    try:
+def run_own_workload(stage: Stage, workload: OwnWorkload, rounds: int) -> WorkloadResult | None:
+    """Measure contestants that the workload makes; None if it makes none."""
+    contestants: list[Contestant] = []
+    with ExitStack() as stack:
+        for variant in workload.variants(stage):
+            stack.callback(variant.end)
+            contestants.append(variant.contestant)
         samples = measure(contestants, rounds)
-    finally:
-        for session in sessions:
-            session.end()
+    if not contestants:
+        return None
     return result_of(
         name=workload.name,
         title=workload.title,
@@ -136,9 +169,15 @@ def run_own_workload(stage: Stage, workload: OwnWorkload, rounds: int) -> Worklo
     )
 
 
+def run_footprint(stage: Stage, footprint: Footprint) -> WorkloadResult | None:
+    """Measure sizes; None if nobody has any."""
+    sizes = dict(footprint.measure(stage))
+    return size_result_of(footprint.name, footprint.title, footprint.unit, sizes)
+
+
 def run_all(
     stage: Stage,
-    workloads: Sequence[Workload | OwnWorkload],
+    workloads: Sequence[AnyWorkload],
     *,
     rounds: int,
     baseline: str,
@@ -146,13 +185,19 @@ def run_all(
 ) -> list[WorkloadResult]:
     """Measure every workload in turn."""
     results: list[WorkloadResult] = []
-    for workload in workloads:
-        note(f"{workload.name}: {workload.title}")
-        if isinstance(workload, OwnWorkload):
-            if HeadwaterEmbedded.name in stage.engines:
-                results.append(run_own_workload(stage, workload, rounds))
-            continue
-        result = run_workload(stage, workload, rounds, baseline)
+    began = monotonic()
+    for at, workload in enumerate(workloads, 1):
+        place = f"[{at}/{len(workloads)}, {monotonic() - began:.0f} s]"
+        note(f"{place} {workload.name}: {workload.title}")
+        result = _run(stage, workload, rounds, baseline)
         if result is not None:
             results.append(result)
     return results
+
+
+def _run(stage: Stage, workload: AnyWorkload, rounds: int, baseline: str) -> WorkloadResult | None:
+    if isinstance(workload, Workload):
+        return run_workload(stage, workload, rounds, baseline)
+    if isinstance(workload, OwnWorkload):
+        return run_own_workload(stage, workload, rounds)
+    return run_footprint(stage, workload)

@@ -1,162 +1,18 @@
-"""What is measured. Nothing here knows an engine."""
+"""What is measured, by name. Nothing here knows an engine."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
 from functools import partial
 from random import Random
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
-from bench.adapters.contract import Engine, Key
-from bench.documents import Fields, channel_name, channels_of, make_documents
+from bench import sizes
+from bench.adapters.contract import Key
+from bench.contended import CONTENDED_WORKLOADS
 from bench.measure import Work
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sizes:
-    """How much of everything one turn does.
-
-    Attributes:
-        documents: In the database that is read.
-        reads: Point reads.
-        short_scans: Scans of `SHORT` documents.
-        long_scans: Scans of `LONG` documents.
-        bulk: Documents of a bulk insert.
-        bulk_batch: Documents in one of its transactions.
-        commits: Durable commits of one thread.
-        thread_commits: Durable commits of each of `THREADS` threads.
-        task_commits: Durable commits of each of `TASKS` tasks.
-        quick_commits: Commits that are not flushed.
-        opens: Times that the database is opened.
-        updates: Live updates that are waited for.
-        subscriptions: Live queries that are open where there are many.
-    """
-
-    documents: int = 100_000
-    reads: int = 5000
-    short_scans: int = 500
-    long_scans: int = 20
-    bulk: int = 20_000
-    bulk_batch: int = 2000
-    commits: int = 200
-    thread_commits: int = 50
-    task_commits: int = 25
-    quick_commits: int = 2000
-    opens: int = 10
-    updates: int = 200
-    subscriptions: int = 1000
-
-    def scaled(self, factor: float) -> "Sizes":
-        """Everything times a factor, at least 1."""
-        changed = {
-            field.name: max(1, round(getattr(self, field.name) * factor)) for field in fields(self)
-        }
-        return replace(self, **changed)
-
-
-FULL: Final = Sizes()
-QUICK: Final = Sizes(
-    documents=5000,
-    reads=1000,
-    short_scans=100,
-    long_scans=5,
-    bulk=4000,
-    bulk_batch=2000,
-    commits=50,
-    thread_commits=12,
-    task_commits=6,
-    quick_commits=300,
-    opens=4,
-    updates=50,
-    subscriptions=300,
-)
-
-SHORT: Final = 20
-LONG: Final = 1000
-THREADS: Final = 8
-TASKS: Final = 64
-
-Store: TypeAlias = Literal["read", "written", "durable", "fresh", "fresh-durable", "closed"]
-"""Which database a turn needs: one that is only read, one that grows by each turn without being
-flushed, or with; a new one, flushed or not; a closed one."""
-
-
-class Session:
-    """One engine with one database, for all turns of the workloads that share it.
-
-    Attributes:
-        engine: None while the database is closed.
-        reopen: Opens it once more.
-        keys: Of the documents that were there at first.
-        sizes: How much a turn does.
-    """
-
-    def __init__(
-        self,
-        engine: Engine | None,
-        reopen: Callable[[], Engine],
-        keys: Sequence[Key],
-        sizes: Sizes,
-    ) -> None:
-        self._engine = engine
-        self.reopen = reopen
-        self.keys = keys
-        self.sizes = sizes
-        self._number = sizes.documents
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there is an engine to be ended."""
-        return self._engine is not None
-
-    @property
-    def engine(self) -> Engine:
-        """The open engine."""
-        assert self._engine is not None, "this workload opens the database itself"
-        return self._engine
-
-    def documents(self, count: int) -> list[Fields]:
-        """Documents that were not inserted yet."""
-        self._number += count
-        return make_documents(self._number - count, count, self.sizes.documents)
-
-    def shares(self, workers: int, count: int) -> list[list[Fields]]:
-        """Documents for several workers."""
-        return [self.documents(count) for _ in range(workers)]
-
-    def some_keys(self, random: Random, count: int) -> list[Key]:
-        """Keys drawn at random, each at most once as long as there are enough."""
-        if count > len(self.keys):
-            return random.choices(self.keys, k=count)
-        return random.sample(self.keys, count)
-
-    def some_channels(self, random: Random, count: int) -> list[str]:
-        """Names of channels drawn at random."""
-        channels = channels_of(self.sizes.documents)
-        return [channel_name(random.randrange(channels)) for _ in range(count)]
-
-
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """One kind of work, the same for every engine.
-
-    Attributes:
-        name: On the command line and in results.
-        title: For readers.
-        unit: What is counted per second.
-        store: The database that it needs.
-        prepare: Makes the work of one turn.
-        aim: What Headwater is to reach, as a ratio to the baseline; None if nothing was promised.
-        with_committer: Whether the SQLite with a committer thread is worth a row of its own.
-    """
-
-    name: str
-    title: str
-    unit: str
-    store: Store
-    prepare: Callable[[Session, Random], Work]
-    aim: float | None = None
-    with_committer: bool = False
-
+from bench.mixes import MIXED_WORKLOADS
+from bench.sessions import Session, Workload
+from bench.sizes import LONG, SHORT
+from bench.writers import by_tasks, by_threads
 
 # -- reading ------------------------------------------------------------------------------------
 
@@ -229,25 +85,17 @@ def _quick_commits(session: Session, _: Random) -> Work:
 
 
 def _by_threads(session: Session, _: Random) -> Work:
-    count = session.sizes.thread_commits
-    shares = session.shares(THREADS, count)
-
-    def work() -> int:
-        session.engine.insert_by_threads(shares)
-        return THREADS * count
-
-    return work
+    return by_threads(
+        session, "insert", _inserts(session, sizes.THREADS, session.sizes.thread_commits)
+    )
 
 
 def _by_tasks(session: Session, _: Random) -> Work:
-    count = session.sizes.task_commits
-    shares = session.shares(TASKS, count)
+    return by_tasks(session, "insert", _inserts(session, sizes.TASKS, session.sizes.task_commits))
 
-    def work() -> int:
-        session.engine.insert_by_tasks(shares)
-        return TASKS * count
 
-    return work
+def _inserts(session: Session, writers: int, count: int) -> list[list[tuple[object, ...]]]:
+    return [[(fields,) for fields in session.documents(count)] for _ in range(writers)]
 
 
 def _patches(session: Session, random: Random, count: int) -> Work:
@@ -308,28 +156,27 @@ _WORKLOADS: Final = (
         "durable",
         _commits,
         aim=0.5,
-        with_committer=True,
     ),
     Workload("durable-patch", "durable patch, 1 thread", "commits", "durable", _durable_patches),
     Workload(
         "durable-8",
-        f"durable insert, {THREADS} threads",
+        f"durable insert, {sizes.THREADS} threads",
         "commits",
         "durable",
         _by_threads,
         aim=2.0,
-        with_committer=True,
     ),
     Workload(
         "durable-64",
-        f"durable insert, {TASKS} asyncio tasks (peers: threads)",
+        f"durable insert, {sizes.TASKS} asyncio tasks (peers: threads)",
         "commits",
         "durable",
         _by_tasks,
         aim=5.0,
-        with_committer=True,
     ),
     Workload("open", "open, read one document, close", "openings", "closed", _opens),
 )
 
-WORKLOADS: Final = {workload.name: workload for workload in _WORKLOADS}
+WORKLOADS: Final = {
+    workload.name: workload for workload in (*_WORKLOADS, *CONTENDED_WORKLOADS, *MIXED_WORKLOADS)
+}

@@ -5,12 +5,30 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from bench.documents import Fields
 
+REPLIES: Final = 5
+
 Key: TypeAlias = Any
 """What an engine calls its documents by: a string, a number."""
+
+Verb: TypeAlias = Literal["insert", "bump", "reply"]
+"""What several writers do at once; names of the methods of an engine."""
+
+MANY_WRITERS: Final = frozenset(
+    {"durable-8", "durable-64", "counters-8", "counters-64", "replies-256"}
+)
+"""Workloads in which many writers wait for one lock: for a peer that has nothing else to show in
+them than another one, minutes."""
+
+Shares: TypeAlias = Sequence[Sequence[tuple[Any, ...]]]
+"""For each writer the arguments of its calls."""
+
+
+class NotOffered(Exception):  # noqa: N818 - it is an answer, not a fault
+    """The engine has no such verb, and is not asked to do what needs it."""
 
 
 class Engine(ABC):
@@ -22,16 +40,28 @@ class Engine(ABC):
     Attributes:
         name: On the command line and in results.
         title: What it stands for, in one line.
+        failures: What a write raises that lost against another one and may be tried again.
+        documents_max: What it holds at most where others hold more; None for as many as they.
+        effort: Which share of a turn it does, for one that would take minutes for all of it.
         is_durable: Whether a write survives a power loss once it has returned.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
+    failures: ClassVar[tuple[type[Exception], ...]] = ()
+    documents_max: ClassVar[int | None] = None
+    effort: ClassVar[float] = 1.0
 
     def __init__(self, directory: Path, *, is_durable: bool) -> None:
         self.directory = directory
         self.is_durable = is_durable
         self._pools: dict[int, ThreadPoolExecutor] = {}
+
+    @classmethod
+    def takes_part(cls, workload: str) -> bool:
+        """Whether it has a row in the workload of that name."""
+        del workload
+        return True
 
     @abstractmethod
     def insert(self, fields: Fields) -> Key:
@@ -44,6 +74,26 @@ class Engine(ABC):
     @abstractmethod
     def patch(self, key: Key, changes: Fields) -> None:
         """Set some fields of a document."""
+
+    @abstractmethod
+    def bump(self, key: Key) -> Fields:
+        """Add 1 to the ``score`` of a document that exists; returns the document as it is then.
+
+        No such addition may be lost, however many threads do it. One of `failures` says that
+        it was given up and changed nothing.
+        """
+
+    @abstractmethod
+    def reply(self, key: Key, fields: Fields) -> Key:
+        """Read a document and the newest `REPLIES` of its channel, insert one, `bump` the first.
+
+        All in one transaction.
+        """
+
+    def patch_many(self, changes: Sequence[tuple[Key, Fields]]) -> None:
+        """Patch documents, in one transaction where the engine has a short way for that."""
+        for key, fields in changes:
+            self.patch(key, fields)
 
     @abstractmethod
     def get(self, key: Key) -> Fields | None:
@@ -77,25 +127,41 @@ class Engine(ABC):
     def close(self) -> None:
         """Close the files. Called once; `end` calls it."""
 
-    def insert_by_threads(self, shares: Sequence[Sequence[Fields]]) -> None:
-        """Insert each share on a thread of its own, one transaction per document."""
+    def write_by_threads(self, verb: Verb, shares: Shares) -> int:
+        """Do each share on a thread of its own, one transaction per call.
+
+        Returns:
+            How many calls failed with one of `failures`.
+        """
         workers = len(shares)
         pool = self._pools.get(workers)
         if pool is None:
             pool = self._pools[workers] = ThreadPoolExecutor(workers)
         # A thread can take no second share while the others have not begun.
         together = Barrier(workers)
+        call: Callable[..., object] = getattr(self, verb)
 
-        def work(share: Sequence[Fields]) -> None:
+        def work(share: Sequence[tuple[Any, ...]]) -> int:
             together.wait()
-            for fields in share:
-                self.insert(fields)
+            failed = 0
+            for arguments in share:
+                try:
+                    call(*arguments)
+                except self.failures:
+                    failed += 1
+            return failed
 
-        list(pool.map(work, shares))
+        return sum(pool.map(work, shares))
 
-    def insert_by_tasks(self, shares: Sequence[Sequence[Fields]]) -> None:
-        """Insert each share by an asyncio task; an engine without asyncio uses threads."""
-        self.insert_by_threads(shares)
+    def write_by_tasks(self, verb: Verb, shares: Shares) -> int:
+        """Do each share by an asyncio task; an engine without asyncio uses threads."""
+        return self.write_by_threads(verb, shares)
+
+    def stored_bytes(self) -> int:
+        """What the files take on the disk; asked when the database is closed."""
+        return sum(
+            found.stat().st_blocks * 512 for found in self.directory.rglob("*") if found.is_file()
+        )
 
     def end(self) -> None:
         """Close, and end the threads."""

@@ -17,6 +17,12 @@ class NewPost(TypedDict):
     tags: list[str]
 
 
+class Rating(TypedDict):
+    id: "Id[Post]"
+    score: int
+    rating: float
+
+
 class Post(Document["Post"]):
     channel: str
     author: str
@@ -46,6 +52,33 @@ def add_many(ctx: MutationCtx, posts: list[NewPost]) -> list[Id[Post]]:
 @hw.mutation
 def rate(ctx: MutationCtx, id: Id[Post], score: int, rating: float) -> None:
     ctx.db.patch(id, score=score, rating=rating)
+
+
+@hw.mutation
+def rate_many(ctx: MutationCtx, ratings: list[Rating]) -> None:
+    for new in ratings:
+        ctx.db.patch(new["id"], score=new["score"], rating=new["rating"])
+
+
+@hw.mutation
+def bump(ctx: MutationCtx, id: Id[Post]) -> Post:
+    """One more point."""
+    post = ctx.db.get(id)
+    assert post is not None
+    ctx.db.patch(id, score=post["score"] + 1)
+    post["score"] += 1
+    return post
+
+
+@hw.mutation
+def reply(ctx: MutationCtx, id: Id[Post], post: NewPost) -> Id[Post]:
+    """Add a post after a look at the thread, and one more point to the one it answers."""
+    answered = ctx.db.get(id)
+    assert answered is not None
+    ctx.db.query(Posts).with_index(Posts.by_channel, answered["channel"]).order("desc").take(5)
+    added = ctx.db.insert(Posts, post)
+    ctx.db.patch(id, score=answered["score"] + 1)
+    return added
 
 
 @hw.query

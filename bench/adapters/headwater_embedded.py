@@ -1,14 +1,14 @@
 """Headwater through its public API: declared functions, arguments and results validated."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import headwater as hw
 from bench.adapters import headwater_application as application
-from bench.adapters.contract import Engine, Key
+from bench.adapters.contract import Engine, Key, Shares, Verb
 from bench.documents import Fields
 from headwater import Id
 
@@ -20,6 +20,7 @@ class HeadwaterEmbedded(Engine):
 
     name = "headwater"
     title = "Headwater, embedded: declared functions, validation on"
+    failures: ClassVar[tuple[type[Exception], ...]] = (hw.ConflictError,)
 
     def __init__(self, directory: Path, *, is_durable: bool) -> None:
         super().__init__(directory, is_durable=is_durable)
@@ -39,6 +40,16 @@ class HeadwaterEmbedded(Engine):
 
     def patch(self, key: Key, changes: Fields) -> None:
         self.database.mutate(application.rate, id=key, **changes)
+
+    def patch_many(self, changes: Sequence[tuple[Key, Fields]]) -> None:
+        ratings = [cast("application.Rating", {"id": key, **new}) for key, new in changes]
+        self.database.mutate(application.rate_many, ratings=ratings)
+
+    def bump(self, key: Key) -> Fields:
+        return cast("Fields", self.database.mutate(application.bump, id=key))
+
+    def reply(self, key: Key, fields: Fields) -> Key:
+        return self.database.mutate(application.reply, id=key, post=_new(fields))
 
     def get(self, key: Key) -> Fields | None:
         return _plain(self.database.get(cast("PostId", key)))
@@ -67,17 +78,38 @@ class HeadwaterEmbedded(Engine):
         with self.database.snapshot() as snapshot:
             yield from cast("Iterator[Fields]", iter(snapshot.query(application.Posts)))
 
-    def insert_by_tasks(self, shares: Sequence[Sequence[Fields]]) -> None:
-        asyncio.run(self._insert_by_tasks(shares))
+    def write_by_tasks(self, verb: Verb, shares: Shares) -> int:
+        return asyncio.run(self._write_by_tasks(verb, shares))
 
-    async def _insert_by_tasks(self, shares: Sequence[Sequence[Fields]]) -> None:
+    async def _write_by_tasks(self, verb: Verb, shares: Shares) -> int:
         mutate = self.database.aio.mutate
 
-        async def work(share: Sequence[Fields]) -> None:
-            for fields in share:
-                await mutate(application.add, post=_new(fields))
+        def insert(fields: Fields) -> Awaitable[object]:
+            return mutate(application.add, post=_new(fields))
 
-        await asyncio.gather(*(work(share) for share in shares))
+        def bump(key: Key) -> Awaitable[object]:
+            return mutate(application.bump, id=key)
+
+        def reply(key: Key, fields: Fields) -> Awaitable[object]:
+            return mutate(application.reply, id=key, post=_new(fields))
+
+        calls: dict[Verb, Callable[..., Awaitable[object]]] = {
+            "insert": insert,
+            "bump": bump,
+            "reply": reply,
+        }
+        call = calls[verb]
+
+        async def work(share: Sequence[tuple[Any, ...]]) -> int:
+            failed = 0
+            for arguments in share:
+                try:
+                    await call(*arguments)
+                except hw.ConflictError:
+                    failed += 1
+            return failed
+
+        return sum(await asyncio.gather(*map(work, shares)))
 
     def close(self) -> None:
         self.database.close()

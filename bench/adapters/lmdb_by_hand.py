@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 import lmdb
 import msgpack  # pyright: ignore[reportMissingTypeStubs] - there are none
 
-from bench.adapters.contract import Engine, Key
+from bench.adapters.contract import REPLIES, Engine, Key
 from bench.documents import Fields
 
 _MAP_BYTES: Final = 64 * 2**30
@@ -47,18 +47,41 @@ class LmdbByHand(Engine):
 
     def insert_many(self, documents: Sequence[Fields]) -> list[Key]:
         with self._environment.begin(write=True) as transaction:
-            cursor = transaction.cursor(self._posts)
-            last = _number.unpack(cursor.key())[0] if cursor.last() else 0
-            keys = [_number.pack(last + 1 + at) for at in range(len(documents))]
-            packed = [_pack(fields) for fields in documents]
-            cursor.putmulti(list(zip(keys, packed, strict=True)), append=True)
-            for name, index in zip(_INDEXED, self._indexes, strict=True):
-                entries = sorted(
-                    (fields[name].encode() + b"\0" + key, b"")
-                    for fields, key in zip(documents, keys, strict=True)
-                )
-                transaction.cursor(index).putmulti(entries)
+            return self._insert_many(transaction, documents)
+
+    def _insert_many(self, transaction: Any, documents: Sequence[Fields]) -> list[Key]:
+        cursor = transaction.cursor(self._posts)
+        last = _number.unpack(cursor.key())[0] if cursor.last() else 0
+        keys = [_number.pack(last + 1 + at) for at in range(len(documents))]
+        packed = [_pack(fields) for fields in documents]
+        cursor.putmulti(list(zip(keys, packed, strict=True)), append=True)
+        for name, index in zip(_INDEXED, self._indexes, strict=True):
+            entries = sorted(
+                (fields[name].encode() + b"\0" + key, b"")
+                for fields, key in zip(documents, keys, strict=True)
+            )
+            transaction.cursor(index).putmulti(entries)
         return list[Any](keys)
+
+    def bump(self, key: Key) -> Fields:
+        with self._environment.begin(write=True) as transaction:
+            return self._bump(transaction, key)
+
+    def _bump(self, transaction: Any, key: bytes) -> Fields:
+        document: Fields = _unpack(transaction.get(key, None, self._posts))
+        document["score"] += 1
+        transaction.put(key, _pack(document), db=self._posts)
+        document["_id"] = key
+        return document
+
+    def reply(self, key: Key, fields: Fields) -> Key:
+        with self._environment.begin(write=True) as transaction:
+            answered = self._get(transaction, key)
+            assert answered is not None
+            self._latest(transaction, answered["channel"], REPLIES)
+            (added,) = self._insert_many(transaction, [fields])
+            self._bump(transaction, key)
+            return added
 
     def patch(self, key: Key, changes: Fields) -> None:
         with self._environment.begin(write=True) as transaction:
@@ -83,14 +106,17 @@ class LmdbByHand(Engine):
         return None if packed is None else _document(key, packed)
 
     def latest(self, channel: str, count: int) -> list[Fields]:
-        prefix = channel.encode() + b"\0"
         with self._environment.begin() as transaction:
-            cursor = transaction.cursor(self._indexes[0])
-            is_before = cursor.set_range(prefix + b"\xff" * 8)
-            if not (cursor.prev() if is_before else cursor.last()):
-                return []
-            entries = islice(cursor.iterprev(values=False), count)
-            return self._load(transaction, prefix, entries)
+            return self._latest(transaction, channel, count)
+
+    def _latest(self, transaction: Any, channel: str, count: int) -> list[Fields]:
+        prefix = channel.encode() + b"\0"
+        cursor = transaction.cursor(self._indexes[0])
+        is_before = cursor.set_range(prefix + b"\xff" * 8)
+        if not (cursor.prev() if is_before else cursor.last()):
+            return []
+        entries = islice(cursor.iterprev(values=False), count)
+        return self._load(transaction, prefix, entries)
 
     def by_author(self, author: str) -> list[Fields]:
         prefix = author.encode() + b"\0"

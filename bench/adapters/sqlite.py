@@ -2,12 +2,13 @@
 
 import sqlite3
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from json import JSONDecoder, JSONEncoder
 from pathlib import Path
 from threading import local
 from typing import Any, ClassVar, Final, TypeAlias
 
-from bench.adapters.contract import Engine, Key
+from bench.adapters.contract import REPLIES, Engine, Key
 from bench.documents import Fields
 
 Row: TypeAlias = tuple[Any, ...]
@@ -21,9 +22,14 @@ _PRAGMAS: Final = (
     "PRAGMA temp_store = MEMORY",
 )
 
+_encode: Final = JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+_decode: Final = JSONDecoder().decode
+
 
 class Sqlite(Engine):
     """One connection per thread, kept open; statements are prepared once by the module's cache.
+
+    JSON is that of the standard library, with one encoder kept.
 
     Durable: ``synchronous=FULL``. Otherwise ``OFF``, its fastest. A write is a single statement
     in autocommit mode where that is enough, which is faster than BEGIN and COMMIT around it.
@@ -32,15 +38,25 @@ class Sqlite(Engine):
     schema: ClassVar[tuple[str, ...]]
     insert_sql: ClassVar[str]
     select_sql: ClassVar[str]
+    bump_sql: ClassVar[str]
+    channel_sql: ClassVar[str] = "channel"
+    author_sql: ClassVar[str] = "author"
+    failures: ClassVar[tuple[type[Exception], ...]] = (sqlite3.OperationalError,)
 
     def __init__(self, directory: Path, *, is_durable: bool) -> None:
         super().__init__(directory, is_durable=is_durable)
+        self.encode, self.decode = self.json_library()
         self._local = local()
         self._connections: list[sqlite3.Connection] = []
         self._get_sql = f"{self.select_sql} WHERE id = ?"
+        self._bump_sql = f"{self.bump_sql} WHERE id = ? {self._returning()}"
         self._scan_sql = f"{self.select_sql} ORDER BY id"
         for statement in self.schema:
             self.connection.execute(statement)
+
+    def _returning(self) -> str:
+        """The columns of `select_sql`."""
+        return f"RETURNING {self.select_sql.removeprefix('SELECT ').removesuffix(' FROM posts')}"
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -64,6 +80,10 @@ class Sqlite(Engine):
         self._connections.append(connection)
         return connection
 
+    def json_library(self) -> tuple[Callable[[object], str], Callable[[str], Any]]:
+        """What encodes and decodes; not methods, for each call of one would be seen in a scan."""
+        return _encode, _decode
+
     @abstractmethod
     def row_of(self, fields: Fields) -> Row:
         """The values that `insert_sql` takes."""
@@ -82,6 +102,34 @@ class Sqlite(Engine):
             (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM posts").fetchone()
             connection.executemany(self.insert_sql, [row_of(fields) for fields in documents])
         return list(range(last + 1, last + 1 + len(documents)))
+
+    def bump(self, key: Key) -> Fields:
+        # To the end, which commits it.
+        (row,) = self.connection.execute(self._bump_sql, (key,)).fetchall()
+        return self.document_of(row)
+
+    def reply(self, key: Key, fields: Fields) -> Key:
+        connection = self.connection
+        connection.execute("BEGIN IMMEDIATE")  # a read first, and the lock later, may fail
+        with connection:
+            return self.reply_inside(key, fields)
+
+    def reply_inside(self, key: Key, fields: Fields) -> Key:
+        """`reply` in a transaction that is there."""
+        answered = Sqlite.get(self, key)
+        assert answered is not None
+        Sqlite.latest(self, answered["channel"], REPLIES)
+        added = self.connection.execute(self.insert_sql, self.row_of(fields)).lastrowid
+        Sqlite.bump(self, key)
+        return added
+
+    def latest(self, channel: str, count: int) -> list[Fields]:
+        return self.select(
+            f"WHERE {self.channel_sql} = ? ORDER BY id DESC LIMIT ?", (channel, count)
+        )
+
+    def by_author(self, author: str) -> list[Fields]:
+        return self.select(f"WHERE {self.author_sql} = ? ORDER BY id", (author,))
 
     def get(self, key: Key) -> Fields | None:
         row = self.connection.execute(self._get_sql, (key,)).fetchone()

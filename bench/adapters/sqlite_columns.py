@@ -1,6 +1,5 @@
 """SQLite as a relational database: a column per field, written by hand."""
 
-import json
 from typing import ClassVar
 
 from bench.adapters.contract import Key
@@ -30,6 +29,11 @@ class SqliteColumns(Sqlite):
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
     )
     select_sql = "SELECT id, channel, author, title, body, score, rating, is_read, tags FROM posts"
+    bump_sql = "UPDATE posts SET score = score + 1"
+
+    @classmethod
+    def takes_part(cls, workload: str) -> bool:
+        return workload not in {"counters-64", "replies-256"}
 
     def row_of(self, fields: Fields) -> Row:
         return (
@@ -40,7 +44,7 @@ class SqliteColumns(Sqlite):
             fields["score"],
             fields["rating"],
             fields["is_read"],
-            json.dumps(fields["tags"], ensure_ascii=False),
+            self.encode(fields["tags"]),
         )
 
     def document_of(self, row: Row) -> Fields:
@@ -53,15 +57,9 @@ class SqliteColumns(Sqlite):
             "score": score,
             "rating": rating,
             "is_read": bool(is_read),
-            "tags": json.loads(tags),
+            "tags": self.decode(tags),
             "_id": key,
         }
-
-    def latest(self, channel: str, count: int) -> list[Fields]:
-        return self.select("WHERE channel = ? ORDER BY id DESC LIMIT ?", (channel, count))
-
-    def by_author(self, author: str) -> list[Fields]:
-        return self.select("WHERE author = ? ORDER BY id", (author,))
 
     def patch(self, key: Key, changes: Fields) -> None:
         columns = ", ".join(f"{name} = ?" for name in changes)

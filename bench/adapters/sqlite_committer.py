@@ -6,15 +6,16 @@ from concurrent.futures import Future
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
-from bench.adapters.contract import Key
+from bench.adapters.contract import MANY_WRITERS, Key
 from bench.adapters.sqlite_json import SqliteJson
 from bench.documents import Fields
 
-_BATCH: Final = 512
+T = TypeVar("T")
 
-_Write: TypeAlias = tuple[Callable[[], Key], "Future[Key]"]
+_BATCH: Final = 512
+_Write: TypeAlias = tuple[Callable[[], Any], "Future[Any]"]
 
 
 class SqliteJsonCommitter(SqliteJson):
@@ -25,6 +26,10 @@ class SqliteJsonCommitter(SqliteJson):
 
     name = "sqlite-committer"
     title = "sqlite3, JSON documents, one committer thread that shares flushes"
+
+    @classmethod
+    def takes_part(cls, workload: str) -> bool:
+        return workload in MANY_WRITERS or workload == "durable-1"
 
     def __init__(self, directory: Path, *, is_durable: bool) -> None:
         super().__init__(directory, is_durable=is_durable)
@@ -40,8 +45,15 @@ class SqliteJsonCommitter(SqliteJson):
         patch = super().patch
         self._submit(lambda: patch(key, changes))
 
-    def _submit(self, write: Callable[[], Key]) -> Key:
-        outcome: Future[Key] = Future()
+    def bump(self, key: Key) -> Fields:
+        bump = super().bump
+        return self._submit(lambda: bump(key))
+
+    def reply(self, key: Key, fields: Fields) -> Key:
+        return self._submit(lambda: self.reply_inside(key, fields))
+
+    def _submit(self, write: Callable[[], T]) -> T:
+        outcome: Future[T] = Future()
         self._queue.put((write, outcome))
         return outcome.result()
 

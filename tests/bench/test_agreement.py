@@ -39,8 +39,27 @@ class Unordered(SqliteJson):
         return super().latest(channel, count)[::-1]
 
 
+class Racing(SqliteJson):
+    name = "racing"
+
+    def write_by_threads(self, verb, shares):
+        if verb != "bump":
+            return super().write_by_threads(verb, shares)
+        # Two writers that meet: both read before either writes.
+        for calls in zip(*shares, strict=True):
+            found = [self.get(key) for (key,) in calls]
+            for (key,), before in zip(calls, found, strict=True):
+                self.patch(key, {"score": before["score"] + 1})
+        return 0
+
+
 @pytest.mark.parametrize(
-    ("wrong", "question"), [(Forgetful, "about document"), (Unordered, "about the newest 20")]
+    ("wrong", "question"),
+    [
+        (Forgetful, "about document"),
+        (Unordered, "about the newest 20"),
+        (Racing, "about how much was added"),
+    ],
 )
 def test_an_engine_that_answers_wrongly_is_named_with_the_question(tmp_path, wrong, question):
     with pytest.raises(Disagreement, match=f"sqlite-json and {wrong.name} disagree {question}"):

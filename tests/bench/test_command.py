@@ -1,14 +1,19 @@
 import gc
 import json
+import os
+import signal
+import subprocess
+import sys
 from datetime import datetime
+from pathlib import Path
 
 import pytest
+from bench.adapters import catalog
 from bench.adapters.catalog import ENGINES
-from bench.headwater_only import OWN_WORKLOADS
-from bench.workloads import WORKLOADS
+from bench.catalog import ALL_WORKLOADS
 
 from bench import __main__ as command
-from bench import workloads
+from bench import sizes
 
 TINY = ["--quick", "--documents", "60", "--scale", "0.02", "--rounds", "2", "--plain"]
 
@@ -19,7 +24,8 @@ def run(tmp_path_factory):
     directory = tmp_path_factory.mktemp("bench")
     output = tmp_path_factory.mktemp("results") / "results.json"
     monkeypatch = pytest.MonkeyPatch()
-    monkeypatch.setattr(workloads, "TASKS", 6)  # 64 threads of SQLite wait for each other for long
+    monkeypatch.setattr(sizes, "TASKS", 6)  # 64 threads of SQLite wait for each other for long
+    monkeypatch.setattr(sizes, "CROWD", 8)
     gc.freeze()  # what the test run itself holds takes long to look through before each turn
     try:
         status = command.main([*TINY, "--directory", str(directory), "--output", str(output)])
@@ -32,7 +38,7 @@ def run(tmp_path_factory):
 
 def test_every_workload_is_in_the_results(run):
     results, _ = run
-    assert [workload["name"] for workload in results["workloads"]] == [*WORKLOADS, *OWN_WORKLOADS]
+    assert [workload["name"] for workload in results["workloads"]] == list(ALL_WORKLOADS)
 
 
 def test_the_databases_are_removed(run):
@@ -46,7 +52,7 @@ def test_results_say_what_was_measured_where_and_when(run):
         "suite", "format", "started_at", "finished_at", "commit", "machine", "versions",
         "settings", "workloads",
     }  # fmt: skip
-    assert results["format"] == 1
+    assert results["format"] == 2
     started = datetime.fromisoformat(results["started_at"])
     assert started <= datetime.fromisoformat(results["finished_at"])
     assert {"python", "sqlite", "headwater", "lmdb"} <= set(results["versions"])
@@ -62,12 +68,16 @@ def test_each_contestant_has_a_sample_and_a_ratio_per_round(run):
         names = [contestant["name"] for contestant in workload["contestants"]]
         assert workload["baseline"] is None or workload["baseline"] in names
         for contestant in workload["contestants"]:
-            rate, ratio = contestant["per_second"], contestant["ratio"]
-            assert len(rate["samples"]) == 2
+            ratio = contestant["ratio"]
+            is_size = workload["name"] in ("disk", "memory")
+            rate = contestant["bytes" if is_size else "per_second"]
+            assert contestant["per_second" if is_size else "bytes"] is None
+            assert len(rate["samples"]) == (1 if is_size else 2)
+            assert contestant["failures"] == 0
             assert 0 < rate["low_quartile"] <= rate["median"] <= rate["high_quartile"]
             assert (ratio is None) == (workload["baseline"] is None)
             if contestant["name"] == workload["baseline"]:
-                assert ratio["samples"] == [1.0, 1.0]
+                assert set(ratio["samples"]) == {1.0}
             if contestant["aim"] is not None:
                 assert contestant["is_reached"] == (ratio["median"] >= contestant["aim"])
 
@@ -95,6 +105,41 @@ def test_the_table_that_rich_draws_says_the_same_as_the_plain_one(tmp_path, caps
     shown = capsys.readouterr().out
     assert "lmdb-by-hand" in shown
     assert "1.00 [1.00..1.00]" in shown
+
+
+def test_an_engine_whose_package_is_missing_is_named_and_left_out(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(
+        catalog.OPTIONAL, "sqlite-json-orjson", catalog.Optional("none:None", "not_installed")
+    )
+    cast = catalog.cast_of(["sqlite-json", "sqlite-json-orjson"])
+    assert list(cast.engines) == ["sqlite-json"]
+    (line,) = cast.missing
+    assert line == (
+        "sqlite-json-orjson is not measured: the package not_installed is not installed"
+        " (pip install 'headwater[bench]')"
+    )
+    names = ["--engines", "sqlite-json", "sqlite-json-orjson", "--workloads", "get"]
+    assert command.main([*TINY, *names, "--directory", str(tmp_path)]) == 2
+    assert line in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "when"), [("SIGINT", "scan-20:"), ("SIGTERM", "agree:")])
+def test_an_interrupted_run_leaves_no_file_behind(tmp_path, name, when):
+    words = [sys.executable, "-m", "bench", "--quick", "--engines", "headwater", "sqlite-json"]
+    words += ["--documents", "500", "--directory", str(tmp_path)]
+    words += ["--output", str(tmp_path / "results.json")]
+    root, environment = Path(__file__).parents[2], {**os.environ, "PYTHONPATH": ":".join(sys.path)}
+    with subprocess.Popen(
+        words, cwd=root, env=environment, stderr=subprocess.PIPE, text=True
+    ) as child:
+        for line in child.stderr:
+            if when in line:
+                assert any(tmp_path.iterdir())
+                child.send_signal(getattr(signal, name))
+                break
+        assert "interrupted; the databases are removed" in child.stderr.read()
+    assert child.returncode == 130
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_one_engine_and_one_workload_can_be_chosen(tmp_path, capsys):
