@@ -106,10 +106,11 @@ def modules_restored():
         yield
     finally:
         sys.path[:] = places
-        for name in set(sys.modules) - before:
-            # Others would be imported twice, and their classes would not be the same.
-            if _is_of_a_test(sys.modules[name]):
-                del sys.modules[name]
+        # Others would be imported twice, and their classes would not be the same. All are found
+        # before any is forgotten: the path of a package inside of another one asks for that.
+        new = set(sys.modules) - before
+        for name in [name for name in new if _is_of_a_test(sys.modules[name])]:
+            del sys.modules[name]
 
 
 def _is_of_a_test(module):
