@@ -9,7 +9,6 @@ ADMIN_TOKEN = "an-admin-token-of-the-clients-tests"
 
 SERVER = """
     import asyncio, json, socket, uvicorn
-    from fastapi import FastAPI
     from starlette.applications import Starlette
     from starlette.routing import Mount
     from starlette.staticfiles import StaticFiles
@@ -45,6 +44,8 @@ SERVER = """
         await app(scope, receive, tap if scope["type"] == "websocket" else send)
 
     if prefix:
+        from fastapi import FastAPI
+
         outer = FastAPI()
         outer.mount(prefix, tapped)
     else:

@@ -7,7 +7,7 @@ const client = live();
 const texts = watch(client, api.application.texts, { room: here });
 await texts.until(() => true);
 
-const COUNT = 240;
+const COUNT = 160;
 const AT_ONCE = 10;
 const expected = Array.from({ length: COUNT }, (_, number) => `${number}`);
 let sent = 0;
@@ -25,7 +25,7 @@ await Promise.all(Array.from({ length: AT_ONCE }, send));
 await texts.until((seen) => seen.length >= COUNT);
 assert.deepEqual(texts.seen.at(-1), expected);
 for (const seen of texts.seen) assert.deepEqual(seen, expected.slice(0, seen.length));
-assert.ok(client.connectionState().connectionCount > 3);
+assert.ok(client.connectionState().connectionCount > 2);
 say("done");
 await closeAll();
 process.exit(0);
