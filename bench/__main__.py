@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NoReturn
 
-from bench import soak, waking
+from bench import comparison, growth, plotting, soak, waking
 from bench.adapters.catalog import BASELINE, ENGINES, LIVE_ONLY, NAMES, Cast, cast_of
 from bench.agree import Disagreement, check_agreement, check_live_agreement
 from bench.catalog import ALL_WORKLOADS
@@ -31,6 +31,9 @@ _INTERRUPTED: Final = 130
 
 
 _OTHERS: Final[dict[str, Callable[[Sequence[str]], int]]] = {
+    "compare": comparison.main,
+    "growth": growth.main,
+    "plot": plotting.main,
     "soak": soak.main,
     "wake": waking.main,
 }

@@ -21,8 +21,17 @@ from bench.adapters.live_pglite import LivePglite
 from bench.sizes import Sizes
 from bench.spread import Spread, ratios, spread_of
 
+SUITE: Final = "headwater-bench"
 FORMAT: Final = 2
-_PACKAGES: Final = ("lmdb", "msgpack", "sortedcontainers", "orjson")
+_PACKAGES: Final = (
+    "lmdb",
+    "msgpack",
+    "sortedcontainers",
+    "orjson",
+    "ZODB",
+    "tinydb",
+    "eventsourcing",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +135,7 @@ def as_json(
 ) -> dict[str, Any]:
     """Everything that somebody needs who was not there."""
     return {
-        "suite": "headwater-bench",
+        "suite": SUITE,
         "format": FORMAT,
         "started_at": started.isoformat(timespec="seconds"),
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),

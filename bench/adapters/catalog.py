@@ -46,6 +46,9 @@ OPTIONAL: Final[dict[str, Optional]] = {
     "sqlite-json-orjson": Optional("sqlite_orjson:SqliteJsonOrjson", "orjson"),
     "sqlite-generated-orjson": Optional("sqlite_orjson:SqliteGeneratedOrjson", "orjson"),
     "sqlite-columns-orjson": Optional("sqlite_orjson:SqliteColumnsOrjson", "orjson"),
+    "zodb": Optional("zodb:Zodb", "ZODB"),
+    "eventsourcing": Optional("eventsourcing_sqlite:EventsourcingSqlite", "eventsourcing"),
+    "tinydb": Optional("tinydb_json:TinydbJson", "tinydb"),
 }
 
 LIVE_ONLY: Final = (LivePglite.name,)

@@ -2,6 +2,7 @@ import json
 from statistics import mean
 
 import pytest
+from bench.adapters import catalog
 from bench.adapters.catalog import ENGINES
 from bench.adapters.sqlite_json import SqliteJson
 from bench.agree import Disagreement, check_agreement
@@ -23,6 +24,14 @@ def test_documents_take_about_300_bytes():
 
 def test_all_engines_give_the_same_answers(tmp_path):
     check_agreement(ENGINES, tmp_path, count=60)
+
+
+@pytest.mark.parametrize("name", catalog.OPTIONAL)
+def test_an_optional_engine_gives_the_same_answers(tmp_path, name):
+    cast = catalog.cast_of(["sqlite-json", name])
+    if cast.missing:
+        pytest.skip(cast.missing[0])
+    check_agreement(cast.engines, tmp_path, count=40)
 
 
 class Forgetful(SqliteJson):

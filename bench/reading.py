@@ -1,0 +1,107 @@
+"""Results that were written before, read again."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, cast
+
+from bench.results import FORMAT, SUITE
+from bench.spread import Spread, spread_of
+
+
+class UnreadableResults(Exception):  # noqa: N818 - says what a file is not
+    """The file holds no results of this suite, or of another format."""
+
+
+class Place(NamedTuple):
+    """What a figure is of."""
+
+    workload: str
+    contestant: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What one contestant did in one workload, in one run or several.
+
+    Attributes:
+        kind: What `samples` are: ratios to the baseline, units per second, or bytes. Ratios
+            where there are any, for they depend least on the machine.
+        samples: At least one.
+        baseline: What the ratios are to.
+        failures: Writes that were given up.
+    """
+
+    kind: Literal["ratio", "per second", "bytes"]
+    samples: list[float]
+    baseline: str | None
+    failures: int
+
+    @property
+    def spread(self) -> Spread:
+        """Median and quartiles of the samples."""
+        return spread_of(self.samples)
+
+
+Figures = dict[Place, Figure]
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """The object that `--output` wrote.
+
+    Raises:
+        UnreadableResults: It is something else.
+        OSError: There is no such file.
+    """
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise UnreadableResults(f"{path} holds no JSON: {error}") from error
+    results: dict[str, Any] = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    if results.get("suite") != SUITE:
+        raise UnreadableResults(f"{path} holds no results of this suite (bench ... --output)")
+    if results["format"] != FORMAT:
+        raise UnreadableResults(
+            f"{path} has format {results['format']}, this suite reads {FORMAT}: measure again"
+        )
+    return results
+
+
+def figures_of(results: dict[str, Any]) -> Figures:
+    """The figures of one run. Of contestants that only Headwater has, those per second.
+
+    A ratio between variants of Headwater stays the same when all of them get slower.
+    """
+    figures: Figures = {}
+    engines = results["settings"]["engines"]
+    for workload in results["workloads"]:
+        baseline = workload["baseline"]
+        for contestant in workload["contestants"]:
+            kind: Literal["ratio", "per second", "bytes"] = "per second"
+            samples = contestant["per_second"]
+            if contestant["bytes"] is not None:
+                kind, samples = "bytes", contestant["bytes"]
+            elif baseline in engines and contestant["name"] != baseline:
+                kind, samples = "ratio", contestant["ratio"]
+            place = Place(workload["name"], contestant["name"])
+            figures[place] = Figure(kind, samples["samples"], baseline, contestant["failures"])
+    return figures
+
+
+def together(runs: Iterable[Figures]) -> Figures:
+    """The samples of several runs of the same."""
+    found: Figures = {}
+    for figures in runs:
+        for place, figure in figures.items():
+            before = found.get(place)
+            found[place] = (
+                figure
+                if before is None
+                else replace(
+                    before,
+                    samples=before.samples + figure.samples,
+                    failures=before.failures + figure.failures,
+                )
+            )
+    return found
