@@ -1,9 +1,15 @@
 """Who is let in, and what the page is allowed to do."""
 
 import asyncio
+import json
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from tests.dashboard import application
 from tests.dashboard.asking import CHANGES, READS, TOKEN, Dashboard, Socket
 from tests.server.asgi import ask
 
@@ -152,6 +158,89 @@ def test_no_path_leads_out_of_the_page(dashboard):
 def test_the_way_to_the_page_holds_below_a_prefix(dashboard):
     response = dashboard.request("GET", "../_dashboard")
     assert (response.status_code, response.headers["location"]) == (307, "./_dashboard/")
+
+
+def test_it_is_mounted_below_a_prefix(dashboard):
+    outer = Starlette(routes=[Mount("/db", app=dashboard.app)])
+    signed_in = {"authorization": f"Convex {TOKEN}"}
+    assert ask(outer, "GET", "/db/_dashboard").headers["location"] == "./_dashboard/"
+    assert ask(outer, "GET", "/db/_dashboard/").status_code == 200
+    assert ask(outer, "GET", "/db/_dashboard/main.js").status_code == 200
+    answer = ask(outer, "GET", "/db/_dashboard/api/overview", headers=signed_in)
+    assert answer.status_code == 200
+
+
+def test_it_is_for_the_named_hosts_only(db):
+    app = db.asgi(dashboard=True, admin_token=TOKEN, hosts=["localhost"])
+    for path in ("/_dashboard/", "/_dashboard/api/overview"):
+        assert ask(app, "GET", path, headers={"host": "elsewhere.example"}).status_code == 421
+        assert ask(app, "GET", path, headers={"host": "localhost"}).status_code in (200, 401)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = ("id", "ids", "ts", "text", "before", "table", "path", "arguments", "identity", "verb")
+
+
+@given(
+    path=st.sampled_from(sorted(CHANGES)),
+    facts=st.dictionaries(st.sampled_from((*NAMES, "queue", "name", "at")), JSON),
+)
+def test_whatever_is_asked_for_is_answered_and_nothing_breaks(path, facts):
+    with testing.database(application) as db:
+        response = Dashboard(db).request("POST", f"api/{path}", json=facts)
+        assert response.status_code < 500, response.text
+        assert response.headers["x-content-type-options"] == "nosniff" or response.json()["code"]
+
+
+@given(
+    path=st.sampled_from(sorted(READS)),
+    parameters=st.lists(
+        st.tuples(st.sampled_from((*NAMES, "where", "limit", "at", "sort", "order")), st.text())
+    ),
+)
+def test_whatever_an_address_says_is_answered(path, parameters):
+    with testing.database(application) as db:
+        response = Dashboard(db).request("GET", f"api/{path}", params=parameters)
+        assert response.status_code < 500, response.text
+
+
+@given(said=st.text() | JSON.map(json.dumps))
+def test_whatever_is_said_first_is_refused_and_nothing_breaks(said):
+    async def connect(app):
+        socket = Socket(app)
+        socket.say(said)
+        heard = await socket.hear()
+        assert heard["refused"] in ("BadRequest", "NotSignedIn"), heard
+        assert await socket.hear() == 4400
+
+    with testing.database() as db:
+        asyncio.run(connect(Dashboard(db).app))
+
+
+def test_there_are_only_so_many_connections():
+    async def connect(app):
+        first, second = Socket(app), Socket(app)
+        for socket in (first, second):
+            socket.say({"token": TOKEN, "follow": "log"})
+        heard = await first.hear(), await second.hear()
+        await first.leave()
+        third = Socket(app)
+        third.say({"token": TOKEN, "follow": "log"})
+        again = await third.hear()
+        await third.leave()
+        return [*heard, again]
+
+    with testing.database(limits=hw.Limits(client_connections=1)) as db:
+        first, second, third = asyncio.run(connect(Dashboard(db).app))
+        assert (first.keys(), second, third.keys()) == ({"begun"}, 1013, {"begun"})
 
 
 def test_every_part_of_the_page_is_there(dashboard):

@@ -172,6 +172,20 @@ def test_a_document_is_edited_and_the_edit_undone(opened):
     expect(page.locator(".revision")).to_have_count(3)
 
 
+def test_an_edit_keeps_the_types_of_what_it_leaves(opened):
+    db = opened.served.db
+    before = {"f": 1.0, "i": 1, "big": 2**60 + 1, "b": b"\x00", "n": [1.0, {"x": -0.0}], "t": "a"}
+    id = db.transact(lambda tx: tx.insert("things", before))
+    page = opened.sign_in(f"#/document/{id}")
+    page.get_by_role("button", name="Edit").click()
+    area = page.get_by_label("Fields, as JSON")
+    area.fill(area.input_value().replace('"a"', '"other"'))
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".tree")).to_contain_text("other")
+    after = {name: value for name, value in db.get(hw.Id(id)).items() if name[0] != "_"}
+    assert repr(after) == repr(before | {"t": "other"})
+
+
 def test_a_document_is_inserted_and_deleted(opened):
     page = opened.sign_in("#/tables/channels")
     page.get_by_role("button", name="New document").click()
@@ -217,7 +231,12 @@ def test_the_slider_shows_the_past_of_the_whole_database(opened):
     page.locator("h1").focus()
     page.keyboard.press("[")
     expect(opened.rows()).to_have_count(1)
-    assert "at=" in page.url
+    ada, moment = opened.rows().first.locator(".id").first, page.url.partition("at=")[2]
+    ada.click()
+    expect(page.locator("h1")).to_have_text("Document")
+    assert page.url.endswith(f"at={moment}")
+    page.go_back()
+    expect(opened.rows()).to_have_count(1)
     page.get_by_role("link", name="Tables", exact=True).click()
     expect(page.locator(".card", has_text="messages")).to_contain_text("1")
     page.keyboard.press("0")

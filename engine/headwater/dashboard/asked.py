@@ -1,5 +1,6 @@
 """What a request of the page asks for: parameters of its address, and members of its body."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, cast
 
@@ -7,6 +8,7 @@ from headwater.errors import RequestInvalidError
 from headwater.exchange.json_values import NotReadableError, read_value
 from headwater.functions.http_messages import read_json
 from headwater.server.api import ApiRequest
+from headwater.server.client_calls import READ_AT_ONCE_BYTES
 
 W = TypeVar("W", bound=str)
 
@@ -128,7 +130,17 @@ async def asked_by_body(request: ApiRequest) -> Asked:
     Raises:
         RequestInvalidError: It is no object of JSON.
     """
-    facts = read_json(await request.incoming.body.read())
+    return await asked_by_text(await request.incoming.body.read(), request.request_id)
+
+
+async def asked_by_text(text: bytes, request_id: str) -> Asked:
+    """What JSON says.
+
+    Raises:
+        RequestInvalidError: It is no object of JSON.
+    """
+    is_large = len(text) > READ_AT_ONCE_BYTES
+    facts = await asyncio.to_thread(read_json, text) if is_large else read_json(text)
     if not isinstance(facts, dict):
         raise RequestInvalidError("expected an object of JSON")
-    return Asked(cast("dict[str, Any]", facts), request.request_id)
+    return Asked(cast("dict[str, Any]", facts), request_id)

@@ -7,7 +7,7 @@ that comes from the server. What is slow to take its messages holds nobody up, a
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from starlette.routing import BaseRoute, WebSocketRoute
@@ -15,9 +15,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from headwater.dashboard.admission import Admission
 from headwater.dashboard.answering import told, written_text
-from headwater.dashboard.asked import Asked
+from headwater.dashboard.asked import Asked, asked_by_text
 from headwater.errors import ClosedError, HeadwaterError, RequestInvalidError
-from headwater.functions.http_messages import read_json
 from headwater.server.protocol import Backend
 from headwater.server.refusals import RefusalError, refusal_of
 
@@ -29,6 +28,7 @@ _FIRST_MESSAGE_SECONDS: Final = 10
 _REQUEST_ID_BYTES: Final = 8
 _POLICY_VIOLATION: Final = 1008
 _GOING_AWAY: Final = 1001
+_TRY_AGAIN: Final = 1013
 _INTERNAL_ERROR: Final = 1011
 _REFUSED: Final = 4400
 
@@ -55,6 +55,7 @@ class LiveEndpoint:
         self._admission = admission
         self._following = following
         self._is_dev = is_dev
+        self._count = 0
 
     def route(self, path: str) -> BaseRoute:
         """Where it is."""
@@ -65,6 +66,16 @@ class LiveEndpoint:
             await socket.close(_POLICY_VIOLATION)  # which refuses the handshake with 403
             return
         await socket.accept()
+        if self._count >= self._backend.runner.store.limits.client_connections:
+            await socket.close(_TRY_AGAIN)
+            return
+        self._count += 1
+        try:
+            await self._answer(socket)
+        finally:
+            self._count -= 1
+
+    async def _answer(self, socket: WebSocket) -> None:
         try:
             await self._talk(socket)
         except (WebSocketDisconnect, ConnectionError, TimeoutError):
@@ -78,12 +89,10 @@ class LiveEndpoint:
             await _close(socket, _INTERNAL_ERROR)
 
     async def _talk(self, socket: WebSocket) -> None:
+        store = self._backend.runner.store
         async with asyncio.timeout(_FIRST_MESSAGE_SECONDS):
-            facts = read_json((await _receive(socket)).encode("utf-8", "surrogatepass"))
-        if not isinstance(facts, dict):
-            raise RequestInvalidError("expected an object of JSON")
-        clock = self._backend.runner.store.clock
-        asked = Asked(cast("dict[str, Any]", facts), clock.secret(_REQUEST_ID_BYTES).hex())
+            text = await _receive(socket, store.limits.client_message_bytes)
+        asked = await asked_by_text(text, store.clock.secret(_REQUEST_ID_BYTES).hex())
         address = socket.client.host if socket.client is not None else ""
         self._admission.admit(address, asked.text("token", ""))
         follow = self._following[asked.one_of("follow", tuple(self._following), "")]
@@ -117,14 +126,17 @@ def _is_own(socket: WebSocket) -> bool:
     return not origins or (len(origins) == 1 and urlsplit(origins[0]).netloc == host)
 
 
-async def _receive(socket: WebSocket) -> str:
+async def _receive(socket: WebSocket, bytes_max: int) -> bytes:
     message = await socket.receive()
     if message["type"] == "websocket.disconnect":
         raise WebSocketDisconnect(message.get("code", 1000))
     text: str | None = message.get("text")
     if text is None:
         raise RequestInvalidError("the first message: expected text")
-    return text
+    coded = text.encode("utf-8", "surrogatepass")
+    if len(coded) > bytes_max:
+        raise RequestInvalidError("the first message is larger than the limit client_message_bytes")
+    return coded
 
 
 async def _tell(socket: WebSocket, pieces: AsyncGenerator[Any]) -> None:

@@ -1,9 +1,9 @@
 """The log: its pages, single commits, moments to go to, and the stream of what comes."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import closing
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any, Final
 
 from headwater.dashboard.asked import Asked
@@ -13,14 +13,20 @@ from headwater.dashboard.log_facts import (
     entry_facts,
 )
 from headwater.errors import RequestInvalidError
-from headwater.reactive.log_reading import open_tail, read_log
+from headwater.reactive.log_reading import open_tail
 from headwater.reactive.log_tail import LogTail
 from headwater.reactive.reactor import Reactor
 from headwater.storage import commit_log
 from headwater.storage.format import Database, timestamp_of
 from headwater.tables.catalog import TableInfo
 from headwater.tables.horizon import horizon
-from headwater.tables.log_entries import EarlierVersions, LogEntry, Wanted, entries_before
+from headwater.tables.log_entries import (
+    EarlierVersions,
+    LogEntry,
+    Wanted,
+    changes_of,
+    entries_before,
+)
 from headwater.transactions.store import Store
 
 _PAGE_MAX: Final = 200
@@ -65,36 +71,30 @@ class LogPages:
     def page(self, asked: Asked) -> dict[str, Any]:
         """Commits before a moment, the newest first: of some tables, whose origin has a text."""
         limit, search = asked.count("limit", 50, _PAGE_MAX), asked.text("search", "").casefold()
-        found: list[LogEntry] = []
         with closing(self._store.snapshot()) as snapshot:
-            before, oldest = asked.moment("before") or snapshot.ts + 1, horizon(snapshot.reader)
-            entries = entries_before(
-                snapshot.reader, snapshot.catalog, before, _wanted(asked), EarlierVersions()
+            reader = snapshot.reader
+            before, oldest = asked.moment("before") or snapshot.ts + 1, horizon(reader)
+            entries = takewhile(
+                lambda one: _ts_of(one) > oldest,
+                entries_before(reader, snapshot.catalog, before, _wanted(asked), EarlierVersions()),
             )
-            position = 0
-            for entry in islice(entries, _SEARCHED_MAX):
-                ts = entry if isinstance(entry, int) else entry.ts
-                if ts <= oldest or len(found) == limit:
-                    position = 0 if ts <= oldest else found[-1].ts
-                    break
-                if not isinstance(entry, int) and _matches(entry, search):
-                    found.append(entry)
-                position = ts
-            else:
-                if next(entries, None) is None:
-                    position = 0
+            found, position = _first(islice(entries, _SEARCHED_MAX), search, limit)
+            has_more = next(entries, None) is not None
         return {
             "entries": [entry_facts(one, self._touched.of(one.ts)) for one in found],
-            "next": str(position) if position else None,
+            "next": str(position) if has_more else None,
         }
 
     def commit(self, asked: Asked) -> dict[str, Any]:
         """One commit with what it did to each document."""
         ts = asked.required_moment("ts")
-        found = read_log(self._store, ts - 1, 1, _OfAll()) if ts else []
-        if not found or found[0].ts != ts:
-            raise RequestInvalidError(f"ts: no commit of documents has the timestamp {ts}")
-        (entry,) = found
+        with closing(self._store.snapshot()) as snapshot:
+            reader = snapshot.reader
+            commit = commit_log.read(reader, ts)
+            if commit is None:
+                raise RequestInvalidError(f"ts: no commit has the timestamp {ts}")
+            changes = changes_of(reader, snapshot.catalog, commit, _OfAll(), EarlierVersions())
+            entry = LogEntry(ts, commit.origin, tuple(changes))
         return entry_facts(entry, self._touched.of(ts)) | {
             "arguments": entry.origin.arguments,
             "changes": [change_facts(one) for one in entry.changes[:_CHANGES_MAX]],
@@ -146,6 +146,25 @@ class LogPages:
             "entries": [entry_facts(one, self._touched.of(one.ts)) for one in entries],
             "isCut": is_cut,
         }
+
+
+def _ts_of(entry: LogEntry | int) -> int:
+    return entry if isinstance(entry, int) else entry.ts
+
+
+def _first(
+    entries: Iterable[LogEntry | int], search: str, limit: int
+) -> tuple[list[LogEntry], int]:
+    """The first entries that match, and how far one had to look."""
+    found: list[LogEntry] = []
+    position = 0
+    for entry in entries:
+        position = _ts_of(entry)
+        if not isinstance(entry, int) and _matches(entry, search):
+            found.append(entry)
+        if len(found) == limit:
+            break
+    return found, position
 
 
 def _wanted(asked: Asked) -> Wanted:

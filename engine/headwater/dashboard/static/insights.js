@@ -91,7 +91,7 @@ function sample(found) {
 function showTiles(tiles, { overview, cacheHits, cacheMisses, conflictsLost }) {
   const looked = Number(cacheHits) + Number(cacheMisses);
   const facts = [
-    ["Commits in the log", number(overview.commits)],
+    ["Commits", number(overview.commits), "in the log"],
     ["File", bytes(overview.bytes), `${bytes(overview.freeBytes)} free`],
     ["Live queries", number(overview.liveQueries), counted(overview.subscriptions, "subscriber")],
     ["Cache hits", looked ? `${Math.round((100 * Number(cacheHits)) / looked)} %` : "–", `of ${number(looked)}`],

@@ -65,13 +65,24 @@ function enter(overview) {
     started = true;
     onPlace(show);
     onMoment(() => queueMicrotask(() => moved()));
-    onCommits((batch) => Promise.resolve(shown.commits?.(batch)).catch(failure));
+    onCommits(tell);
+    document.addEventListener("visibilitychange", () => {
+      if (hasMissed) tell({ entries: [], isCut: true });
+    });
   } else {
     show(place());
   }
 }
 
 let started = false;
+
+let hasMissed = false;
+
+/** Tell the view of commits; one that nobody sees looks anew when it is seen again. */
+function tell(batch) {
+  hasMissed = document.visibilityState === "hidden";
+  if (!hasMissed) Promise.resolve(shown.commits?.(batch)).catch(failure);
+}
 
 /** Another moment is looked at: the view shows it in its place, or is opened anew. */
 function moved() {

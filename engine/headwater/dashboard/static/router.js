@@ -48,3 +48,17 @@ export function onPlace(listener) {
   addEventListener("hashchange", arrive);
   arrive();
 }
+
+/** Links that were drawn at another moment lead to the one that is looked at when they are used. */
+function keepMoment(event) {
+  const anchor = event.target.closest?.('a[href^="#/"]');
+  if (!anchor) return;
+  const [path, query] = anchor.getAttribute("href").split("?");
+  const options = new URLSearchParams(query);
+  if (state.at) options.set("at", state.at);
+  else options.delete("at");
+  anchor.setAttribute("href", `${path}${options.size ? `?${options}` : ""}`);
+}
+
+addEventListener("click", keepMoment, true);
+addEventListener("auxclick", keepMoment, true);

@@ -93,6 +93,7 @@ async function openTable(box, name, options) {
     limit: PAGE,
   };
   const chosen = new Set();
+  const widths = new Map();
   let columns = [];
   let found = { rows: [], table: { indexes: [] } };
   const body = h("tbody");
@@ -151,6 +152,7 @@ async function openTable(box, name, options) {
       build: (row, before) => rowOf(row, isWritable, before),
       changed: (element, isNew) => flash(element, isNew),
     });
+    keepWidths();
     isFirst = false;
     for (const id of [...chosen]) if (!rows.some((row) => row._id === id)) chosen.delete(id);
     showChosen();
@@ -181,6 +183,10 @@ async function openTable(box, name, options) {
 
   function showHead(isWritable) {
     const sortName = asked.sort || "_creationTime";
+    const text = JSON.stringify([columns, sortName, asked.order, isWritable]);
+    if (head.shownText === text) return;
+    head.shownText = text;
+    const focused = head.contains(document.activeElement) && document.activeElement.dataset.column;
     fill(
       head,
       h(
@@ -197,7 +203,7 @@ async function openTable(box, name, options) {
               ? "_id"
               : h(
                   "button",
-                  { type: "button", class: "sort", onclick: () => sortBy(column) },
+                  { type: "button", class: "sort", "data-column": column, onclick: () => sortBy(column) },
                   column,
                   h("span", { class: "arrow", "aria-hidden": "true" }, isSorted ? (asked.order === "asc" ? "↑" : "↓") : ""),
                 ),
@@ -205,6 +211,18 @@ async function openTable(box, name, options) {
         }),
       ),
     );
+    if (focused) [...head.querySelectorAll("button")].find((one) => one.dataset.column === focused)?.focus();
+  }
+
+  /** Columns do not become narrower while rows come and go: nothing jumps under the pointer. */
+  function keepWidths() {
+    if (isFirst) widths.clear();
+    for (const [place, th] of [...head.querySelectorAll("th")].entries()) {
+      th.style.minWidth = "";
+      const width = Math.max(widths.get(place) ?? 0, th.offsetWidth);
+      widths.set(place, width);
+      if (!isFirst) th.style.minWidth = `${width}px`;
+    }
   }
 
   function rowOf(row, isWritable, before) {
@@ -302,6 +320,7 @@ async function openTable(box, name, options) {
             onclick: () => {
               asked.where.splice(place, 1);
               again();
+              filter.input.focus();
             },
           }, "×")),
       ),

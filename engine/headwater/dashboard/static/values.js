@@ -130,7 +130,7 @@ function side(value) {
 
 /** Which fields of two documents differ. */
 export function changedFields(old, fresh) {
-  const changed = {};
+  const changed = Object.create(null); // a field may have any name
   for (const name of new Set([...Object.keys(old ?? {}), ...Object.keys(fresh ?? {})])) {
     const [a, b] = [old?.[name], fresh?.[name]];
     if (same(a, b)) continue;
