@@ -13,6 +13,7 @@ import { onMoment, state } from "./state.js";
 export function timeline() {
   let stops = [];
   let isOpen = false;
+  let isMoving = false;
   const slider = h("input", {
     type: "range",
     min: 0,
@@ -38,6 +39,7 @@ export function timeline() {
   async function load() {
     try {
       const found = await read("timeline");
+      if (isMoving) return; // it would jump away from the pointer
       stops = found.stops;
       slider.max = stops.length;
       slider.title = `${number(found.commits)} commits`;
@@ -95,16 +97,20 @@ export function timeline() {
     }
   }
 
-  const settle = delayed(() => travel(chosen()), 60);
+  const settle = delayed(() => {
+    isMoving = false;
+    travel(chosen());
+  }, 60);
   const chosen = () => stops[Number(slider.value)] ?? "";
   slider.addEventListener("input", () => {
+    isMoving = true;
     say(chosen());
     settle();
   });
   toggle.addEventListener("click", () => {
     isOpen = panel.hidden;
     if (!isOpen && state.at) travel("");
-    if (isOpen) load();
+    if (isOpen && stops.length) load();
     show();
     if (isOpen) slider.focus();
   });
