@@ -15,6 +15,7 @@ from typing import Final, NoReturn
 from bench import comparison, growth, plotting, soak, waking
 from bench.adapters.catalog import BASELINE, ENGINES, LIVE_ONLY, NAMES, Cast, cast_of
 from bench.agree import Disagreement, check_agreement, check_live_agreement
+from bench.aims import outcomes_of
 from bench.catalog import ALL_WORKLOADS
 from bench.report import show
 from bench.results import as_json, filesystem_of
@@ -169,7 +170,8 @@ def _measure(options: argparse.Namespace, cast: Cast, directory: Path) -> None:
         stage = Stage(directory, cast.engines, cast.live_engines, sizes)
         stack.callback(stage.end)
         results = run_all(stage, workloads, rounds=rounds, baseline=options.baseline, note=_say)
-    show(results, plain=options.plain)
+    outcomes = outcomes_of(results)
+    show(results, outcomes, plain=options.plain)
     if options.output is not None:
         titles = {name: engine.title for name, engine in cast.engines.items()}
         titles |= {
@@ -183,6 +185,7 @@ def _measure(options: argparse.Namespace, cast: Cast, directory: Path) -> None:
             directory=directory,
             started=started,
         )
+        document["aims"] = [outcome.as_json() for outcome in outcomes]
         options.output.write_text(json.dumps(document, indent=1) + "\n")
 
 

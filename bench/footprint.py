@@ -2,16 +2,15 @@
 
 import gc
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
-from bench.adapters.contract import Engine
 from bench.adapters.live_headwater import LiveHeadwater
 from bench.documents import json_size, make_documents
+from bench.own import Place
 from bench.processes import hear, say, start, tell
-from bench.sizes import Sizes
 from bench.soak import memory_bytes
 
 _BATCH: Final = 2000
@@ -19,24 +18,6 @@ _CHILD: Final = "import sys; from bench.footprint import subscriber; subscriber(
 
 Found = tuple[str, float]
 """A contestant, and bytes of one unit."""
-
-
-class Place(Protocol):
-    """Where it takes place."""
-
-    @property
-    def sizes(self) -> Sizes:
-        """How many documents and live queries."""
-        ...
-
-    @property
-    def engines(self) -> Mapping[str, type[Engine]]:
-        """Those that are measured."""
-        ...
-
-    def new_directory(self) -> Path:
-        """An empty directory."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

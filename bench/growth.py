@@ -140,7 +140,6 @@ def _measure_one(workload: Workload, grown: Sequence[Grown], rounds: int) -> Wor
         unit=workload.unit,
         samples=measure(contestants, rounds),
         baseline=grown[0].name,
-        aims={},
     )
 
 

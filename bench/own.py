@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from bench.adapters.contract import Engine
 from bench.adapters.live_contract import LiveEngine
 from bench.measure import Contestant
 from bench.sizes import Sizes
@@ -16,6 +17,11 @@ class Place(Protocol):
     @property
     def sizes(self) -> Sizes:
         """How much a turn does."""
+        ...
+
+    @property
+    def engines(self) -> Mapping[str, type[Engine]]:
+        """Those that are compared, by name."""
         ...
 
     @property

@@ -3,41 +3,73 @@
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import Final, TextIO
+from typing import Final, NamedTuple, TextIO
 
+from bench.aims import Outcome
 from bench.results import ContestantResult, WorkloadResult
 from bench.spread import Spread
 
-_COLUMNS: Final = ("engine", "per second", "each", "ratio [quartiles]", "aim", "failures")
+_COLUMNS: Final = ("engine", "per second", "each", "ratio [quartiles]", "failures")
 _SIZE_COLUMNS: Final = ("engine", "bytes", "ratio")
+_AIM_COLUMNS: Final = ("workload", "of", "to", "aim", "ratio [quartiles]", "verdict")
 
 
-def show(results: Sequence[WorkloadResult], *, plain: bool = False) -> None:
-    """Print one table per workload to standard output."""
-    if plain or find_spec("rich") is None:
-        for result in results:
-            write_plain(result, sys.stdout)
-    else:
-        for result in results:
-            _show_rich(result)
+class Table(NamedTuple):
+    """What is printed; `styles` are those of rich, one for each row."""
+
+    heading: str
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    styles: list[str | None]
 
 
-def heading(result: WorkloadResult) -> str:
-    """What the table is about."""
+def show(
+    results: Sequence[WorkloadResult], outcomes: Sequence[Outcome] = (), *, plain: bool = False
+) -> None:
+    """Print one table per workload to standard output, and one of the aims if there are any."""
+    tables = [table_of(result) for result in results]
+    if outcomes:
+        tables.append(aims_table(outcomes))
+    for table in tables:
+        if plain or find_spec("rich") is None:
+            write_plain(table, sys.stdout)
+        else:
+            _show_rich(table)
+
+
+def table_of(result: WorkloadResult) -> Table:
+    """One workload."""
     compared = f", ratio to {result.baseline}" if result.baseline else ""
-    return f"{result.name}: {result.title} ({result.unit}{compared})"
+    unit = f"bytes of a {result.unit}" if result.is_size else result.unit
+    row = _size_row if result.is_size else _row
+    return Table(
+        f"{result.name}: {result.title} ({unit}{compared})",
+        _SIZE_COLUMNS if result.is_size else _COLUMNS,
+        [row(contestant) for contestant in result.contestants],
+        [None] * len(result.contestants),
+    )
 
 
-def rows(result: WorkloadResult) -> list[tuple[str, ...]]:
-    """The cells of the table, below `columns`."""
-    if result.is_size:
-        return [_size_row(contestant) for contestant in result.contestants]
-    return [_row(contestant) for contestant in result.contestants]
+def aims_table(outcomes: Sequence[Outcome]) -> Table:
+    """What was aimed at, and reached or not."""
+    return Table(
+        "aims: what was aimed at, and reached or not",
+        _AIM_COLUMNS,
+        [_aim_row(outcome) for outcome in outcomes],
+        ["green" if outcome.is_reached else "yellow" for outcome in outcomes],
+    )
 
 
-def columns(result: WorkloadResult) -> tuple[str, ...]:
-    """What the cells of a row are."""
-    return _SIZE_COLUMNS if result.is_size else _COLUMNS
+def _aim_row(outcome: Outcome) -> tuple[str, ...]:
+    aim = outcome.aim
+    return (
+        aim.workload,
+        aim.contestant,
+        outcome.to if outcome.to == aim.to else f"{aim.to} ({outcome.to})",
+        f"{'<=' if outcome.is_size else '>='} {aim.ratio:g}",
+        ratio_text(outcome.reached),
+        "reached" if outcome.is_reached else "missed",
+    )
 
 
 def _size_row(contestant: ContestantResult) -> tuple[str, ...]:
@@ -51,7 +83,6 @@ def _row(contestant: ContestantResult) -> tuple[str, ...]:
         f"{contestant.spread.median:,.0f}",
         duration(1 / contestant.spread.median),
         "" if contestant.ratio is None else ratio_text(contestant.ratio),
-        _aim_text(contestant),
         str(contestant.failures or ""),
     )
 
@@ -69,32 +100,24 @@ def duration(seconds: float) -> str:
     return f"{seconds / 1e-9:.3g} ns"
 
 
-def _aim_text(contestant: ContestantResult) -> str:
-    if contestant.aim is None:
-        return ""
-    verdict = {True: "reached", False: "missed", None: "not compared"}[contestant.is_reached]
-    return f">= {contestant.aim:g} {verdict}"
-
-
-def write_plain(result: WorkloadResult, stream: TextIO) -> None:
+def write_plain(table: Table, stream: TextIO) -> None:
     """The table in plain text."""
-    table = [columns(result), *rows(result)]
-    widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
-    print(f"\n{heading(result)}", file=stream)
-    for row in table:
-        cells = [row[0].ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+    lines = [table.columns, *table.rows]
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    print(f"\n{table.heading}", file=stream)
+    for line in lines:
+        cells = [line[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
         print("  " + "  ".join(cells).rstrip(), file=stream)
 
 
-def _show_rich(result: WorkloadResult) -> None:
+def _show_rich(table: Table) -> None:
+    from rich import table as rich_table
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(title=heading(result), title_justify="left", title_style="bold")
-    for at, column in enumerate(columns(result)):
-        table.add_column(column, justify="right" if at else "left", no_wrap=True)
-    for contestant, row in zip(result.contestants, rows(result), strict=True):
-        style = {True: "green", False: "yellow", None: None}[contestant.is_reached]
-        table.add_row(*[cell.replace("[", r"\[") for cell in row], style=style)
-    Console().print(table)
+    drawn = rich_table.Table(title=table.heading, title_justify="left", title_style="bold")
+    for at, column in enumerate(table.columns):
+        drawn.add_column(column, justify="right" if at else "left", no_wrap=True)
+    for row, style in zip(table.rows, table.styles, strict=True):
+        drawn.add_row(*[cell.replace("[", r"\[") for cell in row], style=style)
+    Console().print(drawn)

@@ -44,7 +44,6 @@ class ContestantResult:
         spread: Of the samples.
         ratio_samples: To the baseline, round by round; empty without one.
         ratio: Of those; None without a baseline.
-        aim: What the ratio is to reach; None if nothing was promised.
         failures: Writes that were given up, in all rounds, the one not counted too.
     """
 
@@ -53,15 +52,7 @@ class ContestantResult:
     spread: Spread
     ratio_samples: list[float]
     ratio: Spread | None
-    aim: float | None
     failures: int = 0
-
-    @property
-    def is_reached(self) -> bool | None:
-        """Whether the median ratio reaches the aim."""
-        if self.aim is None or self.ratio is None:
-            return None
-        return self.ratio.median >= self.aim
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +74,6 @@ def result_of(
     unit: str,
     samples: Mapping[str, Sequence[float]],
     baseline: str | None,
-    aims: Mapping[str, float],
 ) -> WorkloadResult:
     """Medians, quartiles and ratios of the samples of one workload."""
     contestants: list[ContestantResult] = []
@@ -96,7 +86,6 @@ def result_of(
                 spread=spread_of(mine),
                 ratio_samples=compared,
                 ratio=spread_of(compared) if compared else None,
-                aim=aims.get(contestant),
             )
         )
     return WorkloadResult(name, title, unit, baseline, contestants)
@@ -118,9 +107,7 @@ def size_result_of(
         return None
     samples = {contestant: [size] for contestant, size in sizes.items()}
     baseline = next(iter(sizes))
-    result = result_of(
-        name=name, title=title, unit=unit, samples=samples, baseline=baseline, aims={}
-    )
+    result = result_of(name=name, title=title, unit=unit, samples=samples, baseline=baseline)
     return replace(result, is_size=True)
 
 
@@ -169,8 +156,6 @@ def _contestant_json(contestant: ContestantResult, *, is_size: bool) -> dict[str
         "bytes": measured if is_size else None,
         "failures": contestant.failures,
         "ratio": None if ratio is None else {**asdict(ratio), "samples": contestant.ratio_samples},
-        "aim": contestant.aim,
-        "is_reached": contestant.is_reached,
     }
 
 

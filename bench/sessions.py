@@ -81,7 +81,6 @@ class Workload:
         unit: What is counted per second.
         store: The database that it needs.
         prepare: Makes the work of one turn.
-        aim: What Headwater is to reach, as a ratio to the baseline; None if nothing was promised.
     """
 
     name: str
@@ -89,4 +88,3 @@ class Workload:
     unit: str
     store: Store
     prepare: Callable[[Session, Random], Work]
-    aim: float | None = None

@@ -12,7 +12,6 @@ from time import monotonic
 from typing import Final, TypeAlias
 
 from bench.adapters.contract import Engine
-from bench.adapters.headwater_embedded import HeadwaterEmbedded
 from bench.adapters.live_contract import LiveEngine
 from bench.documents import make_documents
 from bench.footprint import Footprint
@@ -137,7 +136,6 @@ def run_workload(
         unit=workload.unit,
         samples=samples,
         baseline=baseline if baseline in names else None,
-        aims={} if workload.aim is None else {HeadwaterEmbedded.name: workload.aim},
     )
     failures = {name: stage.failures(name, workload.store) - before[name] for name in names}
     return with_failures(result, failures)
@@ -165,7 +163,6 @@ def run_own_workload(stage: Stage, workload: OwnWorkload, rounds: int) -> Worklo
         unit=workload.unit,
         samples=samples,
         baseline=contestants[0].name if len(contestants) > 1 else None,
-        aims={},
     )
 
 

@@ -136,35 +136,21 @@ def _opens(session: Session, random: Random) -> Work:
 
 
 _WORKLOADS: Final = (
-    Workload("get", "point read of the newest version", "reads", "read", _get, aim=1.5),
-    Workload("query-get", "point read by a declared query", "reads", "read", _ask, aim=1.5),
+    Workload("get", "point read of the newest version", "reads", "read", _get),
+    Workload("query-get", "point read by a declared query", "reads", "read", _ask),
     Workload("get-in-one", "point reads in one snapshot", "reads", "read", _get_in_one),
-    Workload(
-        "scan-20", "newest 20 of a channel by index", "documents", "read", _short_scans, aim=1.2
-    ),
+    Workload("scan-20", "newest 20 of a channel by index", "documents", "read", _short_scans),
     Workload("scan-1000", "newest 1000 of a channel by index", "documents", "read", _long_scans),
     Workload("scan-1000-again", "the same 1000 asked again", "documents", "read", _repeated_scans),
     Workload("full-scan", "every document", "documents", "read", _full_scan),
-    Workload("bulk", "bulk insert, not flushed", "documents", "fresh", _bulk, aim=1.2),
+    Workload("bulk", "bulk insert, not flushed", "documents", "fresh", _bulk),
     Workload("bulk-durable", "bulk insert, a flush per batch", "documents", "fresh-durable", _bulk),
     Workload("insert", "insert, not flushed", "commits", "written", _quick_commits),
     Workload("patch", "patch two fields, not flushed", "commits", "written", _quick_patches),
-    Workload(
-        "durable-1",
-        "durable insert, 1 thread",
-        "commits",
-        "durable",
-        _commits,
-        aim=0.5,
-    ),
+    Workload("durable-1", "durable insert, 1 thread", "commits", "durable", _commits),
     Workload("durable-patch", "durable patch, 1 thread", "commits", "durable", _durable_patches),
     Workload(
-        "durable-8",
-        f"durable insert, {sizes.THREADS} threads",
-        "commits",
-        "durable",
-        _by_threads,
-        aim=2.0,
+        "durable-8", f"durable insert, {sizes.THREADS} threads", "commits", "durable", _by_threads
     ),
     Workload(
         "durable-64",
@@ -172,7 +158,6 @@ _WORKLOADS: Final = (
         "commits",
         "durable",
         _by_tasks,
-        aim=5.0,
     ),
     Workload("open", "open, read one document, close", "openings", "closed", _opens),
 )

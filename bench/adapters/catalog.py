@@ -51,6 +51,16 @@ OPTIONAL: Final[dict[str, Optional]] = {
     "tinydb": Optional("tinydb_json:TinydbJson", "tinydb"),
 }
 
+SQLITE: Final = (
+    "sqlite-json",
+    "sqlite-generated",
+    "sqlite-columns",
+    "sqlite-json-orjson",
+    "sqlite-generated-orjson",
+    "sqlite-columns-orjson",
+)
+"""SQLite in all the ways in which one uses it; not behind a committer thread, which few have."""
+
 LIVE_ONLY: Final = (LivePglite.name,)
 """Engines that take part in nothing but the live queries."""
 

@@ -50,7 +50,7 @@ def test_results_say_what_was_measured_where_and_when(run):
     results, directory = run
     assert set(results) == {
         "suite", "format", "started_at", "finished_at", "commit", "machine", "versions",
-        "settings", "workloads",
+        "settings", "workloads", "aims",
     }  # fmt: skip
     assert results["format"] == 2
     started = datetime.fromisoformat(results["started_at"])
@@ -78,8 +78,6 @@ def test_each_contestant_has_a_sample_and_a_ratio_per_round(run):
             assert (ratio is None) == (workload["baseline"] is None)
             if contestant["name"] == workload["baseline"]:
                 assert set(ratio["samples"]) == {1.0}
-            if contestant["aim"] is not None:
-                assert contestant["is_reached"] == (ratio["median"] >= contestant["aim"])
 
 
 def test_engines_that_disagree_are_not_timed(tmp_path, monkeypatch, capsys):
