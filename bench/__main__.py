@@ -17,6 +17,7 @@ from bench.adapters.catalog import BASELINE, ENGINES, LIVE_ONLY, NAMES, Cast, ca
 from bench.agree import Disagreement, check_agreement, check_live_agreement
 from bench.aims import outcomes_of
 from bench.catalog import ALL_WORKLOADS
+from bench.options import existing_directory, new_file, positive
 from bench.report import show
 from bench.results import as_json, filesystem_of
 from bench.sizes import FULL, QUICK, Sizes
@@ -68,10 +69,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="WORKLOAD",
         help="default: all",
     )
-    parser.add_argument("--rounds", type=_positive, help="turns per engine, after one not counted")
-    parser.add_argument("--documents", type=_positive, help="documents in the database")
+    parser.add_argument("--rounds", type=positive, help="turns per engine, after one not counted")
+    parser.add_argument("--documents", type=positive, help="documents in the database")
     parser.add_argument(
-        "--subscriptions", type=_positive, help="live queries where there are many, up to 100000"
+        "--subscriptions", type=positive, help="live queries where there are many, up to 100000"
     )
     parser.add_argument(
         "--scale", type=float, default=1.0, help="factor on everything that one turn does"
@@ -79,21 +80,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--baseline", choices=NAMES, metavar="ENGINE", default=BASELINE, help="what ratios are to"
     )
-    parser.add_argument("--output", type=Path, help="write the results there, as JSON")
+    parser.add_argument("--output", type=new_file, help="write the results there, as JSON")
     parser.add_argument(
         "--directory",
-        type=Path,
+        type=existing_directory,
         help="where to put the databases, on a real disk; default: the current directory",
     )
     parser.add_argument("--plain", action="store_true", help="plain text even if rich is installed")
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got {number}")
-    return number
 
 
 def _sizes(options: argparse.Namespace) -> Sizes:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from bench.commits import NoSuchCommit, measure_commits
+from bench.options import existing_directory, positive
 from bench.reading import (
     Figure,
     Figures,
@@ -144,7 +145,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--commits", nargs=2, metavar=("OLD", "NEW"), help="measure these, in turns"
     )
-    parser.add_argument("--repeat", type=int, default=2, help="runs of each commit; default: 2")
+    parser.add_argument(
+        "--repeat", type=positive, default=2, help="runs of each commit; default: 2"
+    )
     parser.add_argument("--all", action="store_true", help="peers too, not only Headwater")
     parser.add_argument(
         "--tolerance",
@@ -152,7 +155,9 @@ def _parser() -> argparse.ArgumentParser:
         default=TOLERANCE,
         help="what is called the same, as a share; default: %(default)s",
     )
-    parser.add_argument("--directory", type=Path, default=Path.cwd(), help="default: here")
+    parser.add_argument(
+        "--directory", type=existing_directory, default=Path.cwd(), help="default: here"
+    )
     return parser
 
 
@@ -188,7 +193,7 @@ def _both(
         old, new = map(read_results, options.files)
         return [old], [new]
     return measure_commits(
-        options.commits, suite, repeat=max(1, options.repeat), directory=options.directory
+        options.commits, suite, repeat=options.repeat, directory=options.directory
     )
 
 

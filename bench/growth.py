@@ -22,6 +22,7 @@ from bench.adapters.contract import Engine, Key
 from bench.adapters.headwater_embedded import HeadwaterEmbedded
 from bench.documents import Fields, make_documents
 from bench.measure import Contestant, Work, measure
+from bench.options import existing_directory, new_file, positive
 from bench.report import show
 from bench.results import WorkloadResult, as_json, result_of
 from bench.sessions import Session, Workload
@@ -161,23 +162,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--documents",
         nargs="+",
-        type=int,
+        type=positive,
         default=DOCUMENTS,
         help="default: 10000 100000 1000000; 10000000 takes an hour and 40 GB",
     )
     parser.add_argument(
         "--history",
-        type=int,
+        type=positive,
         default=HISTORY,
         help="versions of each document in a second database each; 1 for none; default: 10",
     )
     parser.add_argument(
         "--operations", nargs="+", choices=OPERATIONS, default=OPERATIONS, metavar="OPERATION"
     )
-    parser.add_argument("--rounds", type=int, default=5, help="default: 5")
+    parser.add_argument("--rounds", type=positive, default=5, help="default: 5")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on what one turn does")
-    parser.add_argument("--output", type=Path, help="write the results there, as JSON")
-    parser.add_argument("--directory", type=Path, default=Path.cwd(), help="default: here")
+    parser.add_argument("--output", type=new_file, help="write the results there, as JSON")
+    parser.add_argument(
+        "--directory", type=existing_directory, default=Path.cwd(), help="default: here"
+    )
     parser.add_argument("--plain", action="store_true", help="plain text even if rich is installed")
     return parser
 

@@ -50,9 +50,14 @@ class LivePglite(LiveEngine):
         node = shutil.which("node")
         assert node is not None, "asked for by `missing`"
         self._child = start_command([node, str(_SCRIPT), str(directory / "pglite")])
-        for batch in self.first_posts():
-            self._ask("load", batch)
-        self._ask("watch", [subscriptions, self.channels, SHOWN])
+        try:
+            for batch in self.first_posts():
+                self._ask("load", batch)
+            self._ask("watch", [subscriptions, self.channels, SHOWN])
+        except BaseException:  # an interrupt too: who removes the directory must find it at rest
+            self._child.kill()
+            self._child.wait()
+            raise
 
     def insert(self, posts: Sequence[Fields]) -> None:
         self._ask("insert", posts)

@@ -140,6 +140,24 @@ def test_an_interrupted_run_leaves_no_file_behind(tmp_path, name, when):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--rounds", "0"], "expected 1 or more, got 0"),
+        (["--directory", "no-such"], "there is no directory no-such"),
+        (["--output", "no-such/results.json"], "no-such/results.json cannot be written"),
+        (["--engines", "oracle"], "invalid choice: 'oracle'"),
+        (["growth", "--documents", "-1"], "expected 1 or more, got -1"),
+        (["compare", "one.json"], "expected two files of results, or --commits OLD NEW"),
+    ],
+)
+def test_wrong_words_are_refused_before_anything_is_measured(capsys, words, complaint):
+    with pytest.raises(SystemExit) as ended:
+        command.main(words)
+    assert ended.value.code == 2
+    assert complaint in capsys.readouterr().err
+
+
 def test_one_engine_and_one_workload_can_be_chosen(tmp_path, capsys):
     names = ["--engines", "sqlite-json", "--workloads", "get", "rebuild"]
     assert command.main([*TINY, *names, "--directory", str(tmp_path)]) == 0
