@@ -5,6 +5,7 @@ draws the same ones at every run, ``deep`` looks for long.
 """
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -12,6 +13,11 @@ from headwater.functions import purity
 
 # Without this Python traces no audit hook, and coverage would not see what the tests reach of it.
 purity._look.__cantrace__ = True  # type: ignore[attr-defined]
+
+# A suite that a shell has put into the background inherits that Ctrl-C is ignored, and so would its
+# children, to which some tests send it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _PATIENT = {
     # Two busy cores decide how long an example takes; a test's limits are counts, never seconds.
