@@ -58,6 +58,20 @@ def count(ctx: QueryCtx) -> int:
     return ctx.db.query(Messages).count()
 
 
+@hw.query
+def first(ctx: QueryCtx) -> str:
+    found = ctx.db.query(Messages).first()
+    if found is None:
+        raise hw.ApplicationError("nothing there")
+    return found["body"]
+
+
+@hw.query
+def who(ctx: QueryCtx) -> dict[str, str] | None:
+    identity = ctx.identity
+    return None if identity is None else {"who": identity.subject, "of": identity.issuer}
+
+
 @hw.mutation
 def create_channel(ctx: MutationCtx, name: str) -> Id[Channel]:
     return ctx.db.insert(Channels, {"name": name})

@@ -114,6 +114,14 @@ def test_an_edit_of_what_has_changed_meanwhile_writes_nothing(dashboard, general
     assert newest(dashboard) == now
 
 
+def test_an_edit_of_what_is_gone_is_refused(dashboard, general):
+    before = newest(dashboard)
+    dashboard.act("delete", ids=[before["_id"]])
+    refused = dashboard.refused("replace", id=before["_id"], before=_text(before), text="{}")
+    assert refused == (404, "document_not_found")
+    assert dashboard.refused("delete", ids=[before["_id"]]) == (404, "document_not_found")
+
+
 @pytest.mark.parametrize("text", ['{"author": 1}', "{}", '{"more": 1}'])
 def test_a_document_that_does_not_fit_its_type_is_refused(dashboard, general, text):
     assert dashboard.refused("insert", table="messages", text=text) == (422, "document_invalid")
@@ -252,6 +260,44 @@ def test_a_query_is_watched(dashboard, general):
         return first["value"][0]["author"], second["value"][0]["body"]
 
     assert asyncio.run(watch()) == ("Linus", "news")
+
+
+def test_a_query_that_raises_stays_watched(dashboard):
+    async def watch():
+        socket = Socket(dashboard.app)
+        asked = {"path": "application:first", "arguments": "{}"}
+        socket.say({"token": TOKEN, "follow": "query", **asked})
+        raised = await socket.hear()
+        channel = await dashboard.db.aio.mutate(application.create_channel, name="general")
+        arguments = {"channel": channel, "author": "Ada", "body": "something"}
+        await dashboard.db.aio.mutate(application.send, **arguments)
+        value = await socket.hear()
+        await socket.leave()
+        return raised, value
+
+    raised, value = asyncio.run(watch())
+    assert (raised["data"], value["value"]) == ("nothing there", "something")
+
+
+def test_only_queries_are_watched(dashboard):
+    async def watch():
+        socket = Socket(dashboard.app)
+        asked = {"path": "application:fail", "arguments": "{}"}
+        socket.say({"token": TOKEN, "follow": "query", **asked})
+        return await socket.hear()
+
+    assert asyncio.run(watch())["refused"] == "BadRequest"
+
+
+def test_functions_are_called_as_somebody(dashboard):
+    def who(identity):
+        return dashboard.act("run", path="application:who", arguments="{}", identity=identity)
+
+    assert who("")["value"] is None
+    assert who('{"subject": "ada"}')["value"] == {"who": "ada", "of": "local"}
+    assert who('{"subject": "ada", "issuer": "x", "c": 1}')["value"]["of"] == "x"
+    asked = {"path": "application:who", "arguments": "{}"}
+    assert dashboard.refused("run", **asked, identity='{"name": "ada"}') == (400, "BadRequest")
 
 
 # -- the log --------------------------------------------------------------------------------------

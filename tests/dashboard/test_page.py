@@ -507,6 +507,16 @@ def test_a_lost_connection_comes_back(opened):
     expect(opened.rows()).to_have_count(1)
 
 
+def test_a_live_query_comes_back_too(opened):
+    opened.page.add_init_script(KEEPING_SOCKETS)
+    page = opened.sign_in("#/functions/application:count")
+    expect(page.locator(".result")).to_have_text("0")
+    page.evaluate("sockets.forEach((one) => one.close())")
+    expect(page.get_by_text("not live any more")).to_be_visible()
+    opened.served.send("Ada")
+    expect(page.locator(".result")).to_have_text("1")
+
+
 def test_who_is_not_let_in_any_more_does_not_ask_again_and_again(opened):
     opened.page.add_init_script(KEEPING_SOCKETS)
     page = opened.sign_in()

@@ -11,9 +11,9 @@ import { empty, heading } from "./shell.js";
 import { state } from "./state.js";
 import { tree } from "./values.js";
 
-export async function open(box, { subject, options }) {
+export async function open(box, { subject }) {
   const { functions } = await read("functions");
-  if (!subject) return openList(box, functions, options);
+  if (!subject) return openList(box, functions);
   const found = functions.find((one) => one.path === subject);
   if (!found) {
     fill(box, heading("Functions"), empty("No such function", `No opened module has ${subject}.`));
@@ -22,7 +22,8 @@ export async function open(box, { subject, options }) {
   return openFunction(box, found);
 }
 
-function openList(box, functions) {
+function openList(box, declared) {
+  let functions = declared;
   const search = h("input", { type: "search", id: "filter", placeholder: "Find a function", autocomplete: "off", spellcheck: "false" });
   const list = h("div");
   fill(
@@ -50,7 +51,17 @@ function openList(box, functions) {
   }
   search.addEventListener("input", show);
   show();
-  return { keys: { ...rowKeys(() => [...list.querySelectorAll("a[data-key]")]), "/": () => search.focus() } };
+  return {
+    // The server may have taken over changed modules.
+    commits: async (batch) => {
+      if (!batch.isCut) return;
+      const found = await read("functions");
+      if (write(found.functions) === write(functions)) return;
+      functions = found.functions;
+      show();
+    },
+    keys: { ...rowKeys(() => [...list.querySelectorAll("a[data-key]")]), "/": () => search.focus() },
+  };
 }
 
 function grouped(functions) {
@@ -81,6 +92,7 @@ function functionItem(one) {
 function openFunction(box, found) {
   let form = objectForm(found.arguments, found.defaults);
   let isJson = false;
+  let isLost = false;
   let socket;
   const isQuery = found.kind === "query";
   const holder = h("div");
@@ -147,6 +159,7 @@ function openFunction(box, found) {
 
   function watch(facts) {
     let count = 0;
+    isLost = false;
     socket = connect({ ...facts, follow: "query" });
     const mine = socket;
     fill(stateText, "waiting …");
@@ -163,7 +176,11 @@ function openFunction(box, found) {
       if (count > 1) result.classList.add("changed");
       setTimeout(() => result.classList.remove("changed"), 900);
     });
-    mine.addEventListener("close", () => mine === socket && fill(stateText, "not live any more"));
+    mine.addEventListener("close", () => {
+      if (mine !== socket) return;
+      isLost = true;
+      fill(stateText, "not live any more");
+    });
   }
 
   function showOutcome(outcome, text) {
@@ -202,6 +219,7 @@ function openFunction(box, found) {
   );
   if (isQuery && !Object.values(found.arguments.value).some((field) => !field.optional)) start();
   return {
+    commits: (batch) => batch.isCut && isLost && start(),
     moved: () => isQuery && start(),
     close: () => {
       const open = socket;
