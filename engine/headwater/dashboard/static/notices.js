@@ -62,7 +62,6 @@ export async function undo(ts, override = false) {
 
 /** A dialog; closes by Escape. `build(close)` gives its children. */
 export function dialog(title, build, { isWide = false } = {}) {
-  const before = document.activeElement;
   const element = h("dialog", { class: isWide ? "wide" : "", "aria-label": title });
   const close = () => element.close();
   fill(
@@ -75,10 +74,8 @@ export function dialog(title, build, { isWide = false } = {}) {
     ),
     build(close),
   );
-  element.addEventListener("close", () => {
-    element.remove();
-    before?.focus?.();
-  });
+  // It gives the focus back by itself; what had it may be somewhere else by then.
+  element.addEventListener("close", () => element.remove());
   element.addEventListener("click", (event) => event.target === element && close());
   document.body.append(element);
   element.showModal();
