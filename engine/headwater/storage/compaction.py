@@ -135,7 +135,7 @@ def replace_by_compacted(directory: Path, told: Told | None = None) -> Compactio
     try:
         newest = check_data_file(data)
         entries = _copy_of(data, new, told)
-        _go_on_from(new, newest)
+        go_on_from(new, newest)
         _check_copy(new, newest, entries)
         after = new.stat().st_size
         if after < before:
@@ -165,11 +165,14 @@ def _count(environment: "lmdb.Environment") -> list[int]:
         return [transaction.stat(handles[database])["entries"] for database in Database]
 
 
-def _go_on_from(new: Path, newest: int) -> None:
-    """Number the one transaction of a copy like the newest one of the original.
+def go_on_from(new: Path, newest: int) -> None:
+    """Number the newest transaction of a file like that of another one, which it takes after.
 
     Transaction n stands in head n mod 2. The other head gets the same content and the number
     before: it is what the file was before an empty transaction.
+
+    Raises:
+        OSError: Of the system.
     """
     descriptor = os.open(new, os.O_RDWR)
     try:

@@ -19,12 +19,15 @@ from headwater.storage.format import (
     DATA_NAME,
     FILES_NAME,
     FORMAT_VERSION,
+    JOURNAL_NAME,
     MAGIC,
     MANIFEST_NAME,
     META_FORMAT,
+    META_JOURNAL,
     META_UUID,
     Database,
 )
+from headwater.storage.journal import create_journal, new_name
 from headwater.storage.manifest import Manifest, flush, write_manifest
 
 STAGING_PREFIX: Final = "new-database-"
@@ -55,7 +58,7 @@ def is_database(directory: Path) -> bool:
         name
         for name in names
         if not name.startswith(STAGING_PREFIX)
-        and not (unfinished and name in {DATA_NAME, FILES_NAME})
+        and not (unfinished and name in {DATA_NAME, FILES_NAME, JOURNAL_NAME})
     ]
     if others:
         raise NotADatabaseError(
@@ -147,6 +150,7 @@ def _finish_earlier_creation(directory: Path) -> bool:
         if not is_complete and not (directory / DATA_NAME).exists():
             # What it had moved already; without a data file nothing names them.
             shutil.rmtree(directory / FILES_NAME, ignore_errors=True)
+            (directory / JOURNAL_NAME).unlink(missing_ok=True)
         shutil.rmtree(staging)
     return is_complete
 
@@ -160,17 +164,21 @@ def _fill(directory: Path, engine: Engine, clock: Clock) -> None:
         with environment.begin(write=True, db=meta) as transaction:
             transaction.put(META_FORMAT, str(FORMAT_VERSION).encode("ascii"))
             transaction.put(META_UUID, uuid.encode("ascii"))
+            transaction.put(META_JOURNAL, new_name(clock))
         environment.sync(force=True)
     finally:
         environment.close()
+    create_journal(directory)
     write_manifest(directory, Manifest(MAGIC, FORMAT_VERSION, uuid, created))
 
 
 def _publish(staging: Path, directory: Path) -> None:
     flush(staging / DATA_NAME)
-    if (staging / FILES_NAME).exists():
-        # First: where the data file is, the files that it names are.
-        (staging / FILES_NAME).rename(directory / FILES_NAME)
+    # First: where the data file is, its journal and the files that it names are.
+    first = [name for name in (JOURNAL_NAME, FILES_NAME) if (staging / name).exists()]
+    for name in first:
+        (staging / name).rename(directory / name)
+    if first:
         flush(directory)
     (staging / DATA_NAME).rename(directory / DATA_NAME)
     # Were both renames flushed together, the manifest could become durable alone.

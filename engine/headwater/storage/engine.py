@@ -30,13 +30,16 @@ class EngineOptions:
 
     Attributes:
         map_size_bytes: Address space to reserve; None: the default, less where it is refused.
-        is_durable: Flush at each commit.
+        is_durable: Commits survive a power loss. To LMDB: flush at each of them, which it need not
+            where there is a journal.
         is_read_only: Neither write nor create.
+        is_alone: Somebody keeps all others from opening it, and has brought it up to date.
     """
 
     map_size_bytes: int | None = None
     is_durable: bool = True
     is_read_only: bool = False
+    is_alone: bool = False
 
 
 Engine = Callable[[Path, EngineOptions], "lmdb.Environment"]
@@ -82,18 +85,26 @@ def open_alone(path: Path) -> "lmdb.Environment":
         lmdb.Error: LMDB's own.
         StorageError: This LMDB was built without the patches against crafted files.
     """
-    refuse_unpatched()
-    return lmdb.Environment(
-        str(path),
-        map_size=max(path.stat().st_size, MIB),
-        subdir=False,
-        readonly=True,
-        create=False,
-        lock=False,
-        max_dbs=len(Database),
-        max_spare_txns=0,
-        lib_version=_ENGINE_09,
-    )
+    size = max(path.stat().st_size, MIB)
+    return _open_file(path, size, is_read_only=True, is_flushed=True)
+
+
+def open_to_mend(path: Path, map_size_bytes: int, *, is_flushed: bool) -> "lmdb.Environment":
+    """Open a data file for writing without its lock file.
+
+    The caller has the directory alone. LMDB knows no readers then: a state is safe for one
+    transaction after it, and no more.
+
+    Args:
+        path: The data file.
+        map_size_bytes: Address space to reserve.
+        is_flushed: Flush at each commit.
+
+    Raises:
+        lmdb.Error: LMDB's own.
+        StorageError: This LMDB was built without the patches against crafted files.
+    """
+    return _open_file(path, map_size_bytes, is_read_only=False, is_flushed=is_flushed)
 
 
 def refuse_unpatched() -> None:
@@ -124,11 +135,30 @@ def open_handles(environment: "lmdb.Environment") -> Handles:
         return tuple([environment.open_db(name, txn=transaction) for name in names])
 
 
+def _open_file(
+    path: Path, map_size_bytes: int, *, is_read_only: bool, is_flushed: bool
+) -> "lmdb.Environment":
+    refuse_unpatched()
+    return lmdb.Environment(
+        str(path),
+        map_size=map_size_bytes,
+        subdir=False,
+        readonly=is_read_only,
+        create=False,
+        metasync=is_flushed,
+        sync=is_flushed,
+        lock=False,
+        max_dbs=len(Database),
+        max_spare_txns=0,
+        lib_version=_ENGINE_09,
+    )
+
+
 def _open(
     path: Path, options: EngineOptions, size: int, *, lock: bool = True
 ) -> "lmdb.Environment":
     # writemap is never used: with it a full disk kills the process (SIGBUS), and a stray write
-    # of any extension module reaches the file. sync without metasync is not offered either.
+    # of any extension module reaches the file. Without sync, the journal makes commits durable.
     return lmdb.Environment(
         str(path),
         map_size=size,

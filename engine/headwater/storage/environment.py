@@ -44,15 +44,18 @@ from headwater.storage.failures import translate
 from headwater.storage.filesystem import refuse_unsuitable
 from headwater.storage.format import (
     DATA_NAME,
+    FORMAT_WITHOUT_JOURNAL,
     LAST_TRANSACTION_NAME,
     MANIFEST_NAME,
     META_UUID,
     Database,
     timestamp_of,
 )
+from headwater.storage.journal import create_journal
 from headwater.storage.manifest import read_manifest, write_manifest
 from headwater.storage.members import Membership, members, refuse_other_containers
 from headwater.storage.newest import Newest, read_newest, write_newest
+from headwater.storage.recovery import recover
 from headwater.storage.registry import identity_of, register, unregister
 from headwater.storage.supervision import SupervisedEngine
 from headwater.storage.transactions import CLOSED, bytes_of
@@ -140,6 +143,7 @@ class Environment(SupervisedEngine):
                 with contextlib.suppress(OSError):
                     (directory / NEW_DATA_NAME).unlink(missing_ok=True)
         except BaseException:
+            self._exclusion.close()
             self._membership.leave()
             unregister(self._identity, self)
             raise
@@ -156,6 +160,7 @@ class Environment(SupervisedEngine):
         snapshot_warning_seconds: float = DEFAULT_LIMITS.snapshot_warning_seconds,
         clock: Clock = _CLOCK,
         engine: Engine = open_engine,
+        is_alone: bool = False,
     ) -> Self:
         """Open the database at ``path``; creates it if there is nothing.
 
@@ -168,6 +173,7 @@ class Environment(SupervisedEngine):
             snapshot_warning_seconds: Age at which a snapshot is told of in the log of the program.
             clock: Time and randomness.
             engine: What opens LMDB; tests put faults here.
+            is_alone: Somebody keeps all others from opening it, and has brought it up to date.
 
         Raises:
             NotADatabaseError: Something else is at ``path``.
@@ -180,7 +186,7 @@ class Environment(SupervisedEngine):
         """
         directory = create_temporary_directory() if path is None else Path(path).absolute()
         is_durable = durability == "full" and path is not None
-        options = EngineOptions(map_size_bytes, is_durable=is_durable, is_read_only=read_only)
+        options = EngineOptions(map_size_bytes, is_durable, read_only, is_alone)
         try:
             _prepare(directory, options, engine, clock)
             environment = cls(
@@ -229,14 +235,23 @@ class Environment(SupervisedEngine):
     def sync(self) -> None:
         """Flush everything that was committed, whatever the durability.
 
+        Not inside a write transaction of the same thread. Waits for one of others.
+
         Raises:
             StorageError: The system failed.
         """
         try:
-            with self.read():  # which says so if it is closed, and keeps it open
-                self._lmdb.sync(force=True)
-        except lmdb.Error as error:
-            raise self.failure(error, "flush") from error
+            if self._options.is_read_only or not self._has_journal:
+                with self.read():  # which says so if it is closed, and keeps it open
+                    self._lmdb.sync(force=True)
+            else:
+                with self.write():
+                    assert self._journaling is not None
+                    self._journaling.checkpoint_inside()
+        except (lmdb.Error, OSError) as error:
+            if isinstance(error, HeadwaterError):
+                raise
+            raise translate(error, self.path, "flush") from error
 
     def close(self) -> None:
         """Take away open snapshots, wait for the writer, and close. Does nothing again.
@@ -245,11 +260,14 @@ class Environment(SupervisedEngine):
         """
         if self._begin in {self._begin_closed, self._begin_forked}:
             return
+        self._checkpoints.close()
         with self._alone():
             assert self._writing is None, "a write transaction of this thread is open"
             self._begin = self._begin_closed
             self._take_all(CLOSED)
+            self._checkpoint_if_last()
             self._record_newest()
+            self._close_journal()
             with self._using:
                 self._lmdb.close()
             self._exclusion.close()
@@ -257,6 +275,16 @@ class Environment(SupervisedEngine):
         unregister(self._identity, self)
         if self._remove is not None:
             self._remove()
+
+    def _checkpoint_if_last(self) -> None:
+        """Leave a data file that stands for itself, if nobody else has it open.
+
+        Otherwise the last one does it; if that one is killed, the next opening.
+        """
+        if self._journaling is not None:
+            with contextlib.suppress(AlreadyOpenError, OSError, lmdb.Error):
+                self._exclusion.take(self.path)
+                self._checkpoint_alone()
 
     def copy_to(self, directory: Path, told: Told | None = None) -> None:
         """Write a copy of the newest snapshot, without unused space, while others go on writing.
@@ -281,7 +309,10 @@ class Environment(SupervisedEngine):
             with contents.kept():  # from before the snapshot that names them
                 copy_data(staging)
                 copy_contents(self.path, staging)
-            write_manifest(staging, read_manifest(self.path))
+            manifest = read_manifest(self.path)
+            if manifest.format > FORMAT_WITHOUT_JOURNAL:
+                create_journal(staging)
+            write_manifest(staging, manifest)
 
         def copy_data(staging: Path) -> None:
             with self.read_for_long("db.backup()") as snapshot, self._using:
@@ -336,8 +367,11 @@ class Environment(SupervisedEngine):
     def _compact_alone(self, told: Told | None) -> Compaction:
         try:
             self._exclusion.take(self.path)  # or is refused, and nothing has happened
+            self._checkpoint_alone()
             self._disconnect()
             self._exclusion.take(self.path)  # again: closing LMDB's file has dropped it
+            if self._has_journal:
+                recover(self.path, self.uuid)  # should somebody have been here in between
             return replace_by_compacted(self.path, told)
         finally:
             if self._exclusion.is_taken or self._begin == self._begin_disconnected:
@@ -376,6 +410,7 @@ class Environment(SupervisedEngine):
             self._check_newest(recorded)
             self._check_uuid()
         except BaseException:
+            self._close_journal()
             self._lmdb.close()
             raise
 

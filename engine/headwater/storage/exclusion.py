@@ -67,14 +67,47 @@ class Exclusion:
             AlreadyOpenError: Another process has the database open.
             OSError: Of the system.
         """
-        if self._descriptor < 0:
-            self._descriptor = os.open(directory / LOCK_NAME, os.O_RDWR)
+        self._open(directory)
         self.is_taken = True  # before it is, as an interrupt may come right after
         try:
             _lock(directory, self._descriptor)
         except (AlreadyOpenError, OSError):
             self.is_taken = False
             raise
+
+    def take_or_share(self, directory: Path) -> bool:
+        """Take it if nobody else has the database open; otherwise hold a shared lock.
+
+        Waits while another process has it alone: that one may be about to make the file anew, or
+        to find that this cannot be done.
+
+        Returns:
+            Whether it was taken.
+
+        Raises:
+            OSError: Of the system.
+        """
+        self._open(directory)
+        while True:
+            try:
+                self.take(directory)
+            except AlreadyOpenError:
+                pass
+            else:
+                return True
+            try:
+                fcntl.lockf(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, 0)
+            except OSError as error:
+                if error.errno not in _REFUSED:
+                    raise
+            else:
+                return False
+            # When this is had, whoever had it alone has it open, or is gone.
+            fcntl.lockf(self._descriptor, fcntl.LOCK_SH, 1, 0)
+
+    def _open(self, directory: Path) -> None:
+        if self._descriptor < 0:
+            self._descriptor = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
 
     def close(self) -> None:
         """Close the descriptor, after LMDB has closed its own. Does nothing again."""

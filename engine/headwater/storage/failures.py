@@ -18,6 +18,10 @@ class MapFullError(DatabaseFullError):
     """The memory map is full and the disk is not: grow the map, then do the work again."""
 
 
+class RewindNeededError(lmdb.Error):
+    """A flush of the data file failed: it must be made anew from its last checkpoint."""
+
+
 _FULL: Final = (
     DatabaseFullError,
     (
@@ -71,6 +75,15 @@ _BY_CLASS: Final[dict[type[BaseException], tuple[type[StorageError], str]]] = {
     lmdb.PanicError: (
         DiskError,
         "an earlier write of the file's head failed; the database is opened anew by the next use",
+    ),
+    RewindNeededError: (
+        DiskError,
+        (
+            "a flush of the data file failed, so that nobody knows what of it is on the disk; "
+            "nothing that was acknowledged is lost, as the journal has it; look into the log of "
+            "the system for the disk; the next writer who has the database alone makes the file "
+            "anew: close it in the other processes"
+        ),
     ),
     lmdb.ReadersFullError: (
         StorageError,

@@ -13,11 +13,13 @@ from zlib import crc32
 from headwater.errors import CorruptionError
 
 MAGIC: Final = "headwater"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
+FORMAT_WITHOUT_JOURNAL: Final = 1
 
 MANIFEST_NAME: Final = "headwater.json"
 DATA_NAME: Final = "data.mdb"
 LOCK_NAME: Final = "lock.mdb"
+JOURNAL_NAME: Final = "journal"
 LAST_TRANSACTION_NAME: Final = "last-transaction"
 WAKE_NAME: Final = "wake"
 MEMBERS_NAME: Final = "members"
@@ -48,6 +50,7 @@ class Database(IntEnum):
 
 META_FORMAT: Final = b"format"
 META_UUID: Final = b"uuid"
+META_JOURNAL: Final = b"journal"
 
 TIMESTAMP: Final = Struct(">Q")
 CHECKSUM: Final = Struct(">I")

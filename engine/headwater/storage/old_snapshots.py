@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet, ref
 
+from headwater.storage.checkpointing import CHECKPOINT_THREAD
 from headwater.storage.members import members
 from headwater.storage.transactions import Place, ReadTransaction
 
@@ -176,12 +177,17 @@ def _in_words(place: Place | None) -> str:
     if place is None:
         return ""
     code, offset, ident = place
-    names = [thread.name for thread in threading.enumerate() if thread.ident == ident]
+    # The thread of checkpoints opens none: it has the number of one that has ended.
+    names = [
+        thread.name
+        for thread in threading.enumerate()
+        if thread.ident == ident and thread.name != CHECKPOINT_THREAD
+    ]
     thread = f"thread {names[0]}" if names else "a thread that has ended"
     if code is not None:
         line = next(islice(code.co_positions(), offset // _CODE_UNIT_BYTES, None))[0]
         return f", opened by {thread} at {code.co_filename}:{line},"
-    frame = sys._current_frames().get(ident)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    frame = sys._current_frames().get(ident) if names else None  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _OURS:
         frame = frame.f_back
     if frame is None:

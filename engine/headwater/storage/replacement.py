@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Final
 
 from headwater.storage.contents import copy_contents
-from headwater.storage.format import DATA_NAME, LAST_TRANSACTION_NAME, MANIFEST_NAME
+from headwater.storage.format import (
+    DATA_NAME,
+    JOURNAL_NAME,
+    LAST_TRANSACTION_NAME,
+    MANIFEST_NAME,
+)
+from headwater.storage.journal import create_journal
 from headwater.storage.manifest import Manifest, flush, write_manifest
 
 STAGING_PREFIX: Final = "repair-"
@@ -60,6 +66,8 @@ def replace_data(directory: Path, data: Path, manifest: Manifest | None) -> Path
     flush(directory)
     data.replace(directory / DATA_NAME)
     flush(directory)
+    # The old one leads on from the old file; until it is gone, it is known by the name in it.
+    create_journal(directory)
     if manifest is not None:
         write_manifest(directory, manifest)
     return kept
@@ -73,7 +81,7 @@ def _keep(directory: Path) -> Path:
     beside = directory / f"{STAGING_PREFIX}{KEPT_PREFIX}{number}"
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(mode=0o700)
-    for name in (DATA_NAME, MANIFEST_NAME, LAST_TRANSACTION_NAME):
+    for name in (DATA_NAME, JOURNAL_NAME, MANIFEST_NAME, LAST_TRANSACTION_NAME):
         if (directory / name).exists():
             _link(directory / name, beside / name)
             flush(beside / name)

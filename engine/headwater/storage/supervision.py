@@ -11,7 +11,7 @@ import errno
 import os
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import inf
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar, cast
@@ -20,17 +20,33 @@ import lmdb
 
 from headwater.clock import Clock
 from headwater.errors import (
+    AlreadyOpenError,
     DatabaseFullError,
     DiskError,
+    HeadwaterError,
     ReadOnlyError,
     SnapshotTooOldError,
+    StorageError,
 )
+from headwater.storage.checkpointing import CheckpointThread
 from headwater.storage.engine import Engine, EngineOptions, open_handles
-from headwater.storage.failures import MapFullError, translate
+from headwater.storage.exclusion import Exclusion
+from headwater.storage.failures import MapFullError, RewindNeededError, translate
 from headwater.storage.forks import DRAIN_SECONDS, Begin, RestingAtForks
-from headwater.storage.format import DATA_NAME
+from headwater.storage.format import (
+    DATA_NAME,
+    FORMAT_WITHOUT_JOURNAL,
+    META_JOURNAL,
+    Database,
+    unseal,
+)
+from headwater.storage.journal_format import NO_NAME
+from headwater.storage.journaling import InDoubtError, Journaling
+from headwater.storage.manifest import read_manifest
 from headwater.storage.old_snapshots import OldSnapshots, warn
 from headwater.storage.precheck import check_data_file
+from headwater.storage.recording import Recorder
+from headwater.storage.recovery import recover
 from headwater.storage.registry import identity_of, notice_forks
 from headwater.storage.taken_away import (
     FORKED,
@@ -39,10 +55,11 @@ from headwater.storage.taken_away import (
     TOO_OLD,
 )
 from headwater.storage.transactions import (
-    Handles,
+    Begun,
     ReadTransaction,
     WriteTransaction,
 )
+from headwater.storage.upgrading import bring_up_to_date
 
 T = TypeVar("T")
 
@@ -69,6 +86,8 @@ class SupervisedEngine(RestingAtForks):
         readers: Open snapshots and the monotonic second in which each began.
     """
 
+    _exclusion: Exclusion
+
     def __init__(
         self,
         path: Path,
@@ -91,9 +110,13 @@ class SupervisedEngine(RestingAtForks):
         self._commits = 0
         # Held while something outside of transactions uses the file, which must not be closed then.
         self._using = threading.Lock()
+        self._journaling: Journaling | None = None
+        self._checkpoints = CheckpointThread(self._checkpoint_in_background)
         self._begin = self._begin_disconnected
         with self._writer:  # for which a fork waits: a child cannot close what is half open
             notice_forks(self)
+            if not options.is_alone:
+                bring_up_to_date(path, options, self._exclusion, clock)
             self._connect(options.map_size_bytes)
 
     def read_for_long(self, purpose: str = "a long read") -> ReadTransaction:
@@ -191,9 +214,7 @@ class SupervisedEngine(RestingAtForks):
             return SnapshotTooOldError(f"{self.path}: {OUTGROWN_TEXT}")
         return translate(error, self.path, doing)
 
-    def begin_write(
-        self, transaction: WriteTransaction
-    ) -> "tuple[lmdb.Transaction[bytes], Handles]":
+    def begin_write(self, transaction: WriteTransaction) -> Begun:
         """Wait for the write lock of this process, then for LMDB's, and begin."""
         thread = threading.get_ident()
         assert self._writer_thread != thread, "this thread is in a write transaction already"
@@ -207,12 +228,18 @@ class SupervisedEngine(RestingAtForks):
         self._writing = transaction
         return begun
 
-    def end_write(self, transaction: "lmdb.Transaction[bytes]", *, commit: bool) -> None:
+    def end_write(
+        self,
+        transaction: "lmdb.Transaction[bytes]",
+        recorder: Recorder | None,
+        *,
+        commit: bool,
+    ) -> None:
         """Commit or abort, and release the locks."""
         warnings: list[str] = []
         try:
             if commit:
-                transaction.commit()
+                self._commit(transaction, recorder)
                 self._commits += 1
                 is_check_due = self._commits % COMMITS_PER_READER_CHECK == 0
                 if is_check_due:
@@ -226,6 +253,29 @@ class SupervisedEngine(RestingAtForks):
             self._release_writer()
         # Without a lock, as what handles them is not ours and may take long, or write.
         warn(warnings)
+
+    def _commit(self, transaction: "lmdb.Transaction[bytes]", recorder: Recorder | None) -> None:
+        journaling = self._journaling
+        if recorder is None or journaling is None or not recorder.has_changes:
+            transaction.commit()
+            return
+        try:
+            if recorder.is_spoiled:
+                raise StorageError(
+                    f"{self.path}: cannot commit: an earlier write of this transaction failed; "
+                    "nothing was written; do all of it again"
+                )
+            journaling.write(recorder)
+        except BaseException as error:
+            transaction.abort()
+            if isinstance(error, InDoubtError):
+                raise self._in_doubt(error) from error
+            if isinstance(error, OSError) and not isinstance(error, HeadwaterError):
+                raise translate(error, self.path, "commit") from error
+            raise
+        transaction.commit()  # if it fails, the next writer finds what it left in the journal
+        journaling.committed()
+        self._checkpoints.note(is_urgent=journaling.is_due)
 
     def _look_at_snapshots(self, *, with_others: bool) -> list[str]:
         """What there is to tell of old snapshots of this process, and of others.
@@ -242,6 +292,12 @@ class SupervisedEngine(RestingAtForks):
             return []  # which must not look like the failure of a commit that has happened
         return warnings
 
+    def before_fork(self) -> None:
+        """Come to rest, without a pin: a child could not close the file under it."""
+        super().before_fork()
+        if self._journaling is not None and self._at_fork is not None and self._at_fork.has_writer:
+            self._journaling.release_pin()
+
     def after_fork_in_child(self) -> None:
         """Refuse all further use; let the child open the directory anew where that is safe.
 
@@ -249,7 +305,14 @@ class SupervisedEngine(RestingAtForks):
         parent as well.
         """
         self._using = threading.Lock()
+        self._checkpoints = CheckpointThread(self._checkpoint_in_background)
+        self._exclusion.close()
+        journaling, self._journaling = self._journaling, None
         is_quiet = self._refuse_after_fork() and not self.readers
+        if journaling is not None:
+            is_quiet = is_quiet and not journaling.is_pinned
+            journaling.close_files()
+            self._pin_of_parent = journaling  # to drop it would give the pin back
         for reader in list(self.readers):
             snapshot = reader()
             if snapshot is not None:
@@ -273,22 +336,49 @@ class SupervisedEngine(RestingAtForks):
                 raise
         else:
             raise self._hopeless("open the file")
+        try:
+            self._journaling = self._open_journal()
+        except BaseException:
+            self._lmdb.close()
+            raise
         self._begin = cast("Begin", self._lmdb.begin)
         self._map_size = self._lmdb.info()["map_size"]
         self._generation += 1
         self._lmdb.reader_check()
 
     def _open(self, map_size_bytes: int | None) -> None:
-        options = EngineOptions(
-            map_size_bytes, self._options.is_durable, self._options.is_read_only
-        )
         while True:
             self.newest_at_opening: int = check_data_file(self.path / DATA_NAME)
             file = identity_of(self.path / DATA_NAME)
+            format_version = read_manifest(self.path).format
+            is_flushed = self._options.is_durable and format_version == FORMAT_WITHOUT_JOURNAL
+            options = EngineOptions(map_size_bytes, is_flushed, self._options.is_read_only)
             self._lmdb = self._engine(self.path, options)
-            if identity_of(self.path / DATA_NAME) == file:
+            # Now that it is open, nobody replaces the file or begins with a journal.
+            now = identity_of(self.path / DATA_NAME), read_manifest(self.path).format
+            if now == (file, format_version):
                 break
             self._lmdb.close()  # another process has compacted it while LMDB waited for the lock
+        self._has_journal = format_version > FORMAT_WITHOUT_JOURNAL
+        self._exclusion.is_taken = False  # LMDB has made a shared lock of it
+
+    def _open_journal(self) -> Journaling | None:
+        if not self._has_journal or self._options.is_read_only:
+            return None
+        with self._lmdb.begin() as transaction:
+            name = transaction.get(META_JOURNAL, None, self._handles[Database.META])
+        return Journaling(
+            self.path,
+            self._lmdb,
+            bytes.fromhex(read_manifest(self.path).uuid),
+            unseal(META_JOURNAL, name or b"") or NO_NAME,
+            is_durable=self._options.is_durable,
+        )
+
+    def _close_journal(self) -> None:
+        journaling, self._journaling = self._journaling, None
+        if journaling is not None:
+            journaling.close()
 
     def _file_bytes(self) -> int:
         return (self.path / DATA_NAME).stat().st_size
@@ -303,16 +393,61 @@ class SupervisedEngine(RestingAtForks):
             self._mend(cause, generation)
         raise self._hopeless("begin a snapshot")
 
-    def _begin_write(self) -> "tuple[lmdb.Transaction[bytes], Handles]":
+    def _begin_write(self) -> Begun:
         self.expire_readers()
         for _ in range(MENDS_MAX):
             generation = self._generation
             try:
-                return self._begin(write=True), self._handles
+                return self._begin_journaled()
             except lmdb.Error as error:
                 cause = error
+            except OSError as error:
+                if isinstance(error, HeadwaterError):
+                    raise
+                raise translate(error, self.path, "begin a write transaction") from error
             self._mend(cause, generation)
         raise self._hopeless("begin a write transaction")
+
+    def _begin_journaled(self) -> Begun:
+        transaction = self._begin(write=True)
+        journaling, recorder = self._journaling, None
+        if journaling is not None:
+            try:
+                recorder = journaling.begin(transaction.id() - 1)
+            except BaseException:
+                transaction.abort()
+                raise
+        return transaction, self._handles, recorder
+
+    # Checkpoints --------------------------------------------------------------------------------
+
+    def _checkpoint_alone(self) -> None:
+        """Make a checkpoint; the caller has the lock of this process. Waits for LMDB's.
+
+        Raises:
+            lmdb.Error, OSError: LMDB's and the system's own.
+        """
+        if self._journaling is not None:
+            with self._lock_of_lmdb() as newest:
+                self._journaling.checkpoint(newest)
+
+    def _checkpoint_in_background(self, *, is_timely: bool) -> bool:
+        """What the thread does; returns whether there will be more to do."""
+        journaling = self._journaling
+        if journaling is None:
+            return False
+        journaling.flush()
+        with self._writer:
+            if self._begin != self._lmdb.begin or journaling is not self._journaling:
+                return self._journaling is not None and self._journaling.is_pinned
+            try:
+                self._checkpoint_alone()
+                if is_timely:
+                    journaling.release_pin()
+            except (lmdb.Error, OSError):
+                journaling.release_pin()
+                return False  # whoever writes next meets it, and can tell somebody
+            return not is_timely
 
     def _release_writer(self) -> None:
         self._writing = None
@@ -338,6 +473,10 @@ class SupervisedEngine(RestingAtForks):
             self._grow_alone()
         elif self._writing is None and isinstance(cause, lmdb.PanicError):
             self._reconnect(self._map_size)
+            with suppress(lmdb.Error, OSError):  # else whoever writes next meets it
+                self._settle()
+        elif self._writing is None and isinstance(cause, RewindNeededError):
+            self._rewind_alone(cause)
         elif not isinstance(cause, lmdb.ReadersFullError) or not self._lmdb.reader_check():
             raise cause
 
@@ -364,6 +503,21 @@ class SupervisedEngine(RestingAtForks):
                 f"{larger} bytes of address space; raise the limit (ulimit -v), or remove data"
             ) from error
 
+    def _rewind_alone(self, cause: lmdb.Error) -> None:
+        """Make the data file anew from its last checkpoint, if nobody else has it open."""
+        try:
+            self._exclusion.take(self.path)
+        except AlreadyOpenError as error:
+            raise cause from error
+        self._disconnect()
+        try:
+            self._exclusion.take(self.path)  # again: closing LMDB's file has dropped it
+            recover(self.path, read_manifest(self.path).uuid)
+        except (AlreadyOpenError, OSError) as error:
+            raise cause from error
+        finally:
+            self._connect(self._map_size)
+
     def _reconnect(self, map_size_bytes: int) -> None:
         self._disconnect()
         self._connect(map_size_bytes)
@@ -371,6 +525,7 @@ class SupervisedEngine(RestingAtForks):
     def _disconnect(self) -> None:
         self._begin = self._begin_disconnected  # and with it, whoever begins waits in _mend
         self._drain()
+        self._close_journal()
         with self._using:
             self._lmdb.close()
 
@@ -389,15 +544,15 @@ class SupervisedEngine(RestingAtForks):
         """Tell a commit that did not happen from one that may have."""
         try:
             self._lmdb.begin().abort()
+            # If it is in the journal, it is taken out of it.
+            self._settle()
         except lmdb.PanicError:
             # The pages were flushed and the write of the head failed: LMDB tried to put the old
             # head back and refuses everything since. The next transaction opens the file anew.
-            return DiskError(
-                f"{self.path}: the commit may or may not have happened: {error}; read the log to "
-                "see whether it is there before doing it again"
-            )
-        except lmdb.Error:
-            pass
+            return self._in_doubt(error)
+        except (lmdb.Error, OSError):
+            if self._journaling is not None:
+                return self._in_doubt(error)
         # LMDB reports a write that was cut short, as by a full disk, as a failed one.
         if getattr(error, "code", 0) == errno.EIO and _room_bytes(self.path) < ROOM_LOW_BYTES:
             return DatabaseFullError(
@@ -405,6 +560,31 @@ class SupervisedEngine(RestingAtForks):
                 "and try again"
             )
         return self.failure(error, "commit")
+
+    def _in_doubt(self, error: Exception) -> DiskError:
+        return DiskError(
+            f"{self.path}: the commit may or may not have happened: {error}; read the log to "
+            "see whether it is there before doing it again"
+        )
+
+    def _settle(self) -> None:
+        """Let the journal have what LMDB has, and nothing more.
+
+        Raises:
+            lmdb.Error, OSError: LMDB's and the system's own.
+        """
+        if self._journaling is not None:
+            with self._lock_of_lmdb() as newest:
+                self._journaling.begin(newest)
+
+    @contextmanager
+    def _lock_of_lmdb(self) -> Generator[int]:
+        """Keep all others from writing; gives the number of the newest transaction."""
+        transaction = self._lmdb.begin(write=True)
+        try:
+            yield transaction.id() - 1
+        finally:
+            transaction.abort()
 
     def _hopeless(self, doing: str) -> DatabaseFullError:
         return DatabaseFullError(

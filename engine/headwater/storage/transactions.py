@@ -21,6 +21,7 @@ import lmdb
 
 from headwater.errors import ClosedError, HeadwaterError
 from headwater.storage.format import Database
+from headwater.storage.recording import Recorder
 
 Handles = tuple[Any, ...]
 """py-lmdb's handles of the sub-databases, in the order of `Database`; it names no type for them."""
@@ -72,6 +73,10 @@ _frame_above = sys._getframe  # noqa: SLF001 # pyright: ignore[reportPrivateUsag
 _this_thread = threading.get_ident
 
 
+Begun = tuple["lmdb.Transaction[bytes]", Handles, Recorder | None]
+"""A write transaction that has begun. The last is to be told of every change, if there is one."""
+
+
 class OpenReaders(dict["ref[ReadTransaction]", float]):
     """Open snapshots, each with the monotonic second in which it began."""
 
@@ -93,13 +98,17 @@ class Owner(Protocol):
         """The error to raise for one of LMDB's."""
         ...
 
-    def begin_write(
-        self, transaction: "WriteTransaction"
-    ) -> "tuple[lmdb.Transaction[bytes], Handles]":
+    def begin_write(self, transaction: "WriteTransaction") -> "Begun":
         """Wait for the write lock and begin."""
         ...
 
-    def end_write(self, transaction: "lmdb.Transaction[bytes]", *, commit: bool) -> None:
+    def end_write(
+        self,
+        transaction: "lmdb.Transaction[bytes]",
+        recorder: Recorder | None,
+        *,
+        commit: bool,
+    ) -> None:
         """Commit or abort, and release the write lock."""
         ...
 
@@ -326,17 +335,18 @@ class WriteTransaction(ReadTransaction):
     shorter one inside one transaction for damage.
     """
 
-    __slots__ = ("_thread",)
+    __slots__ = ("_recorder", "_thread")
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
         self._transaction = NOT_BEGUN
         self._handles = ()
         self._reference = None
+        self._recorder: Recorder | None = None
         self._thread = 0
 
     def __enter__(self) -> Self:
-        self._transaction, self._handles = self._owner.begin_write(self)
+        self._transaction, self._handles, self._recorder = self._owner.begin_write(self)
         self._thread = threading.get_ident()
         return self
 
@@ -358,6 +368,8 @@ class WriteTransaction(ReadTransaction):
             self._transaction.put(key, value, db=self._handles[database])
         except lmdb.Error as error:
             raise self._owner.failure(error, "write") from error
+        if self._recorder is not None:
+            self._recorder.put(database, [(key, value)])
 
     def put_many(
         self, database: Database, items: list[tuple[bytes, bytes]], *, append: bool = False
@@ -376,29 +388,45 @@ class WriteTransaction(ReadTransaction):
                 # putmulti passes over what it may not append, and says nothing.
                 raise lmdb.KeyExistsError(f"{added} of {len(items)} entries written")
         except lmdb.Error as error:
-            raise self._owner.failure(error, "write") from error
+            raise self._failure(error, "write") from error
+        if self._recorder is not None:
+            self._recorder.put(database, items)
 
     def delete(self, database: Database, key: bytes) -> bool:
         """Remove an entry. Returns whether it was there. O(log n)."""
         try:
-            return self._transaction.delete(key, b"", self._handles[database])
+            was_there = self._transaction.delete(key, b"", self._handles[database])
         except lmdb.Error as error:
             raise self._owner.failure(error, "delete") from error
+        if was_there and self._recorder is not None:
+            self._recorder.delete(database, [key])
+        return was_there
 
     def delete_many(self, database: Database, keys: list[bytes]) -> int:
         """Remove entries. Returns how many were there. One call per key, made in key order."""
         try:
             delete, handle = self._transaction.delete, self._handles[database]
-            return sum([delete(key, b"", handle) for key in sorted(keys)])
+            count = sum([delete(key, b"", handle) for key in sorted(keys)])
         except lmdb.Error as error:
-            raise self._owner.failure(error, "delete") from error
+            raise self._failure(error, "delete") from error
+        if count and self._recorder is not None:
+            self._recorder.delete(database, keys)
+        return count
 
     def clear(self, database: Database) -> None:
         """Remove every entry. O(pages)."""
         try:
             self._transaction.drop(self._handles[database], delete=False)
         except lmdb.Error as error:
-            raise self._owner.failure(error, "clear") from error
+            raise self._failure(error, "clear") from error
+        if self._recorder is not None:
+            self._recorder.clear(database)
+
+    def _failure(self, error: lmdb.Error, doing: str) -> Exception:
+        """The error to raise; what may be done half way cannot be committed any more."""
+        if self._recorder is not None:
+            self._recorder.is_spoiled = True
+        return self._owner.failure(error, doing)
 
     def abandon(self, gone: "lmdb.Transaction[bytes]") -> None:
         """Forget the transaction without touching LMDB: for the child after a fork."""
@@ -410,4 +438,5 @@ class WriteTransaction(ReadTransaction):
         # Ended elsewhere, LMDB's lock would stay taken for ever.
         assert self._thread == threading.get_ident(), "a write transaction ends on its own thread"
         transaction, self._transaction = self._transaction, CLOSED
-        self._owner.end_write(transaction, commit=commit)
+        recorder, self._recorder = self._recorder, None
+        self._owner.end_write(transaction, recorder, commit=commit)

@@ -24,17 +24,19 @@ from headwater.errors import (
 )
 from headwater.storage.engine import open_engine, open_unlocked
 from headwater.storage.environment import Environment
-from headwater.storage.format import DATA_NAME, MANIFEST_NAME
+from headwater.storage.format import DATA_NAME, FORMAT_WITHOUT_JOURNAL, MANIFEST_NAME
 from headwater.storage.manifest import read_manifest
 from headwater.storage.precheck import check_data_file
+from headwater.storage.recovery import StorageEngineError, recover
 from headwater.tables.catalog import Catalog
 from headwater.tables.problems import Problem
 from headwater.tables.progress import Progress, Report
 from headwater.tables.snapshot import Snapshot
 from headwater.tables.verify import verify
-from headwater.tables.verify_pages import verify_pages
+from headwater.tables.verify_pages import verify_journal, verify_pages
 
 _CODE: Final = "from headwater.tables.checking import child; child()"
+_RECOVERY: Final = "from headwater.tables.checking import recovering_child; recovering_child()"
 _ALONE: Final = "alone"
 _SHARED: Final = "shared"
 
@@ -69,8 +71,11 @@ def check(directory: Path, *, is_alone: bool, progress: Report | None = None) ->
     return problems
 
 
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
+
 def _run_child(directory: Path, mode: str, progress: Report | None) -> list[Problem]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     problems: list[Problem] = []
     with (
         tempfile.TemporaryFile() as errors,
@@ -79,7 +84,7 @@ def _run_child(directory: Path, mode: str, progress: Report | None) -> list[Prob
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env=environment,
+            env=_environment(),
         ) as process,
     ):
         assert process.stdout is not None
@@ -115,14 +120,18 @@ def _run_child(directory: Path, mode: str, progress: Report | None) -> list[Prob
 def child() -> None:
     """Check the directory of the first argument and say what is found, a line of JSON each."""
     directory, mode = Path(sys.argv[1]), sys.argv[2]
-    with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it may die, and that is no news
+    _dump_no_core()
     look = _look_alone if mode == _ALONE else _look_shared
     for problem in look(directory, lambda progress: _say("progress", progress)):
         _say("problem", problem)
     _say("end", ())
+
+
+def _dump_no_core() -> None:
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it may die, and that is no news
 
 
 def _say(kind: str, facts: tuple[Any, ...]) -> None:
@@ -130,6 +139,8 @@ def _say(kind: str, facts: tuple[Any, ...]) -> None:
 
 
 def _look_alone(directory: Path, progress: Report) -> Iterator[Problem]:
+    if _has_manifest(directory):
+        yield from _recover(directory)
     try:
         check_data_file(directory / DATA_NAME)
     except CorruptionError as error:
@@ -137,7 +148,45 @@ def _look_alone(directory: Path, progress: Report) -> Iterator[Problem]:
         return  # LMDB would die of it
     yield from verify_pages(directory)
     if _has_manifest(directory):
-        yield from _look_at_records(directory, open_unlocked, list, progress)
+        yield from _look_at_records(directory, open_unlocked, list, progress, is_alone=True)
+
+
+def _recover(directory: Path) -> Iterator[Problem]:
+    """What opening does first where a database was not closed."""
+    manifest = read_manifest(directory)
+    if manifest.format == FORMAT_WITHOUT_JOURNAL or not (directory / DATA_NAME).exists():
+        return
+    try:
+        recover(directory, manifest.uuid)
+    except CorruptionError as error:
+        yield _problem("journal_damaged", str(error))
+    except PermissionError as error:
+        yield _problem("journal_damaged", f"{directory}: it was not closed, and {error}")
+    except StorageEngineError as error:
+        yield _problem("storage_damaged", f"{directory}: its journal cannot be used: {error}")
+
+
+def recover_elsewhere(directory: Path, uuid: str) -> bool:
+    """Give a copy of damaged files what the journal still has, in another process.
+
+    Returns:
+        Whether that went well. If not, the files are what they were, or of no use.
+    """
+    done = subprocess.run(  # noqa: S603 - this interpreter, and arguments of our own
+        [sys.executable, "-c", _RECOVERY, str(directory), uuid],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=_environment(),
+        check=False,
+    )
+    return done.returncode == 0
+
+
+def recovering_child() -> None:
+    """Recover the directory of the first argument, whose name is the second."""
+    _dump_no_core()
+    recover(Path(sys.argv[1]), sys.argv[2], skip_damage=True)
 
 
 def _look_shared(directory: Path, progress: Report) -> Iterator[Problem]:
@@ -149,15 +198,19 @@ def _look_at_records(
     engine: Any,
     first: Callable[[], list[Problem]],
     progress: Report,
+    *,
+    is_alone: bool = False,
 ) -> Iterator[Problem]:
     """What LMDB reads; ``first`` is done when there is a snapshot that keeps the pages."""
     try:
-        environment = Environment.open(directory, read_only=True, engine=engine)
+        environment = Environment.open(directory, read_only=True, engine=engine, is_alone=is_alone)
     except CorruptionError as error:
         yield _problem("file_damaged", str(error))
         return
     with environment, environment.read_for_long("a check") as reader:
         yield from first()
+        if not is_alone:  # otherwise it has been looked at, and its commits are in the file
+            yield from verify_journal(directory, reader.transaction_id())
         try:
             yield from verify(Snapshot(reader, Catalog([]), 0), progress=progress)
         except HeadwaterError as error:

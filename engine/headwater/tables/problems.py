@@ -5,6 +5,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 ProblemKind: TypeAlias = Literal[
     "manifest_damaged",  # headwater.json is missing or not what was written
     "file_damaged",  # the data file cannot be opened: missing, cut short, older than it was
+    "journal_damaged",  # the journal, or that it does not have what the data file may lose
     "pages_damaged",  # the form of a page, or of the tree that it belongs to
     "check_died",  # the process that looked was killed by what it read
     "storage_damaged",  # LMDB could not go on reading

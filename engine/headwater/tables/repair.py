@@ -5,6 +5,7 @@ documents tell of those that cannot, become the log of a new file; tables and in
 from it, and only when nothing is wrong with the new file does it take the place of the old one.
 """
 
+import shutil
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from headwater.storage.environment import Environment
 from headwater.storage.format import (
     DATA_NAME,
     FORMAT_VERSION,
+    JOURNAL_NAME,
     META_FORMAT,
     META_UUID,
     TIMESTAMP,
@@ -23,11 +25,12 @@ from headwater.storage.format import (
 )
 from headwater.storage.manifest import Manifest, read_manifest, write_manifest
 from headwater.storage.newest import read_newest
+from headwater.storage.recovery import is_closed
 from headwater.storage.replacement import replace_data, staging
 from headwater.storage.salvage import Salvage
 from headwater.storage.transactions import WriteTransaction
 from headwater.tables.catalog import Catalog, load_catalog
-from headwater.tables.checking import check
+from headwater.tables.checking import check, recover_elsewhere
 from headwater.tables.horizon import META_TRIMMED
 from headwater.tables.progress import Report, reported
 from headwater.tables.rebuild import rebuild
@@ -55,7 +58,7 @@ def repair(directory: Path, *, clock: Clock, progress: Report | None = None) -> 
         return RepairReport(directory, None, [], [], 0, 0)
     if not (directory / DATA_NAME).exists():
         raise _nothing(directory, f"its data file {DATA_NAME} is missing")
-    with Salvage(directory / DATA_NAME) as salvage, staging(directory) as made:
+    with staging(directory) as made, Salvage(_source(directory, made)) as salvage:
         _refuse_newer(directory, salvage)
         log = SurvivingLog(salvage, newest_ts=read_newest(directory).ts)
         if not log.places and not salvage.documents:
@@ -64,8 +67,28 @@ def repair(directory: Path, *, clock: Clock, progress: Report | None = None) -> 
         manifest = _manifest(directory)
         new = made / "new"
         report = mend.make(new, manifest.uuid if manifest else "", progress)
-        kept = replace_data(directory, new / DATA_NAME, None if manifest else read_manifest(new))
+        is_current = manifest is not None and manifest.format == FORMAT_VERSION
+        kept = replace_data(directory, new / DATA_NAME, None if is_current else read_manifest(new))
     return report._replace(path=directory, kept=kept, problems=problems)
+
+
+def _source(directory: Path, made: Path) -> Path:
+    """The data file that the records are to be taken from.
+
+    Where it was not closed, and its journal could not give it what it lacks, this is a copy that
+    has been given as much as there is.
+    """
+    data, manifest = directory / DATA_NAME, _manifest(directory)
+    try:
+        if manifest is None or is_closed(directory):
+            return data
+    except CorruptionError:
+        return data  # the journal says nothing
+    copy = made / "recovered"
+    copy.mkdir()
+    for name in (DATA_NAME, JOURNAL_NAME):
+        shutil.copyfile(directory / name, copy / name)
+    return copy / DATA_NAME if recover_elsewhere(copy, manifest.uuid) else data
 
 
 def _nothing(directory: Path, why: str) -> CorruptionError:

@@ -13,12 +13,15 @@ from headwater.errors import CorruptionError, HeadwaterError, StorageError
 from headwater.storage.format import (
     CHECKSUM,
     FORMAT_VERSION,
+    FORMAT_WITHOUT_JOURNAL,
     META_FORMAT,
+    META_JOURNAL,
     TIMESTAMP,
     TIMESTAMP_MAX,
     Database,
     open_document,
     timestamp_key,
+    unseal,
 )
 from headwater.storage.transactions import ReadTransaction
 from headwater.tables.catalog import CASCADES, Catalog, load_catalog
@@ -66,6 +69,7 @@ def _problems(snapshot: Snapshot, report: Report | None) -> Iterator[Problem]:
     yield from _guarded(_documents(reader, replay, report))
     yield from _guarded(_catalog_ts(reader, replay))
     yield from _guarded(_format(reader))
+    yield from _guarded(_name(reader))
     yield from _guarded(_horizon(reader, replay))
     for index in catalog.indexes_by_space.values():
         table = catalog.by_number[index.table_number]
@@ -120,10 +124,21 @@ def _catalog_ts(reader: ReadTransaction, replay: Replay) -> Iterator[Problem]:
         )
 
 
+def _name(reader: ReadTransaction) -> Iterator[Problem]:
+    """What tells whether a journal belongs to the data file."""
+    stored = reader.get(Database.META, META_JOURNAL)
+    first = str(FORMAT_WITHOUT_JOURNAL).encode("ascii")
+    has_one = stored is not None or reader.get(Database.META, META_FORMAT) != first
+    if has_one and unseal(META_JOURNAL, stored or b"") is None:
+        message = f"the noted name of the data file is {stored!r}, which is not what was written"
+        yield Problem("journal_damaged", "", "", 0, message)
+
+
 def _format(reader: ReadTransaction) -> Iterator[Problem]:
     stored = reader.get(Database.META, META_FORMAT)
-    if stored != str(FORMAT_VERSION).encode("ascii"):
-        message = f"the noted format is {stored!r}, this is format {FORMAT_VERSION}"
+    known = [str(version).encode("ascii") for version in range(1, FORMAT_VERSION + 1)]
+    if stored not in known:
+        message = f"the noted format is {stored!r}, known are those up to {FORMAT_VERSION}"
         yield Problem("format_differs", "", "", 0, message)
 
 

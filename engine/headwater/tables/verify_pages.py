@@ -1,10 +1,12 @@
-"""Whether the pages of the data file are such that LMDB can read them without harm."""
+"""Whether LMDB can read the data file without harm, and the journal has what it may lose."""
 
 from pathlib import Path
 from typing import Final
 
-from headwater.storage.format import DATA_NAME
+from headwater.storage.format import DATA_NAME, FORMAT_WITHOUT_JOURNAL
+from headwater.storage.manifest import read_manifest
 from headwater.storage.precheck import walk_pages
+from headwater.storage.recovery import check_journal
 from headwater.tables.problems import Problem
 
 _SHOWN_MAX: Final = 100
@@ -29,3 +31,16 @@ def verify_pages(directory: Path) -> list[Problem]:
         Problem("pages_damaged", "", "", 0, f"{directory / DATA_NAME}: {finding}")
         for finding in findings[:_SHOWN_MAX]
     ]
+
+
+def verify_journal(directory: Path, transaction: int | None) -> list[Problem]:
+    """Look whether the journal is whole and has what the data file may lose. O(journal).
+
+    Args:
+        directory: A database; others may write to it meanwhile.
+        transaction: The one up to which it must lead, as a snapshot sees it.
+    """
+    if read_manifest(directory).format == FORMAT_WITHOUT_JOURNAL:
+        return []
+    found = check_journal(directory, transaction or 0)
+    return [Problem("journal_damaged", "", "", 0, finding) for finding in found]

@@ -45,7 +45,7 @@ class CareVerbs(Opened):
         build_indexes(self._store, progress=progress)
 
     def verify(self, *, progress: Report | None = None) -> list[Problem]:
-        """Check the pages of the file, the log, the documents against it, and the indexes.
+        """Check the journal, the pages, the log, the documents against it, and the indexes.
 
         Reads everything. An empty list means that nothing is wrong; each problem has the
         ``advice`` what to do. If pages are damaged, no records are looked at, because LMDB could
@@ -56,12 +56,14 @@ class CareVerbs(Opened):
             progress: Told about the steps.
         """
         from headwater.tables.verify import verify
-        from headwater.tables.verify_pages import verify_pages
+        from headwater.tables.verify_pages import verify_journal, verify_pages
 
         refuse_inside()
         with self._store.environment.read_for_long("db.verify()") as reader:
             damaged = verify_pages(self.path)  # first: what is read from such pages can be anything
-            return damaged or verify(self._store.snapshot_of(reader), progress=progress)
+            journal = verify_journal(self.path, reader.transaction_id())
+            found = damaged or verify(self._store.snapshot_of(reader), progress=progress)
+            return journal + found
 
     def rebuild(self, *, progress: Report | None = None) -> RebuildReport:
         """Make all tables and indexes anew from the log, in one step; writers wait."""
