@@ -5,6 +5,14 @@ from collections.abc import Generator
 import pytest
 from tests.processes.children import Child, nursery
 
+from headwater.storage import checkpointing
+
+
+@pytest.fixture(autouse=True)
+def no_checkpoints_by_time(monkeypatch) -> None:
+    """So that calls and flushes can be counted, however slow the machine is. Not in children."""
+    monkeypatch.setattr(checkpointing, "CHECKPOINT_SECONDS", 3600)
+
 
 @pytest.fixture
 def start() -> Generator[type[Child]]:

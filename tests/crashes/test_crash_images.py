@@ -42,12 +42,14 @@ os._exit(0)
 
 READER = """
 import json, shutil
+from headwater.storage.journal import create_journal
 from tests.crashes import workload
 for image in hear().split():
     directory = path / ("of " + image)
     directory.mkdir()
     shutil.copy(path / "headwater.json", directory)
     shutil.copy(path / image, directory / "data.mdb")
+    create_journal(directory)  # which says that the data file stands for itself
     say(json.dumps([image, "begun"]))
     try:
         with hw.open(directory) as db:

@@ -25,7 +25,8 @@ from tests.transactions.test_revival import adopted, make_foreign
 
 import headwater as hw
 from headwater.storage.commit_log import decode_commit
-from headwater.storage.format import DATA_NAME, MANIFEST_NAME, Database, timestamp_key
+from headwater.storage.format import DATA_NAME, JOURNAL_NAME, MANIFEST_NAME, Database, timestamp_key
+from headwater.storage.journal import Journal
 from headwater.storage.pages import Pages
 from headwater.tables import repair as repairing
 from headwater.tables.problems import Problem, ProblemKind
@@ -145,6 +146,69 @@ def test_nothing_is_no_database(tmp_path) -> None:
             use(tmp_path / "missing")
         with pytest.raises(hw.NotADatabaseError, match="neither"):
             use(tmp_path)
+
+
+# The journal ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def behind(tmp_path) -> tuple[Path, list[int]]:
+    """A database that needs its journal, and the timestamps of the commits that only that has."""
+    path, target = tmp_path / "live.hw", tmp_path / "behind.hw"
+    with hw.open(path) as db:
+        db.transact(lambda tx: tx.insert("notes", {"n": 0}))
+        db._store.environment.sync()
+        before = (path / DATA_NAME).read_bytes()
+        stamps = []
+        for number in range(1, 5):
+            db.transact(lambda tx, n=number: tx.insert("notes", {"n": n}))
+            stamps.append(db.ts)
+        target.mkdir()
+        for name in (JOURNAL_NAME, MANIFEST_NAME):
+            shutil.copy(path / name, target)
+        (target / DATA_NAME).write_bytes(before)
+    return target, stamps
+
+
+def notes(path: Path) -> list[int]:
+    with hw.open(path) as db, db.snapshot() as snapshot:
+        assert db.verify() == []
+        return sorted(note["n"] for note in snapshot.query("notes"))
+
+
+def test_a_check_of_a_database_that_was_not_closed_finds_nothing(behind) -> None:
+    path, _ = behind
+    assert hw.check(path) == []
+    assert notes(path) == [0, 1, 2, 3, 4]
+
+
+def test_a_damaged_journal_costs_what_only_it_had(behind) -> None:
+    path, _ = behind
+    opened = Journal(path)
+    ends = [frames[-1].end for frames in opened.transactions()]
+    opened.close()
+    raw = bytearray((path / JOURNAL_NAME).read_bytes())
+    raw[ends[1] + 40] ^= 1  # in the third of four
+    (path / JOURNAL_NAME).write_bytes(raw)
+    with pytest.raises(hw.CorruptionError, match="repair"):
+        hw.open(path)
+    assert [problem.kind for problem in hw.check(path)] == ["journal_damaged"]
+    report = hw.repair(path)
+    assert [problem.kind for problem in report.problems] == ["journal_damaged"]
+    assert report.kept is not None
+    assert (report.kept / JOURNAL_NAME).read_bytes() == raw
+    assert notes(path) == [0, 1, 2]
+
+
+def test_without_its_journal_a_database_is_what_its_data_file_is(behind) -> None:
+    path, _ = behind
+    (path / JOURNAL_NAME).unlink()
+    assert "journal_damaged" in [problem.kind for problem in hw.check(path)]
+    assert hw.repair(path).kept is not None
+    assert notes(path) == [0]
+    with hw.open(path) as db:
+        db.transact(lambda tx: tx.insert("notes", {"n": 9}))
+    assert notes(path) == [0, 9]
 
 
 # Pages ------------------------------------------------------------------------------------------
@@ -339,7 +403,7 @@ def test_without_data_nothing_can_be_saved(path) -> None:
 
 def test_a_newer_format_is_left_alone(path) -> None:
     text = (path / MANIFEST_NAME).read_text()
-    (path / MANIFEST_NAME).write_text(text.replace('"format": 1', '"format": 2'))
+    (path / MANIFEST_NAME).write_text(text.replace('"format": 2', '"format": 3'))
     for use in (hw.check, hw.repair):
         with pytest.raises(hw.NewerFormatError):
             use(path)

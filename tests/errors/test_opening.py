@@ -37,10 +37,10 @@ def test_a_database_of_a_newer_format_names_both_and_is_left_alone(stored) -> No
     with pytest.raises(hw.NewerFormatError) as caught:
         hw.open(stored)
     assert str(caught.value) == (
-        f"{stored}: written in format 7, this library reads up to format 1; nothing was changed; "
+        f"{stored}: written in format 7, this library reads up to format 2; nothing was changed; "
         "upgrade the package headwater"
     )
-    assert (caught.value.found, caught.value.supported) == (7, 1)
+    assert (caught.value.found, caught.value.supported) == (7, 2)
     assert contents(stored) == before
 
 
@@ -77,7 +77,7 @@ def test_a_manifest_of_another_program(stored, said) -> None:
     manifest = stored / "headwater.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"magic": "other"}))
     assert said(hw.NotADatabaseError, lambda: hw.open(stored)) == (
-        f"{manifest}: expected magic 'headwater' and a format version, got 'other' and 1; this "
+        f"{manifest}: expected magic 'headwater' and a format version, got 'other' and 2; this "
         "directory belongs to another program"
     )
 
@@ -101,7 +101,7 @@ def test_data_of_another_database(stored, tmp_path, said) -> None:
     (tmp_path / "other" / "data.mdb").replace(stored / "data.mdb")
     (stored / "last-transaction").unlink(missing_ok=True)
     for file in stored.iterdir():
-        if file.is_file() and file.name not in ("headwater.json", "data.mdb"):
+        if file.is_file() and file.name not in ("headwater.json", "data.mdb", "journal"):
             file.unlink()
     text = said(hw.CorruptionError, lambda: hw.open(stored))
     assert text.startswith(f"{stored}: data.mdb is of database b'")

@@ -30,6 +30,7 @@ from headwater.storage import creation, engine, environment, filesystem, prechec
 from headwater.storage.environment import Environment
 from headwater.storage.format import (
     DATA_NAME,
+    JOURNAL_NAME,
     LAST_TRANSACTION_NAME,
     LOCK_NAME,
     MANIFEST_NAME,
@@ -83,6 +84,7 @@ def test_creation_makes_missing_parents_and_leaves_nothing_else(tmp_path) -> Non
     assert names(tmp_path / "a" / "b") == [
         DATA_NAME,
         MANIFEST_NAME,
+        JOURNAL_NAME,
         LAST_TRANSACTION_NAME,
         LOCK_NAME,
         MEMBERS_NAME,
@@ -238,11 +240,11 @@ def test_a_newer_format_is_refused_by_name_and_untouched(path) -> None:
     before = (path / DATA_NAME).read_bytes()
 
     with pytest.raises(
-        NewerFormatError, match=r"format 7.*format 1.*nothing was changed"
+        NewerFormatError, match=r"format 7.*format 2.*nothing was changed"
     ) as caught:
         Environment.open(path)
 
-    assert (caught.value.found, caught.value.supported) == (7, 1)
+    assert (caught.value.found, caught.value.supported) == (7, 2)
     assert (path / DATA_NAME).read_bytes() == before
 
 
@@ -424,7 +426,8 @@ def test_a_creation_that_died_is_begun_anew_or_finished(tmp_path) -> None:
     (half / "new-database-x").mkdir(parents=True)
     (half / "new-database-x" / DATA_NAME).write_bytes(b"half")
     (moved / "new-database-x").mkdir(parents=True)
-    shutil.copy(tmp_path / "whole" / DATA_NAME, moved / DATA_NAME)
+    for name in (JOURNAL_NAME, DATA_NAME):
+        shutil.copy(tmp_path / "whole" / name, moved / name)
     shutil.copy(tmp_path / "whole" / MANIFEST_NAME, moved / "new-database-x" / MANIFEST_NAME)
 
     with Environment.open(half) as opened, opened.read() as snapshot:

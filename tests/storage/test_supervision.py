@@ -289,9 +289,13 @@ def test_a_killed_writer_leaves_nothing_half_written(path, start) -> None:
 
 
 def test_a_failed_write_of_the_head_is_in_doubt_and_the_next_use_works(path, run) -> None:
+    """In the mode of format 1, which has no journal."""
     output = run(
         """
-        environment = Environment.open(path)
+        Environment.open(path).close()
+        manifest = path / "headwater.json"
+        manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 1'))
+        environment = Environment.open(path, is_alone=True)  # and so it is not upgraded
         def put(key):
             with environment.write() as transaction:
                 transaction.put(Database.DOCUMENTS, key, b"1")

@@ -26,13 +26,13 @@ class DyingEnvironment(Environment):
             raise Killed
         return super().begin_write(transaction)
 
-    def end_write(self, transaction: Any, *, commit: bool) -> None:
+    def end_write(self, transaction: Any, recorder: Any, *, commit: bool) -> None:
         if self.steps_to_live is None or not commit:
-            super().end_write(transaction, commit=commit)
+            super().end_write(transaction, recorder, commit=commit)
             return
         self.steps_to_live -= 1
         self.is_dead = self.steps_to_live < 0
-        super().end_write(transaction, commit=not self.is_dead or self.dies_after_commit)
+        super().end_write(transaction, recorder, commit=not self.is_dead or self.dies_after_commit)
         if self.is_dead:
             raise Killed
 
