@@ -123,9 +123,7 @@ from headwater.tables.reports import (
     Revision,
     TrimReport,
 )
-from headwater.transactions.cascades import Cascade, Cascades
 from headwater.transactions.explicit import OpenTransaction
-from headwater.transactions.followed_query import FollowedQuery
 from headwater.transactions.origins import origin
 from headwater.transactions.pagination import PaginationOptions, PaginationResult
 from headwater.transactions.query import TableQuery
@@ -229,6 +227,8 @@ if TYPE_CHECKING:
     from headwater.services.tokens import TokenAlgorithm, TokenProvider, VerifiedToken
     from headwater.services.webhook_endpoints import Webhook, webhook
     from headwater.services.webhook_events import WebhookEvent, WebhookEvents, WebhookRecord
+    from headwater.transactions.cascades import Cascade, Cascades
+    from headwater.transactions.followed_query import FollowedQuery
 
 __all__ = [
     "MISSING",
@@ -487,6 +487,8 @@ __all__ = [
 ]
 
 _LATER = {
+    "headwater.transactions.cascades": "Cascade Cascades",
+    "headwater.transactions.followed_query": "FollowedQuery",
     "headwater.client.client": "AsyncClient Client",
     "headwater.client.connecting": "connect",
     "headwater.functions.accounts": """

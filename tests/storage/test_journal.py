@@ -14,7 +14,14 @@ import lmdb
 import pytest
 
 from headwater.errors import CorruptionError, DatabaseFullError, DiskError, ReadOnlyError
-from headwater.storage import checkpointing, flushing, journal, journaling, recording, supervision
+from headwater.storage import (
+    checkpointing,
+    flushing,
+    journal,
+    journaling,
+    recording,
+    recovery,
+)
 from headwater.storage.environment import Environment
 from headwater.storage.format import (
     DATA_NAME,
@@ -414,7 +421,7 @@ def test_after_a_failed_flush_of_the_data_file_it_is_made_anew(
     def watched(directory, uuid):
         made.append(true(directory, uuid))
 
-    monkeypatch.setattr(supervision, "recover", watched)
+    monkeypatch.setattr(recovery, "recover", watched)
     with Environment.open(path, engine=unflushed) as opened:
         put(opened, b"a")
         opened.sync()

@@ -20,7 +20,7 @@ from headwater.errors import (
     SnapshotTooOldError,
     StorageError,
 )
-from headwater.storage import engine, supervision
+from headwater.storage import connecting, engine, supervision
 from headwater.storage.engine import open_engine
 from headwater.storage.environment import Environment
 from headwater.storage.failures import MapFullError, translate
@@ -37,7 +37,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def small(path, monkeypatch):
-    monkeypatch.setattr(supervision, "DRAIN_SECONDS", 0.01)
+    monkeypatch.setattr(connecting, "DRAIN_SECONDS", 0.01)
     with Environment.open(path, map_size_bytes=SMALL) as environment:
         yield environment
 
@@ -481,7 +481,8 @@ def test_growth_that_fails_for_another_reason_is_translated(faulty, faults) -> N
 
 
 def test_a_map_that_never_suffices_ends_with_an_error(faulty, faults, monkeypatch) -> None:
-    monkeypatch.setattr(supervision, "MENDS_MAX", 2)
+    for module in (supervision, connecting):
+        monkeypatch.setattr(module, "MENDS_MAX", 2)
     monkeypatch.setattr(supervision.SupervisedEngine, "_mend", lambda self, cause, seen: None)
     monkeypatch.setattr(supervision.SupervisedEngine, "grow", lambda self, seen: None)
 
@@ -598,8 +599,8 @@ def test_readers_survive_growth_and_expiry_at_any_moment(path, run) -> None:
     output = run(
         """
         import threading
-        from headwater.storage import supervision
-        supervision.DRAIN_SECONDS = 0.001
+        from headwater.storage import connecting
+        connecting.DRAIN_SECONDS = 0.001
         environment = Environment.open(path, map_size_bytes=2**20, durability="none")
         environment.run_write(lambda t: t.put_many(
             Database.DOCUMENTS, [(b"%05d" % n, b"%05d" % n * 50) for n in range(2000)]))
@@ -660,7 +661,7 @@ def test_a_file_that_outgrows_the_map_while_it_is_opened_is_opened_with_a_larger
 
 
 def test_a_file_that_outgrows_every_map_is_given_up(faulty, faults, monkeypatch) -> None:
-    monkeypatch.setattr(supervision, "MENDS_MAX", 2)
+    monkeypatch.setattr(connecting, "MENDS_MAX", 2)
     faults.at_begin += [lmdb.MapResizedError("x")] * 2
     with pytest.raises(DatabaseFullError, match="another process keeps enlarging"):
         faulty.grow()

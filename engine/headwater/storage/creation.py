@@ -27,7 +27,6 @@ from headwater.storage.format import (
     META_UUID,
     Database,
 )
-from headwater.storage.journal import create_journal, new_name
 from headwater.storage.manifest import Manifest, flush, write_manifest
 
 STAGING_PREFIX: Final = "new-database-"
@@ -157,6 +156,8 @@ def _finish_earlier_creation(directory: Path) -> bool:
 
 def _fill(directory: Path, engine: Engine, clock: Clock) -> None:
     created = datetime.fromtimestamp(clock.now_ns() // 10**9, UTC).isoformat()
+    from headwater.storage.journal import create_journal, new_name
+
     uuid = f"{clock.seed():016x}{clock.seed():016x}"
     environment = engine(directory, EngineOptions())
     try:

@@ -51,11 +51,9 @@ from headwater.storage.format import (
     Database,
     timestamp_of,
 )
-from headwater.storage.journal import create_journal
 from headwater.storage.manifest import read_manifest, write_manifest
 from headwater.storage.members import Membership, members, refuse_other_containers
 from headwater.storage.newest import Newest, read_newest, write_newest
-from headwater.storage.recovery import recover
 from headwater.storage.registry import identity_of, register, unregister
 from headwater.storage.supervision import SupervisedEngine
 from headwater.storage.transactions import CLOSED, bytes_of
@@ -311,6 +309,8 @@ class Environment(SupervisedEngine):
                 copy_contents(self.path, staging)
             manifest = read_manifest(self.path)
             if manifest.format > FORMAT_WITHOUT_JOURNAL:
+                from headwater.storage.journal import create_journal
+
                 create_journal(staging)
             write_manifest(staging, manifest)
 
@@ -371,6 +371,8 @@ class Environment(SupervisedEngine):
             self._disconnect()
             self._exclusion.take(self.path)  # again: closing LMDB's file has dropped it
             if self._has_journal:
+                from headwater.storage.recovery import recover
+
                 recover(self.path, self.uuid)  # should somebody have been here in between
             return replace_by_compacted(self.path, told)
         finally:

@@ -115,3 +115,7 @@ def translate(error: lmdb.Error | OSError, path: object, doing: str) -> StorageE
     result = kind(f"{path}: cannot {doing}: {error}{'; ' if advice else ''}{advice}")
     result.errno = code if code > 0 else None
     return result
+
+
+class InDoubtError(OSError):
+    """Nobody knows whether a commit is durable, and LMDB does not have it."""

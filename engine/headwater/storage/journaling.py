@@ -22,7 +22,7 @@ from zlib import crc32
 import lmdb
 
 from headwater.errors import StorageError
-from headwater.storage.failures import RewindNeededError
+from headwater.storage.failures import InDoubtError, RewindNeededError
 from headwater.storage.flushing import flush_data
 from headwater.storage.format import DATA_NAME
 from headwater.storage.journal import Journal
@@ -374,10 +374,6 @@ class Journaling:
 
     def _read_heads(self) -> bytes:
         return read_heads(self._data, self._page_bytes)
-
-
-class InDoubtError(OSError):
-    """Nobody knows whether a commit is durable, and LMDB does not have it."""
 
 
 def read_heads(descriptor: int, page_bytes: int) -> bytes:

@@ -19,7 +19,6 @@ from headwater.storage.format import (
     LAST_TRANSACTION_NAME,
     MANIFEST_NAME,
 )
-from headwater.storage.journal import create_journal
 from headwater.storage.manifest import Manifest, flush, write_manifest
 
 STAGING_PREFIX: Final = "repair-"
@@ -67,6 +66,8 @@ def replace_data(directory: Path, data: Path, manifest: Manifest | None) -> Path
     data.replace(directory / DATA_NAME)
     flush(directory)
     # The old one leads on from the old file; until it is gone, it is known by the name in it.
+    from headwater.storage.journal import create_journal
+
     create_journal(directory)
     if manifest is not None:
         write_manifest(directory, manifest)

@@ -14,13 +14,12 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from math import inf
 from pathlib import Path
-from typing import Final, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import lmdb
 
 from headwater.clock import Clock
 from headwater.errors import (
-    AlreadyOpenError,
     DatabaseFullError,
     DiskError,
     HeadwaterError,
@@ -29,28 +28,13 @@ from headwater.errors import (
     StorageError,
 )
 from headwater.storage.checkpointing import CheckpointThread
-from headwater.storage.engine import Engine, EngineOptions, open_handles
-from headwater.storage.exclusion import Exclusion
-from headwater.storage.failures import MapFullError, RewindNeededError, translate
-from headwater.storage.forks import DRAIN_SECONDS, Begin, RestingAtForks
-from headwater.storage.format import (
-    DATA_NAME,
-    FORMAT_WITHOUT_JOURNAL,
-    META_JOURNAL,
-    Database,
-    unseal,
-)
-from headwater.storage.journal_format import NO_NAME
-from headwater.storage.journaling import InDoubtError, Journaling
-from headwater.storage.manifest import read_manifest
+from headwater.storage.connecting import MENDS_MAX, ConnectedEngine
+from headwater.storage.engine import Engine, EngineOptions
+from headwater.storage.failures import InDoubtError, MapFullError, RewindNeededError, translate
 from headwater.storage.old_snapshots import OldSnapshots, warn
-from headwater.storage.precheck import check_data_file
-from headwater.storage.recording import Recorder
-from headwater.storage.recovery import recover
-from headwater.storage.registry import identity_of, notice_forks
+from headwater.storage.registry import notice_forks
 from headwater.storage.taken_away import (
     FORKED,
-    OUTGROWN,
     OUTGROWN_TEXT,
     TOO_OLD,
 )
@@ -59,15 +43,14 @@ from headwater.storage.transactions import (
     ReadTransaction,
     WriteTransaction,
 )
-from headwater.storage.upgrading import bring_up_to_date
+
+if TYPE_CHECKING:
+    from headwater.storage.recording import Recorder
 
 T = TypeVar("T")
 
 COMMITS_PER_READER_CHECK: Final = 256
 """A killed process's snapshots keep up to this many commits from reusing space (some megabytes)."""
-
-MENDS_MAX: Final = 32
-"""Mends in a row before an error is raised: the map doubles at each, so 32 exceed any machine."""
 
 ROOM_LOW_BYTES: Final = 2**20
 """With less room than this on the disk, a write that was cut short was cut by that."""
@@ -78,15 +61,13 @@ def _room_bytes(path: Path) -> int:
     return status.f_bavail * status.f_frsize
 
 
-class SupervisedEngine(RestingAtForks):
+class SupervisedEngine(ConnectedEngine):
     """One LMDB environment and all transactions of this process on it.
 
     Attributes:
         path: The directory.
         readers: Open snapshots and the monotonic second in which each began.
     """
-
-    _exclusion: Exclusion
 
     def __init__(
         self,
@@ -98,24 +79,19 @@ class SupervisedEngine(RestingAtForks):
         snapshot_seconds: float,
         snapshot_warning_seconds: float,
     ) -> None:
-        super().__init__(path, clock)
+        super().__init__(path, options, engine, clock)
         self._old = OldSnapshots(
             path, seconds=snapshot_warning_seconds, taken_away_seconds=snapshot_seconds
         )
-        self._options = options
-        self._engine = engine
         self._snapshot_seconds = snapshot_seconds
         self._writing: WriteTransaction | None = None
-        self._generation = 0
         self._commits = 0
-        # Held while something outside of transactions uses the file, which must not be closed then.
-        self._using = threading.Lock()
-        self._journaling: Journaling | None = None
         self._checkpoints = CheckpointThread(self._checkpoint_in_background)
-        self._begin = self._begin_disconnected
         with self._writer:  # for which a fork waits: a child cannot close what is half open
             notice_forks(self)
             if not options.is_alone:
+                from headwater.storage.upgrading import bring_up_to_date
+
                 bring_up_to_date(path, options, self._exclusion, clock)
             self._connect(options.map_size_bytes)
 
@@ -231,7 +207,7 @@ class SupervisedEngine(RestingAtForks):
     def end_write(
         self,
         transaction: "lmdb.Transaction[bytes]",
-        recorder: Recorder | None,
+        recorder: "Recorder | None",
         *,
         commit: bool,
     ) -> None:
@@ -254,7 +230,7 @@ class SupervisedEngine(RestingAtForks):
         # Without a lock, as what handles them is not ours and may take long, or write.
         warn(warnings)
 
-    def _commit(self, transaction: "lmdb.Transaction[bytes]", recorder: Recorder | None) -> None:
+    def _commit(self, transaction: "lmdb.Transaction[bytes]", recorder: "Recorder | None") -> None:
         journaling = self._journaling
         if recorder is None or journaling is None or not recorder.has_changes:
             transaction.commit()
@@ -321,67 +297,6 @@ class SupervisedEngine(RestingAtForks):
             self._writing.abandon(FORKED)
         if is_quiet and self._generation:  # it could be opened
             self._lmdb.close()
-
-    def _connect(self, map_size_bytes: int | None) -> None:
-        for _ in range(MENDS_MAX):
-            self._open(map_size_bytes)
-            try:
-                self._handles = open_handles(self._lmdb)
-                break
-            except lmdb.MapResizedError:  # another process let the file outgrow the map just made
-                self._lmdb.close()
-                map_size_bytes = 2 * max(map_size_bytes or 0, self._file_bytes())
-            except BaseException:
-                self._lmdb.close()
-                raise
-        else:
-            raise self._hopeless("open the file")
-        try:
-            self._journaling = self._open_journal()
-        except BaseException:
-            self._lmdb.close()
-            raise
-        self._begin = cast("Begin", self._lmdb.begin)
-        self._map_size = self._lmdb.info()["map_size"]
-        self._generation += 1
-        self._lmdb.reader_check()
-
-    def _open(self, map_size_bytes: int | None) -> None:
-        while True:
-            self.newest_at_opening: int = check_data_file(self.path / DATA_NAME)
-            file = identity_of(self.path / DATA_NAME)
-            format_version = read_manifest(self.path).format
-            is_flushed = self._options.is_durable and format_version == FORMAT_WITHOUT_JOURNAL
-            options = EngineOptions(map_size_bytes, is_flushed, self._options.is_read_only)
-            self._lmdb = self._engine(self.path, options)
-            # Now that it is open, nobody replaces the file or begins with a journal.
-            now = identity_of(self.path / DATA_NAME), read_manifest(self.path).format
-            if now == (file, format_version):
-                break
-            self._lmdb.close()  # another process has compacted it while LMDB waited for the lock
-        self._has_journal = format_version > FORMAT_WITHOUT_JOURNAL
-        self._exclusion.is_taken = False  # LMDB has made a shared lock of it
-
-    def _open_journal(self) -> Journaling | None:
-        if not self._has_journal or self._options.is_read_only:
-            return None
-        with self._lmdb.begin() as transaction:
-            name = transaction.get(META_JOURNAL, None, self._handles[Database.META])
-        return Journaling(
-            self.path,
-            self._lmdb,
-            bytes.fromhex(read_manifest(self.path).uuid),
-            unseal(META_JOURNAL, name or b"") or NO_NAME,
-            is_durable=self._options.is_durable,
-        )
-
-    def _close_journal(self) -> None:
-        journaling, self._journaling = self._journaling, None
-        if journaling is not None:
-            journaling.close()
-
-    def _file_bytes(self) -> int:
-        return (self.path / DATA_NAME).stat().st_size
 
     def _read_mending(self) -> ReadTransaction:
         for _ in range(MENDS_MAX):
@@ -490,56 +405,6 @@ class SupervisedEngine(RestingAtForks):
             with self._writer, self._gate:
                 yield
 
-    def _grow_alone(self) -> None:
-        size = self._map_size
-        # Another process may have grown the file beyond twice our map.
-        larger = 2 * max(size, self._file_bytes())
-        try:
-            self._reconnect(larger)
-        except lmdb.MemoryError as error:
-            self._connect(size)
-            raise DatabaseFullError(
-                f"{self.path}: its map of {size} bytes is full and the system refuses "
-                f"{larger} bytes of address space; raise the limit (ulimit -v), or remove data"
-            ) from error
-
-    def _rewind_alone(self, cause: lmdb.Error) -> None:
-        """Make the data file anew from its last checkpoint, if nobody else has it open."""
-        try:
-            self._exclusion.take(self.path)
-        except AlreadyOpenError as error:
-            raise cause from error
-        self._disconnect()
-        try:
-            self._exclusion.take(self.path)  # again: closing LMDB's file has dropped it
-            recover(self.path, read_manifest(self.path).uuid)
-        except (AlreadyOpenError, OSError) as error:
-            raise cause from error
-        finally:
-            self._connect(self._map_size)
-
-    def _reconnect(self, map_size_bytes: int) -> None:
-        self._disconnect()
-        self._connect(map_size_bytes)
-
-    def _disconnect(self) -> None:
-        self._begin = self._begin_disconnected  # and with it, whoever begins waits in _mend
-        self._drain()
-        self._close_journal()
-        with self._using:
-            self._lmdb.close()
-
-    def _drain(self) -> None:
-        """Wait for open snapshots, within bounds, then take away what is left."""
-        self._wait_for_snapshots(lambda _: True, DRAIN_SECONDS)
-        self._take_all(OUTGROWN)
-
-    def _take_all(self, gone: "lmdb.Transaction[bytes]") -> None:
-        for reader in list(self.readers):
-            snapshot = reader()
-            if snapshot is not None:
-                snapshot.replace_by(gone)
-
     def _commit_failure(self, error: lmdb.Error) -> Exception:
         """Tell a commit that did not happen from one that may have."""
         try:
@@ -576,21 +441,3 @@ class SupervisedEngine(RestingAtForks):
         if self._journaling is not None:
             with self._lock_of_lmdb() as newest:
                 self._journaling.begin(newest)
-
-    @contextmanager
-    def _lock_of_lmdb(self) -> Generator[int]:
-        """Keep all others from writing; gives the number of the newest transaction."""
-        transaction = self._lmdb.begin(write=True)
-        try:
-            yield transaction.id() - 1
-        finally:
-            transaction.abort()
-
-    def _hopeless(self, doing: str) -> DatabaseFullError:
-        return DatabaseFullError(
-            f"{self.path}: cannot {doing}: tried {MENDS_MAX} times to mend the memory map; "
-            "another process keeps enlarging the file, or it cannot hold what is written"
-        )
-
-    def _begin_disconnected(self, **_options: bool) -> NoReturn:
-        raise lmdb.PanicError("the file could not be opened again")

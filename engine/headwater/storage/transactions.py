@@ -14,14 +14,16 @@ from collections.abc import Iterator
 from itertools import islice
 from operator import itemgetter
 from types import CodeType, TracebackType
-from typing import Any, Final, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, cast
 from weakref import ref
 
 import lmdb
 
 from headwater.errors import ClosedError, HeadwaterError
 from headwater.storage.format import Database
-from headwater.storage.recording import Recorder
+
+if TYPE_CHECKING:
+    from headwater.storage.recording import Recorder
 
 Handles = tuple[Any, ...]
 """py-lmdb's handles of the sub-databases, in the order of `Database`; it names no type for them."""
@@ -73,7 +75,7 @@ _frame_above = sys._getframe  # noqa: SLF001 # pyright: ignore[reportPrivateUsag
 _this_thread = threading.get_ident
 
 
-Begun = tuple["lmdb.Transaction[bytes]", Handles, Recorder | None]
+Begun = tuple["lmdb.Transaction[bytes]", Handles, "Recorder | None"]
 """A write transaction that has begun. The last is to be told of every change, if there is one."""
 
 
@@ -105,7 +107,7 @@ class Owner(Protocol):
     def end_write(
         self,
         transaction: "lmdb.Transaction[bytes]",
-        recorder: Recorder | None,
+        recorder: "Recorder | None",
         *,
         commit: bool,
     ) -> None:

@@ -25,7 +25,6 @@ from headwater.tables.catalog import (
 )
 from headwater.tables.progress import Report
 from headwater.transactions.cascade_steps import finish_cascades
-from headwater.transactions.cascades import has_cascades
 from headwater.transactions.commit_request import CommitRequest
 from headwater.transactions.declared_table import DeclaredTable
 from headwater.transactions.origins import origin_of
@@ -214,9 +213,11 @@ def _commit(
     def run(transaction: Transaction) -> Deployment:
         if _changes(transaction.snapshot.catalog, declared) != changes:
             raise _moved()
-        is_referring_otherwise = any(change.is_referring_otherwise for change in changes)
-        if is_referring_otherwise and has_cascades(transaction):
-            raise _moved()
+        if any(change.is_referring_otherwise for change in changes):
+            from headwater.transactions.cascades import has_cascades
+
+            if has_cascades(transaction):
+                raise _moved()
         if not all(check.holds_since(store, transaction, since_ts) for check in checks):
             raise _moved()
         return _apply(transaction, changes)

@@ -14,7 +14,6 @@ from headwater.tables.catalog import TableInfo
 from headwater.transactions.existing import Existing
 from headwater.transactions.query import TableQuery
 from headwater.transactions.reader import Reader, info_of, name_of
-from headwater.transactions.references import check_references
 from headwater.transactions.rules import TableRules
 from headwater.transactions.scan import Visible
 from headwater.transactions.transaction import Fields, Transaction
@@ -156,6 +155,8 @@ class GuardedWriter(_Guarded, Writer):
     def _check_references(
         self, info: TableInfo, id: str, fields: Fields, before: Fields | None = None
     ) -> None:
+        from headwater.transactions.references import check_references
+
         check_references(self._transaction, info, id, fields, before, self._is_shown)
 
     def _is_shown(self, id: str) -> bool:

@@ -1,18 +1,20 @@
 """Queries over one table: a range of an index, an order, filters, and what to take."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast, overload
 
 from headwater.errors import NotUniqueError, UsageError
 from headwater.schema.tables import Id, TableIndex
 from headwater.tables.catalog import TableInfo
-from headwater.transactions.followed_query import FollowedQuery, LookUp, followed
 from headwater.transactions.key_ranges import KeyRange, key_range
 from headwater.transactions.page import begin_page, empty_page, read_page
 from headwater.transactions.pagination import PaginationOptions, PaginationResult
 from headwater.transactions.scan import Scan, Visible, growing_chunks
 from headwater.transactions.transaction import Transaction
 from headwater_indexes.definition import UNBOUNDED
+
+if TYPE_CHECKING:
+    from headwater.transactions.followed_query import FollowedQuery, LookUp
 
 D = TypeVar("D")
 F = TypeVar("F")
@@ -33,7 +35,7 @@ class TableQuery(Generic[D]):
         transaction: Transaction,
         table: TableInfo | None,
         *,
-        look_up: LookUp,
+        look_up: "LookUp",
         range: KeyRange | None = None,
         order: Order | None = None,
         filters: tuple[Callable[[D], object], ...] = (),
@@ -127,11 +129,13 @@ class TableQuery(Generic[D]):
         filters = (*self._filters, predicate)
         return self._made(self._range, self._order, filters)
 
-    def follow(self, reference: Callable[[D], Id[F] | None]) -> FollowedQuery[F]:
+    def follow(self, reference: Callable[[D], Id[F] | None]) -> "FollowedQuery[F]":
         """The documents that these refer to, in the order of these.
 
         Through a join table: ``ctx.db.referring(Memberships, user).follow(lambda m: m["team"])``.
         """
+        from headwater.transactions.followed_query import FollowedQuery, followed
+
         step = followed(reference, self._look_up)
         return FollowedQuery(self._transaction, self._scan(), self._look_up, (step,))
 

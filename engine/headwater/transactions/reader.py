@@ -8,7 +8,6 @@ from headwater.errors import InvalidIdError, WriteInQueryError
 from headwater.schema.tables import AnyDocument, Id, Table
 from headwater.tables.catalog import TableInfo
 from headwater.transactions.query import TableQuery
-from headwater.transactions.references import index_of_reference
 from headwater.transactions.transaction import Transaction
 from headwater_indexes.errors import MalformedIdError
 from headwater_indexes.ids import decode_id
@@ -108,6 +107,8 @@ class Reader:
         info = self._transaction.table(name_of(table))
         if info is None:
             return query
+        from headwater.transactions.references import index_of_reference
+
         index = index_of_reference(info, info_of(self._transaction, id), by)
         return query.with_index(index, id)
 

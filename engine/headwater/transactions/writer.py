@@ -17,10 +17,8 @@ from headwater.schema.tables import AnyDocument, Id, Table
 from headwater.storage.codec import pack
 from headwater.tables.catalog import IndexInfo, TableInfo
 from headwater.transactions.batch_writer import BatchWriter
-from headwater.transactions.deletion import delete_documents
 from headwater.transactions.existing import Existing
 from headwater.transactions.reader import name_of, not_an_id, table_of
-from headwater.transactions.references import check_references
 from headwater.transactions.rules import TableRules
 from headwater.transactions.transaction import Fields, Transaction
 from headwater_indexes.errors import NotStorableError
@@ -200,6 +198,8 @@ class Writer(BatchWriter):
 
     def _remove(self, info: TableInfo, id: str, existing: Existing) -> None:
         if info.referrers:
+            from headwater.transactions.deletion import delete_documents
+
             delete_documents(self._transaction, {id: info})
         else:
             self._transaction.remove(info, id, existing)
@@ -246,6 +246,8 @@ class Writer(BatchWriter):
     def _check_references(
         self, info: TableInfo, id: str, fields: Fields, before: Fields | None = None
     ) -> None:
+        from headwater.transactions.references import check_references
+
         check_references(self._transaction, info, id, fields, before)
 
     def _check_references_of(self, info: TableInfo, rows: Iterable[Fields]) -> None:
