@@ -43,7 +43,7 @@ class Limits:
         client_message_bytes: One message of a connected client.
         client_requests_seconds: Age at which a client's mutation is forgotten; sent again later, it
             has its effect again.
-        sign_in_attempts: Wrong admin tokens that the dashboard takes from one address in a minute;
+        sign_in_attempts: Wrong admin tokens that are taken from one address in a minute;
             then that address is refused until the minute has passed.
         jobs_concurrent: Scheduled actions that run at the same time in one process.
         scheduled_functions: Functions that one mutation may schedule.

@@ -430,6 +430,22 @@ def test_administrators_call_everything_as_anybody(api) -> None:
     assert seen == ["eve", "x", {"level": 1.0}]
 
 
+def test_who_guesses_the_admin_token_has_to_wait() -> None:
+    with testing.database(served, limits=hw.Limits(sign_in_attempts=2)) as db:
+        app = db.asgi(api=True, admin_token="t" * 32)
+
+        def attempt(token: str) -> httpx.Response:
+            headers = {"authorization": f"Convex {token}"}
+            return ask(app, "GET", "/api/query?path=served:list", headers=headers)
+
+        for number in range(2):
+            assert attempt(f"a guess {number}").status_code == 401
+        refused = attempt("t" * 32)
+        assert (refused.status_code, refused.json()["code"]) == (429, "TooManyAttempts")
+        db.clock.advance(seconds=int(refused.headers["retry-after"]))
+        assert attempt("t" * 32).status_code == 200
+
+
 def test_without_a_token_there_are_no_administrators(db) -> None:
     app = db.asgi(api=True)
     for key in ("", "None", "x" * 16):

@@ -443,6 +443,34 @@ def test_a_silent_client_is_pinged_by_the_clock() -> None:
     talk(conversation, database={"clock": clock})
 
 
+def test_a_client_that_never_says_who_it_is_is_let_go() -> None:
+    from headwater.testing import ManualClock
+
+    clock = ManualClock()
+
+    async def conversation(app: Any, db: hw.Database) -> None:
+        client = SyncClient(app)
+        closing = asyncio.create_task(client.closed())
+        while not closing.done():
+            clock.advance(seconds=15)
+            await asyncio.sleep(0)
+        assert closing.result().reason == "ConnectTimeout"
+
+    talk(conversation, database={"clock": clock})
+
+
+def test_who_guesses_the_admin_token_has_to_wait() -> None:
+    async def conversation(app: Any, db: hw.Database) -> None:
+        for token in ("a guess", "another", ADMIN):
+            client = await connected(app)
+            client.authenticate("Admin", token)
+            await client.closed()
+            assert client.heard[-1]["type"] == "AuthError"
+        assert "wrong tokens came from this address" in client.heard[-1]["error"]
+
+    talk(conversation, database={"limits": hw.Limits(sign_in_attempts=2)})
+
+
 def test_pages_of_foreign_sites_are_not_let_in() -> None:
     async def conversation(app: Any, db: hw.Database) -> None:
         for origin, is_welcome in [

@@ -5,7 +5,7 @@ from typing import Final
 from starlette.routing import BaseRoute
 
 from headwater.aio import AsyncVerbs
-from headwater.dashboard.admission import Admission, Attempts
+from headwater.dashboard.admission import Admission
 from headwater.dashboard.answering import awaiting, doing, reading, telling
 from headwater.dashboard.documents import Documents
 from headwater.dashboard.functions import Functions
@@ -18,6 +18,7 @@ from headwater.dashboard.pages import page_routes
 from headwater.dashboard.stored_files import StoredFileWork
 from headwater.dashboard.tables import Tables
 from headwater.server.api import Answer, Entrance
+from headwater.server.attempts import attempts_of
 from headwater.server.authentication import Authentication
 from headwater.server.protocol import Backend, ServerOptions
 
@@ -35,10 +36,8 @@ def dashboard_routes(backend: Backend, aio: AsyncVerbs, options: ServerOptions) 
     Raises:
         ArgumentError: The admin token is no secret.
     """
-    authentication = Authentication(None, options.admin_token)
-    store = backend.runner.store
-    attempts = Attempts(store.clock, store.limits.sign_in_attempts)
-    admission = Admission(authentication, attempts)
+    authentication = Authentication(None, options.admin_token, attempts_of(backend))
+    admission = Admission(authentication)
     entrance = Entrance(backend, authentication, is_dev=options.is_dev)
 
     live = LiveEndpoint(backend, admission, _following(backend, aio), is_dev=options.is_dev)

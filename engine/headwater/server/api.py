@@ -126,7 +126,7 @@ class _Endpoint:
         caller = Caller()
         if not self._is_for_all:
             given = incoming.headers.get_all("authorization")
-            caller = await self._entrance.authentication.caller(given)
+            caller = await self._entrance.authentication.caller(given, incoming.client or "")
         return await answer(ApiRequest(incoming, caller, names))
 
     async def _send(self, response: Response, incoming: Incoming, send: Send) -> None:

@@ -18,6 +18,7 @@ from headwater.server.api import Entrance
 from headwater.server.api_files import FileEndpoints
 from headwater.server.api_functions import FunctionEndpoints
 from headwater.server.api_versions import version_routes
+from headwater.server.attempts import attempts_of
 from headwater.server.authentication import Authentication
 from headwater.server.client_calls import ClientCalls
 from headwater.server.hosts import HostCheck, check_hosts
@@ -61,7 +62,7 @@ def application(
 
 def _api_routes(backend: Backend, options: ServerOptions) -> list[BaseRoute]:
     """What clients of Convex speak to; these paths come before those of the application."""
-    authentication = Authentication(options.identify, options.admin_token)
+    authentication = Authentication(options.identify, options.admin_token, attempts_of(backend))
     calls = ClientCalls(backend, is_dev=options.is_dev)
     entrance = Entrance(backend, authentication, is_dev=options.is_dev)
     sync = SyncEndpoint(backend, calls, authentication, partial(_is_allowed, options))

@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 from headwater.errors import ArgumentError, RequestInvalidError, TokenInvalidError
 from headwater.functions.http_messages import read_json
 from headwater.functions.identity import Identity, current_identity
+from headwater.server.attempts import Attempts
 from headwater.server.client_calls import Caller
 from headwater.server.protocol import Identify
 from headwater.server.refusals import RefusalError
@@ -27,21 +28,26 @@ class Authentication:
     Args:
         identify: From a bearer token to who has it.
         admin_token: What administrators have to show; None if there are none.
+        attempts: Counts wrong admin tokens.
 
     Raises:
         ArgumentError: The admin token is too short to be a secret, or cannot be sent.
     """
 
-    def __init__(self, identify: Identify | None, admin_token: str | None) -> None:
+    def __init__(
+        self, identify: Identify | None, admin_token: str | None, attempts: Attempts
+    ) -> None:
         self._identify = identify
+        self._attempts = attempts
         self._admin = None if admin_token is None else _hash(_checked(admin_token))
 
-    async def caller(self, headers: list[str]) -> Caller:
+    async def caller(self, headers: list[str], address: str) -> Caller:
         """Who sends a request.
 
         Args:
             headers: All its headers ``Authorization``. Without any, it is whoever a middleware
                 around the application says.
+            address: Where it comes from; empty if nobody knows.
 
         Raises:
             RefusalError: A token is not valid. It counts for more than none: whoever has sent it
@@ -57,7 +63,8 @@ class Authentication:
                 return await self.bearer(credentials)
             if scheme.lower() == "convex":
                 key, _, coded = credentials.partition(":")
-                return self.administrator(key, _read_identity(coded) if coded else None)
+                identity = _read_identity(coded) if coded else None
+                return self.administrator(key, identity, address=address)
         raise _refused(
             "InvalidAuthHeader",
             "expected one header Authorization, as in 'Bearer <token>' or 'Convex <admin key>'",
@@ -82,14 +89,22 @@ class Authentication:
             return Caller(found.identity, expires_at=found.expires_at, session=found.session)
         return Caller(found)
 
-    def administrator(self, key: str, identity: Identity | None = None) -> Caller:
+    def administrator(self, key: str, identity: Identity | None = None, *, address: str) -> Caller:
         """An administrator, who acts as somebody or as nobody.
 
+        Args:
+            key: What is shown.
+            identity: As whom to act.
+            address: Where it comes from.
+
         Raises:
-            RefusalError: The key is not the admin token, or there is none.
+            RefusalError: The key is not the admin token, there is none, or the address has guessed
+                too often.
         """
+        self._attempts.check(address)
         # Hashes are compared, so that the time tells neither a letter nor the length.
         if self._admin is None or not hmac.compare_digest(self._admin, _hash(key)):
+            self._attempts.failed(address)
             raise _refused("BadDeployKey", "the admin key is not that of this server")
         return Caller(identity, is_admin=True)
 

@@ -20,6 +20,7 @@ from headwater.server.sync_messages import fatal_error
 from headwater.server.sync_session import (
     INTERNAL_ERROR,
     TRY_AGAIN,
+    Connection,
     SessionOverError,
     SyncSession,
 )
@@ -84,14 +85,14 @@ class SyncEndpoint:
         name = self._backend.runner.store.clock.secret(_NAME_BYTES).hex()
         version: str = socket.path_params.get("version", "")
         is_own = version.startswith(_OWN_CLIENT)
-        session = SyncSession(
-            self._shared(),
-            Caller(current_identity()),
-            name,
-            socket.send_text,
+        connection = Connection(
+            name=name,
+            address="" if socket.client is None else socket.client.host,
             joins_chunks=is_own or _joins_chunks(version),
             wire_format="exact" if is_own else "encoded",
         )
+        caller = Caller(current_identity())
+        session = SyncSession(self._shared(), caller, connection, socket.send_text)
         self._sessions.add(session)
         try:
             await self._talk(socket, session, name, limits.client_message_bytes)

@@ -11,6 +11,7 @@ Source: the observable behaviour of Convex's sync protocol.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -49,6 +50,7 @@ from headwater.server.wire_values import WireFormat
 GOING_AWAY: Final = 1001
 INTERNAL_ERROR: Final = 1011
 TRY_AGAIN: Final = 1013
+_TICKS_BEFORE_CONNECT_MAX: Final = 2
 CHUNK_CHARACTERS: Final = 5_000_000
 """A longer transition is sent in parts to clients that can join them."""
 _MS_PER_SECOND: Final = 1000
@@ -77,33 +79,41 @@ class SessionOverError(Exception):
         self.last: str = last
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """What is known of a connection before anything was said.
+
+    Attributes:
+        name: What it is called in messages and logs.
+        address: Where it comes from; empty if nobody knows.
+        joins_chunks: Whether the client takes transitions in parts.
+        wire_format: How the client writes values.
+    """
+
+    name: str
+    address: str
+    joins_chunks: bool
+    wire_format: WireFormat
+
+
 class SyncSession:
     """A conversation with one client over one connection. Made on its event loop.
 
     Args:
         context: What clients share.
         caller: Who it is before it says so.
-        name: What the connection is called in messages and logs.
+        connection: What is known of the connection.
         send: Sends a message; waits while the client is slow.
-        joins_chunks: Whether the client takes transitions in parts.
-        wire_format: How the client writes values.
     """
 
     def __init__(
-        self,
-        context: SyncContext,
-        caller: Caller,
-        name: str,
-        send: Send,
-        *,
-        joins_chunks: bool,
-        wire_format: WireFormat,
+        self, context: SyncContext, caller: Caller, connection: Connection, send: Send
     ) -> None:
+        name, wire_format = connection.name, connection.wire_format
         self._context = context
         self._caller = caller
-        self._name = name
+        self._connection = connection
         self._send = send
-        self._joins_chunks = joins_chunks
         self._queries = WatchedQueries(context, name, wire_format)
         self._limits = context.backend.runner.store.limits
         self._received = Version()
@@ -112,11 +122,9 @@ class SyncSession:
         self._outgoing: deque[str] = deque()
         self._news = asyncio.Event()
         self._is_silent = True
+        self._ticks_before_connect = 0
         self._requests = ClientRequestQueue(context, name, wire_format, self._answer)
         self._expiry = -1
-        self._may_commit = False
-        self._answered = 0
-        self._has_answered = asyncio.Event()
 
     async def talk(self, receive: Receive) -> None:
         """Listen and answer until one of the two sides ends it.
@@ -148,10 +156,17 @@ class SyncSession:
 
         A client that has not even said who it is by the second time is let go.
         """
-        if self._is_silent:
+        if not self._requests.session:
+            self._ticks_before_connect += 1
+        if self._is_silent or self._ticks_before_connect >= _TICKS_BEFORE_CONNECT_MAX:
             self._outgoing.append(PING)
             self._news.set()
         self._is_silent = True
+
+    def _check_connected(self) -> None:
+        is_late = self._ticks_before_connect >= _TICKS_BEFORE_CONNECT_MAX
+        if is_late and not self._requests.session:
+            raise SessionOverError(reason="ConnectTimeout")
 
     # -- what the client says -------------------------------------------------------------------
 
@@ -258,7 +273,9 @@ class SyncSession:
             return await authentication.bearer(message.token)
         acting_as = message.acting_as
         identity = None if acting_as is None else identity_from_json(acting_as)
-        return authentication.administrator(message.token, identity)
+        return authentication.administrator(
+            message.token, identity, address=self._connection.address
+        )
 
     def _answer(self, answer: str) -> None:
         self._outgoing.append(answer)
@@ -272,6 +289,7 @@ class SyncSession:
         while True:
             await self._news.wait()
             self._news.clear()
+            self._check_connected()
             self._check_expiry()
             transition = subscription.take()
             if transition is not None:
@@ -301,13 +319,13 @@ class SyncSession:
             '"clientClockSkew":null}'
         )
         size = CHUNK_CHARACTERS
-        if len(text) <= size or not self._joins_chunks:
+        if len(text) <= size or not self._connection.joins_chunks:
             await self._send(text)
             return
         chunks = [text[at : at + size] for at in range(0, len(text), size)]
         for number, chunk in enumerate(chunks):
             facts = {"chunk": chunk, "partNumber": number, "totalParts": len(chunks)}
-            name = f"{self._name}-{transition.version}-{transition.ts}"
+            name = f"{self._connection.name}-{transition.version}-{transition.ts}"
             await self._send(
                 write_message({"type": "TransitionChunk", **facts, "transitionId": name})
             )
