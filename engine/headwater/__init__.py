@@ -80,7 +80,6 @@ from headwater.errors import (
     ValueNotStorableError,
     WriteInQueryError,
 )
-from headwater.exchange.reports import ExportReport, ImportReport
 from headwater.functions.access import AccessRules, rules
 from headwater.functions.action_contexts import ActionCtx, SyncActionCtx
 from headwater.functions.actions import action
@@ -92,7 +91,6 @@ from headwater.functions.declaration import Action, BoundQuery, Mutation, Query
 from headwater.functions.decorators import mutation, query
 from headwater.functions.identity import Identity, acting_as
 from headwater.functions.projections import Projection, ProjectionState, projection
-from headwater.functions.replaying import Replayed
 from headwater.functions.requirements import require, require_identity
 from headwater.functions.running_action import RunningAction
 from headwater.functions.snapshots import OpenSnapshot
@@ -101,8 +99,6 @@ from headwater.limits import Limits
 from headwater.opening import open
 from headwater.reactive.live import Live
 from headwater.reactive.log_tail import LogTail
-from headwater.repairing import check, repair
-from headwater.restoring import restore_backup
 from headwater.schema import v
 from headwater.schema.annotations import Wire
 from headwater.schema.references import Reference, references
@@ -137,6 +133,7 @@ from headwater_indexes.values import MISSING, Int64
 if TYPE_CHECKING:
     from headwater.client.client import AsyncClient, Client
     from headwater.client.connecting import connect
+    from headwater.exchange.reports import ExportReport, ImportReport
     from headwater.functions.accounts import (
         Account,
         Accounts,
@@ -203,6 +200,7 @@ if TYPE_CHECKING:
     )
     from headwater.functions.middleware import custom
     from headwater.functions.migrations import Migration, MigrationRun, Migrations, migration
+    from headwater.functions.replaying import Replayed
     from headwater.functions.retry import Retry
     from headwater.functions.scheduling import (
         AsyncScheduler,
@@ -213,6 +211,8 @@ if TYPE_CHECKING:
     )
     from headwater.functions.session_client import SessionClient, WhichSessions
     from headwater.functions.session_client_async import AsyncSessionClient
+    from headwater.repairing import check, repair
+    from headwater.restoring import restore_backup
     from headwater.services import webhooks
     from headwater.services.migrating import MigrationChange, MigrationClient, MigrationPreview
     from headwater.services.migrating_async import AsyncMigrationClient
@@ -487,6 +487,10 @@ __all__ = [
 ]
 
 _LATER = {
+    "headwater.repairing": "check repair",
+    "headwater.restoring": "restore_backup",
+    "headwater.exchange.reports": "ExportReport ImportReport",
+    "headwater.functions.replaying": "Replayed",
     "headwater.transactions.cascades": "Cascade Cascades",
     "headwater.transactions.followed_query": "FollowedQuery",
     "headwater.client.client": "AsyncClient Client",

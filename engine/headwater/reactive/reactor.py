@@ -3,14 +3,16 @@
 import threading
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from headwater.reactive.callbacks import Callbacks
 from headwater.reactive.live_queries import LiveQueries, Wanted
 from headwater.reactive.log_listeners import Listener, Listeners
 from headwater.reactive.subscription import Subscription
 from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.store import Store
+
+if TYPE_CHECKING:
+    from headwater.reactive.callbacks import Callbacks
 
 _RETRY_SECONDS: Final = 0.25
 """How long a round that failed waits for the disk to come back."""
@@ -31,7 +33,7 @@ class Reactor:
         self._is_woken = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._callbacks = Callbacks()
+        self._callbacks: Callbacks | None = None
         self._lock = threading.Lock()
         self.queries: LiveQueries = LiveQueries(store, self.wake)
         self.listeners: Listeners = Listeners()
@@ -75,6 +77,11 @@ class Reactor:
 
     def call(self, callback: Callable[[], None]) -> None:
         """Call back on a thread that may be slow without delaying the live queries."""
+        with self._lock:
+            if self._callbacks is None:
+                from headwater.reactive.callbacks import Callbacks
+
+                self._callbacks = Callbacks()
         self._callbacks.call(callback)
 
     def after_fork_in_child(self) -> None:
@@ -92,7 +99,8 @@ class Reactor:
         self._news.put(None)
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
-        self._callbacks.close()
+        if self._callbacks is not None:
+            self._callbacks.close()
 
     def _loop(self) -> None:
         while True:
