@@ -6,8 +6,10 @@ from pathlib import Path
 
 from tests.typing.checkers import SOURCES, run
 
-FACES = ("headwater.server.", "headwater.dashboard.", "headwater.cli.", "headwater.storage.")
-"""Nobody imports them; inside are types of libraries, of which lmdb has none."""
+FACES = ("headwater.server.", "headwater.dashboard.", "headwater.cli.")
+"""Nobody imports them: inside are types of libraries that are extras."""
+OF_LMDB = {"headwater.storage.failures.RewindNeededError"}
+"""Its base is an error of lmdb, which has no types."""
 
 
 def test_every_public_name_has_a_known_type(tmp_path: Path) -> None:
@@ -20,7 +22,7 @@ def test_every_public_name_has_a_known_type(tmp_path: Path) -> None:
         f"{symbol['name']}: {[one['message'] for one in symbol['diagnostics']]}"
         for symbol in completeness["symbols"]
         if symbol["isExported"] and not symbol["isTypeKnown"]
-        if not symbol["name"].startswith(FACES)
+        if not symbol["name"].startswith(FACES) and symbol["name"] not in OF_LMDB
     ]
     assert reasons == []
     assert completeness["exportedSymbolCounts"]["withKnownType"] > 1000
