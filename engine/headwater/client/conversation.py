@@ -111,7 +111,6 @@ class Conversation:
         self._queries = 0
         self._requests = 0
         self._query_set = 0
-        self._identity = 0
         self._version: dict[str, Any] = _ZERO
         self._observed_ts = 0
         self._parts: list[str] = []
@@ -153,11 +152,6 @@ class Conversation:
                 self._remove(watched)
         watch.queries = ()
 
-    def authenticate(self, credentials: Credentials | None) -> None:
-        """Be somebody else from now on."""
-        if self._is_connected:
-            self._say_authenticate(credentials)
-
     def end(self, error: Exception) -> None:
         """Nothing is going to be answered any more."""
         asked, self._asked = list(self._asked.values()), {}
@@ -178,7 +172,7 @@ class Conversation:
         self.outgoing.clear()
         self._parts.clear()
         self._is_connected = True
-        self._query_set = self._identity = 0
+        self._query_set = 0
         self._version = _ZERO
         connect = {"type": "Connect", "sessionId": self._session, "clientTs": 0}
         if self._observed_ts:
@@ -301,11 +295,9 @@ class Conversation:
         self._query_set += 1
         self._say({"type": "ModifyQuerySet", **versions, "modifications": modifications})
 
-    def _say_authenticate(self, credentials: Credentials | None) -> None:
-        kind, token = credentials or ("None", "")
-        message = {"type": "Authenticate", "baseVersion": self._identity, "tokenType": kind}
-        self._identity += 1
-        self._say(message if credentials is None else {**message, "value": token})
+    def _say_authenticate(self, credentials: Credentials) -> None:
+        kind, token = credentials
+        self._say({"type": "Authenticate", "baseVersion": 0, "tokenType": kind, "value": token})
 
     def _say_request(self, asked: _Asked) -> None:
         if self._is_connected:
