@@ -264,3 +264,21 @@ class Late:
             )
         self.snapshot.close()
         return self.watcher
+
+
+def test_the_first_subscriber_misses_no_commit_of_another_process() -> None:
+    """It lies between its snapshot and its entry, and a round has passed it with nobody to tell."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        hw.open(None, modules=[application], clock=StillClock()) as db,
+    ):
+        recorder = Recorder(db, [(0, 0)])
+        other = OtherProcess(recorder, patch)
+        stage = Stage(db, recorder)
+        late = Late(stage, [0])
+        other.commit_now(recorder.resolve([["patch", 0, {"number": 7}]]))
+        stage.note()
+        stage.rounds()
+        watcher = late.enter()
+        stage.rounds()
+        watcher.check_last()

@@ -65,9 +65,11 @@ class Dependents(Generic[S]):
             self.ts = commits[-1].ts
 
     def were_touched(self, intervals: Iterable[Interval], ts: int) -> bool:
-        """Whether a commit after ``ts`` that has been looked at touched one of the intervals."""
+        """Whether a commit after ``ts`` that has been looked at may have touched an interval."""
         if self.ts <= ts:
             return False
+        if self._recent.head < self.ts:
+            return True  # nobody depended on anything when it was passed, and nobody read it
         commits = self._recent.between(ts, self.ts)
         return commits is None or any(
             _renumbers(commit)
