@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NoReturn
 
-from bench import comparison, growth, plotting, soak, waking
+from bench import comparison, growth, plotting, reporting, soak, waking
 from bench.adapters.catalog import BASELINE, ENGINES, LIVE_ONLY, NAMES, Cast, cast_of
 from bench.agree import Disagreement, check_agreement, check_live_agreement
 from bench.aims import outcomes_of
@@ -36,6 +36,7 @@ _OTHERS: Final[dict[str, Callable[[Sequence[str]], int]]] = {
     "compare": comparison.main,
     "growth": growth.main,
     "plot": plotting.main,
+    "report": reporting.main,
     "soak": soak.main,
     "wake": waking.main,
 }
@@ -160,8 +161,10 @@ def _measure(options: argparse.Namespace, cast: Cast, directory: Path) -> None:
     sizes = _sizes(options)
     rounds = options.rounds or (_ROUNDS_QUICK if options.quick else _ROUNDS_FULL)
     workloads = [ALL_WORKLOADS[name] for name in options.workloads or ALL_WORKLOADS]
+    # Who names a workload has the time for it.
+    is_hasty = options.quick and options.workloads is None
     with ExitStack() as stack:
-        stage = Stage(directory, cast.engines, cast.live_engines, sizes)
+        stage = Stage(directory, cast.engines, cast.live_engines, sizes, is_hasty=is_hasty)
         stack.callback(stage.end)
         results = run_all(stage, workloads, rounds=rounds, baseline=options.baseline, note=_say)
     outcomes = outcomes_of(results)

@@ -1,4 +1,7 @@
-"""Many writers that want the same few documents. A failure is a write that was given up."""
+"""Very many writers, and writers that want the same few documents.
+
+A failure is a write that was given up.
+"""
 
 from collections.abc import Callable
 from random import Random
@@ -46,7 +49,19 @@ def _workload(name: str, title: str, prepare: Callable[[Session, Random], Work])
     return Workload(name, title, "commits", "durable", prepare)
 
 
+def _crowd(session: Session, _: Random) -> Work:
+    """What the same number of writers do that want nothing of each other."""
+    count = session.sizes.crowd_commits
+    shares = [[(fields,) for fields in session.documents(count)] for _ in range(sizes.CROWD)]
+    return by_tasks(session, "insert", shares)
+
+
 CONTENDED_WORKLOADS: Final = (
+    _workload(
+        "durable-256",
+        f"durable insert, {sizes.CROWD} asyncio tasks (peers: threads)",
+        _crowd,
+    ),
     _workload(
         "counters-8",
         f"add 1 to one of the same {HOT} documents, durable, {sizes.THREADS} threads",

@@ -11,17 +11,14 @@ from bench.own import OwnWorkload, Place, Variant
 from bench.sizes import Sizes
 
 _ELSEWHERE: Final = "a channel that nobody watches"
-_STEP: Final = 100
+_STEPS: Final = (1, 100, 1000, 10_000)
 
 Prepare = Callable[[LiveEngine, Sizes, Random], Work]
 
 
 def steps(most: int) -> tuple[int, ...]:
-    """From 1 by powers of a hundred up to ``most``, which is the last: 1, 100, 10,000, 30,000."""
-    found = [1]
-    while found[-1] * _STEP < most:
-        found.append(found[-1] * _STEP)
-    return tuple(dict.fromkeys((*found, most)))
+    """1, 100, 1000 and 10,000 as far as they are below ``most``, which is the last."""
+    return (*(step for step in _STEPS if step < most), most)
 
 
 def _variants(
@@ -30,12 +27,18 @@ def _variants(
     place: Place,
     *,
     is_one_channel: bool = False,
+    is_durable: bool = False,
 ) -> Iterator[Variant]:
     for make in place.live_engines.values():
         for subscriptions in counts(place.sizes):
             if make.subscriptions_max is not None and subscriptions > make.subscriptions_max:
                 continue
-            engine = make(place.new_directory(), subscriptions, is_one_channel=is_one_channel)
+            engine = make(
+                place.new_directory(),
+                subscriptions,
+                is_one_channel=is_one_channel,
+                is_durable=is_durable,
+            )
             turn = partial(_turn, prepare, engine, place.sizes)
             name = f"{make.name}, {_label(subscriptions)}"
             yield Variant(Contestant(name, turn), engine.end)
@@ -90,6 +93,12 @@ LIVE_WORKLOADS: Final = (
         "insert until the one affected live result has arrived",
         "updates",
         partial(_variants, _one, lambda sizes: steps(sizes.subscriptions)),
+    ),
+    OwnWorkload(
+        "live-update-durable",
+        "durable insert until the one affected live result has arrived",
+        "updates",
+        partial(_variants, _one, lambda sizes: steps(sizes.subscriptions), is_durable=True),
     ),
     OwnWorkload(
         "live-all",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from bench.adapters.contract import Engine
 from bench.adapters.live_contract import LiveEngine
@@ -34,11 +34,20 @@ class Place(Protocol):
         ...
 
 
+def _no_failures() -> int:
+    return 0
+
+
 class Variant(NamedTuple):
-    """One contestant, and how to end what was opened for it."""
+    """One contestant, how to end what was opened for it, and how many writes it gave up."""
 
     contestant: Contestant
     end: Callable[[], object]
+    failures: Callable[[], int] = _no_failures
+
+
+Samples: TypeAlias = Mapping[str, list[float]]
+"""Units per second of each contestant, one per round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +59,11 @@ class OwnWorkload:
         title: For readers.
         unit: What is counted per second.
         variants: Makes them one by one.
+        derive: Rows that follow from those measured, like a bound for them; None for none.
     """
 
     name: str
     title: str
     unit: str
     variants: Callable[[Place], Iterator[Variant]]
+    derive: Callable[[Samples], Samples] | None = None

@@ -11,7 +11,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any, Final
 
-from bench.reading import UnreadableResults, read_results
+from bench.reading import UnreadableResults, only, read_results
 
 _NUMBERED: Final = re.compile(r"(?P<engine>[^,]+), (?P<number>\d+) (?P<what>.+)")
 _PER_ROW: Final = 3
@@ -209,24 +209,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         results = read_results(options.results)
-        draw(_only(results, options.workloads), options.output)
+        draw(only(results, options.workloads), options.output)
     except (UnreadableResults, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
     return 0
-
-
-def _only(results: dict[str, Any], names: Sequence[str] | None) -> dict[str, Any]:
-    """The same results with only some of the workloads.
-
-    Raises:
-        UnreadableResults: One of them is not in the results.
-    """
-    if names is None:
-        return results
-    there = [workload["name"] for workload in results["workloads"]]
-    for name in names:
-        if name not in there:
-            raise UnreadableResults(f"no workload {name} in these results, only {', '.join(there)}")
-    kept = [workload for workload in results["workloads"] if workload["name"] in names]
-    return {**results, "workloads": kept}

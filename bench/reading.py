@@ -1,12 +1,12 @@
 """Results that were written before, read again."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
-from bench.results import FORMAT, SUITE
+from bench.results import FORMAT, SUITE, ContestantResult, WorkloadResult
 from bench.spread import Spread, spread_of
 
 
@@ -19,6 +19,22 @@ class Place(NamedTuple):
 
     workload: str
     contestant: str
+
+
+def only(results: dict[str, Any], names: Sequence[str] | None) -> dict[str, Any]:
+    """The same results with only some of the workloads.
+
+    Raises:
+        UnreadableResults: One of them is not in the results.
+    """
+    if names is None:
+        return results
+    there = [workload["name"] for workload in results["workloads"]]
+    for name in names:
+        if name not in there:
+            raise UnreadableResults(f"no workload {name} in these results, only {', '.join(there)}")
+    kept = [workload for workload in results["workloads"] if workload["name"] in names]
+    return {**results, "workloads": kept}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +61,34 @@ class Figure:
 
 
 Figures = dict[Place, Figure]
+
+
+def workloads_of(results: dict[str, Any]) -> list[WorkloadResult]:
+    """The workloads of one run, as they were before they were written."""
+    return [
+        WorkloadResult(
+            name=workload["name"],
+            title=workload["title"],
+            unit=workload["unit"],
+            baseline=workload["baseline"],
+            contestants=[_contestant(found) for found in workload["contestants"]],
+            is_size=any(found["bytes"] is not None for found in workload["contestants"]),
+        )
+        for workload in results["workloads"]
+    ]
+
+
+def _contestant(found: dict[str, Any]) -> ContestantResult:
+    samples = (found["bytes"] or found["per_second"])["samples"]
+    ratio_samples: list[float] = [] if found["ratio"] is None else found["ratio"]["samples"]
+    return ContestantResult(
+        name=found["name"],
+        samples=samples,
+        spread=spread_of(samples),
+        ratio_samples=ratio_samples,
+        ratio=spread_of(ratio_samples) if ratio_samples else None,
+        failures=found["failures"],
+    )
 
 
 def read_results(path: Path) -> dict[str, Any]:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Final, NamedTuple, TextIO
 
-from bench.aims import Outcome
+from bench.aims import ABSOLUTE, Outcome
 from bench.results import ContestantResult, WorkloadResult
 from bench.spread import Spread
 
 _COLUMNS: Final = ("engine", "per second", "each", "ratio [quartiles]", "failures")
 _SIZE_COLUMNS: Final = ("engine", "bytes", "ratio")
-_AIM_COLUMNS: Final = ("workload", "of", "to", "aim", "ratio [quartiles]", "verdict")
+_AIM_COLUMNS: Final = ("workload", "of", "to", "aim", "reached [quartiles]", "verdict")
 
 
 class Table(NamedTuple):
@@ -61,15 +61,30 @@ def aims_table(outcomes: Sequence[Outcome]) -> Table:
 
 
 def _aim_row(outcome: Outcome) -> tuple[str, ...]:
-    aim = outcome.aim
+    aim, reached = outcome.aim, outcome.reached
+    is_absolute = aim.to == ABSOLUTE
     return (
         aim.workload,
-        aim.contestant,
-        outcome.to if outcome.to == aim.to else f"{aim.to} ({outcome.to})",
+        outcome.of,
+        _peer_text(outcome),
         f"{'<=' if outcome.is_size else '>='} {aim.ratio:g}",
-        ratio_text(outcome.reached),
-        "reached" if outcome.is_reached else "missed",
+        f"{reached.median:,.0f}" if is_absolute else ratio_text(reached),
+        _verdict(outcome),
     )
+
+
+def _peer_text(outcome: Outcome) -> str:
+    aim = outcome.aim
+    if aim.to == ABSOLUTE:
+        return "bytes" if outcome.is_size else "units per second"
+    name = outcome.to if outcome.to == aim.to else f"{aim.to} ({outcome.to})"
+    return f"{name} in {aim.to_workload}" if aim.to_workload else name
+
+
+def _verdict(outcome: Outcome) -> str:
+    if outcome.failures:
+        return f"missed, {outcome.failures} failures"
+    return "reached" if outcome.is_reached else "missed"
 
 
 def _size_row(contestant: ContestantResult) -> tuple[str, ...]:

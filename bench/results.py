@@ -94,7 +94,8 @@ def result_of(
 def with_failures(result: WorkloadResult, failures: Mapping[str, int]) -> WorkloadResult:
     """The same result, with the writes that contestants gave up."""
     contestants = [
-        replace(contestant, failures=failures[contestant.name]) for contestant in result.contestants
+        replace(contestant, failures=failures.get(contestant.name, 0))
+        for contestant in result.contestants
     ]
     return replace(result, contestants=contestants)
 

@@ -20,11 +20,15 @@ class Sizes:
         task_commits: Durable commits of each of `TASKS` tasks.
         crowd_commits: Durable commits of each of `CROWD` tasks.
         quick_commits: Commits that are not flushed.
+        shared: Documents in a database that several processes or threads share.
+        beside: Operations beside a thread that computes.
+        processes: That write at once, at most; no amount of work, so it is not scaled.
         mixed: Operations of a mixed workload.
         opens: Times that the database is opened.
         updates: Live updates that are waited for.
         updates_of_all: Commits that change the result of every live query.
         subscriptions: Live queries that are open where there are many.
+        dependents: Subscriptions among which the affected are found.
         changes: Commits since the oldest moment that is asked for.
     """
 
@@ -39,17 +43,23 @@ class Sizes:
     task_commits: int = 25
     crowd_commits: int = 8
     quick_commits: int = 2000
+    shared: int = 10_000
+    beside: int = 200
+    processes: int = 4
     mixed: int = 2000
     opens: int = 10
     updates: int = 200
     updates_of_all: int = 5
     subscriptions: int = 1000
+    dependents: int = 1_000_000
     changes: int = 10_000
 
     def scaled(self, factor: float) -> "Sizes":
-        """Everything times a factor, at least 1."""
+        """All amounts of work times a factor, at least 1."""
         changed = {
-            field.name: max(1, round(getattr(self, field.name) * factor)) for field in fields(self)
+            field.name: max(1, round(getattr(self, field.name) * factor))
+            for field in fields(self)
+            if field.name != "processes"
         }
         return replace(self, **changed)
 
@@ -67,11 +77,15 @@ QUICK: Final = Sizes(
     task_commits=2,
     crowd_commits=1,
     quick_commits=200,
+    shared=500,
+    beside=10,
+    processes=2,
     mixed=200,
     opens=4,
     updates=50,
     updates_of_all=2,
-    subscriptions=300,
+    subscriptions=200,
+    dependents=10_000,
     changes=1000,
 )
 

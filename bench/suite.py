@@ -11,12 +11,12 @@ from random import Random
 from time import monotonic
 from typing import Final, TypeAlias
 
-from bench.adapters.contract import Engine
+from bench.adapters.contract import CROWDS, Engine
 from bench.adapters.live_contract import LiveEngine
 from bench.documents import make_documents
 from bench.footprint import Footprint
 from bench.measure import Contestant, Work, measure
-from bench.own import OwnWorkload
+from bench.own import OwnWorkload, Variant
 from bench.results import WorkloadResult, result_of, size_result_of, with_failures
 from bench.sessions import Session, Store, Workload
 from bench.sizes import Sizes
@@ -37,6 +37,8 @@ class Stage:
         engines: Those that are compared, by name.
         live_engines: Those of the live queries.
         sizes: How much a turn does.
+        is_hasty: Whether engines whose writers wait for one lock are left out where there are
+            crowds of them.
     """
 
     def __init__(
@@ -45,11 +47,14 @@ class Stage:
         engines: Mapping[str, type[Engine]],
         live_engines: Mapping[str, type[LiveEngine]],
         sizes: Sizes,
+        *,
+        is_hasty: bool = False,
     ) -> None:
         self._directory = directory
         self.engines = engines
         self.live_engines = live_engines
         self.sizes = sizes
+        self.is_hasty = is_hasty
         self._numbers = count(1)
         self._sessions: dict[tuple[str, Store], Session] = {}
 
@@ -124,7 +129,12 @@ def run_workload(
     stage: Stage, workload: Workload, rounds: int, baseline: str
 ) -> WorkloadResult | None:
     """Measure the engines at one workload; None if none of them does it."""
-    names = [name for name, engine in stage.engines.items() if engine.takes_part(workload.name)]
+    names = [
+        name
+        for name, engine in stage.engines.items()
+        if engine.takes_part(workload.name)
+        and not (stage.is_hasty and engine.waits and workload.name in CROWDS)
+    ]
     if not names:
         return None
     contestants = [Contestant(name, partial(_turn, stage, workload, name)) for name in names]
@@ -149,21 +159,26 @@ def _turn(stage: Stage, workload: Workload, name: str, random: Random) -> Work:
 
 def run_own_workload(stage: Stage, workload: OwnWorkload, rounds: int) -> WorkloadResult | None:
     """Measure contestants that the workload makes; None if it makes none."""
-    contestants: list[Contestant] = []
+    variants: list[Variant] = []
     with ExitStack() as stack:
         for variant in workload.variants(stage):
             stack.callback(variant.end)
-            contestants.append(variant.contestant)
+            variants.append(variant)
+        contestants = [variant.contestant for variant in variants]
         samples = measure(contestants, rounds)
+        failures = {variant.contestant.name: variant.failures() for variant in variants}
     if not contestants:
         return None
-    return result_of(
+    if workload.derive is not None:
+        samples |= workload.derive(samples)
+    result = result_of(
         name=workload.name,
         title=workload.title,
         unit=workload.unit,
         samples=samples,
-        baseline=contestants[0].name if len(contestants) > 1 else None,
+        baseline=contestants[0].name if len(samples) > 1 else None,
     )
+    return with_failures(result, failures)
 
 
 def run_footprint(stage: Stage, footprint: Footprint) -> WorkloadResult | None:

@@ -17,11 +17,19 @@ Key: TypeAlias = Any
 Verb: TypeAlias = Literal["insert", "bump", "reply"]
 """What several writers do at once; names of the methods of an engine."""
 
-MANY_WRITERS: Final = frozenset(
-    {"durable-8", "durable-64", "counters-8", "counters-64", "replies-256"}
-)
+CROWDS: Final = frozenset({"durable-64", "durable-256", "counters-64", "replies-256"})
+"""Workloads in which so many writers wait that one without a committer takes seconds for a turn."""
+
+MANY_WRITERS: Final = CROWDS | {"durable-8", "counters-8"}
 """Workloads in which many writers wait for one lock: for a peer that has nothing else to show in
 them than another one, minutes."""
+
+PROCESSES: Final = frozenset({"processes-insert", "processes-durable", "processes-get"})
+BESIDE: Final = frozenset({"beside-get", "beside-scan-20", "beside-insert", "beside-durable"})
+
+SELDOM: Final = MANY_WRITERS | PROCESSES | BESIDE
+"""Workloads in which a peer that differs from another one by its schema or its JSON alone has
+nothing to show."""
 
 Shares: TypeAlias = Sequence[Sequence[tuple[Any, ...]]]
 """For each writer the arguments of its calls."""
@@ -43,6 +51,7 @@ class Engine(ABC):
         failures: What a write raises that lost against another one and may be tried again.
         documents_max: What it holds at most where others hold more; None for as many as they.
         effort: Which share of a turn it does, for one that would take minutes for all of it.
+        waits: Whether its writers wait for one lock; a quick run is without it in `CROWDS`.
         is_durable: Whether a write survives a power loss once it has returned.
     """
 
@@ -51,6 +60,7 @@ class Engine(ABC):
     failures: ClassVar[tuple[type[Exception], ...]] = ()
     documents_max: ClassVar[int | None] = None
     effort: ClassVar[float] = 1.0
+    waits: ClassVar[bool] = False
 
     def __init__(self, directory: Path, *, is_durable: bool) -> None:
         self.directory = directory

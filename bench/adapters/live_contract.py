@@ -15,7 +15,7 @@ WAIT_SECONDS: Final = 120.0
 
 
 class LiveEngine(ABC):
-    """A database with live queries that are open, in a directory of its own; not flushed.
+    """A database with live queries that are open, in a directory of its own.
 
     Each query is on the newest `SHOWN` documents of a channel. There are as many channels as
     queries (one if there are none), of `SHOWN` documents each; query ``n`` watches channel ``n``,
@@ -24,6 +24,7 @@ class LiveEngine(ABC):
     Attributes:
         name: On the command line and in results.
         title: What it stands for, in one line.
+        is_durable: Whether an insert is on the disk once it has returned.
         effort: Which share of a turn it does, for one that would take minutes for all of it.
         subscriptions_max: Above that opening them takes minutes; None for no such bound.
     """
@@ -33,8 +34,16 @@ class LiveEngine(ABC):
     effort: ClassVar[float] = 1.0
     subscriptions_max: ClassVar[int | None] = None
 
-    def __init__(self, directory: Path, subscriptions: int, *, is_one_channel: bool) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        subscriptions: int,
+        *,
+        is_one_channel: bool = False,
+        is_durable: bool = False,
+    ) -> None:
         self.directory = directory
+        self.is_durable = is_durable
         self.subscriptions = subscriptions
         self.channels = 1 if is_one_channel else max(1, subscriptions)
         self._number = self.channels * SHOWN

@@ -15,11 +15,24 @@ class LiveHeadwater(LiveEngine):
     """An open database; by the argument ``asked`` no two live queries share a result."""
 
     name = "headwater"
-    title = "Headwater, embedded: db.watch of a declared query, not flushed"
+    title = "Headwater, embedded: db.watch of a declared query"
 
-    def __init__(self, directory: Path, subscriptions: int, *, is_one_channel: bool) -> None:
-        super().__init__(directory, subscriptions, is_one_channel=is_one_channel)
-        self.database = hw.open(directory / "posts.hw", modules=[application], durability="none")
+    def __init__(
+        self,
+        directory: Path,
+        subscriptions: int,
+        *,
+        is_one_channel: bool = False,
+        is_durable: bool = False,
+    ) -> None:
+        super().__init__(
+            directory, subscriptions, is_one_channel=is_one_channel, is_durable=is_durable
+        )
+        self.database = hw.open(
+            directory / "posts.hw",
+            modules=[application],
+            durability="full" if is_durable else "none",
+        )
         for batch in self.first_posts():
             self.database.mutate(application.add_many, posts=cast("list[NewPost]", batch))
         self._lives: list[hw.Live[Any]] = []

@@ -4,7 +4,9 @@ import { createInterface } from 'node:readline'
 import { PGlite } from '@electric-sql/pglite'
 import { live } from '@electric-sql/pglite/live'
 
-const db = await PGlite.create(process.argv[2], { extensions: { live }, relaxedDurability: true })
+const [directory, durability] = process.argv.slice(2)
+const relaxedDurability = durability !== 'full'
+const db = await PGlite.create(directory, { extensions: { live }, relaxedDurability })
 await db.exec(`
   CREATE TABLE posts (id serial PRIMARY KEY, channel text NOT NULL, body jsonb NOT NULL);
   CREATE INDEX by_channel ON posts (channel, id);

@@ -16,14 +16,14 @@ _PACKAGE: Final = _SCRIPT.parents[1] / "node_modules" / "@electric-sql" / "pglit
 
 
 class LivePglite(LiveEngine):
-    """``live.query`` on a table with an index; ``relaxedDurability``, so nothing is waited for.
+    """``live.query`` on a table with an index; ``relaxedDurability`` where nothing is flushed.
 
     Inserts and waiting take place in the process of Node: what goes through its pipes is one line
     per turn.
     """
 
     name = "pglite"
-    title = "PGlite (Node): live.query, relaxed durability"
+    title = "PGlite (Node): live.query, relaxed durability where not durable"
     effort = 0.05
     subscriptions_max: ClassVar[int | None] = 1000
 
@@ -45,11 +45,22 @@ class LivePglite(LiveEngine):
             return None
         return found
 
-    def __init__(self, directory: Path, subscriptions: int, *, is_one_channel: bool) -> None:
-        super().__init__(directory, subscriptions, is_one_channel=is_one_channel)
+    def __init__(
+        self,
+        directory: Path,
+        subscriptions: int,
+        *,
+        is_one_channel: bool = False,
+        is_durable: bool = False,
+    ) -> None:
+        super().__init__(
+            directory, subscriptions, is_one_channel=is_one_channel, is_durable=is_durable
+        )
         node = shutil.which("node")
         assert node is not None, "asked for by `missing`"
-        self._child = start_command([node, str(_SCRIPT), str(directory / "pglite")])
+        self._child = start_command(
+            [node, str(_SCRIPT), str(directory / "pglite"), "full" if is_durable else "relaxed"]
+        )
         try:
             for batch in self.first_posts():
                 self._ask("load", batch)

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from bench.adapters.contract import Key
+from bench.adapters.contract import BESIDE, CROWDS, PROCESSES, Key
 from bench.adapters.sqlite import Row, Sqlite
 from bench.documents import Fields
 
@@ -33,7 +33,7 @@ class SqliteColumns(Sqlite):
 
     @classmethod
     def takes_part(cls, workload: str) -> bool:
-        return workload not in {"counters-64", "replies-256"}
+        return workload not in CROWDS | PROCESSES | BESIDE
 
     def row_of(self, fields: Fields) -> Row:
         return (

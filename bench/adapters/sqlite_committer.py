@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, ClassVar, Final, TypeAlias, TypeVar
 
 from bench.adapters.contract import MANY_WRITERS, Key
 from bench.adapters.sqlite_json import SqliteJson
@@ -26,6 +26,7 @@ class SqliteJsonCommitter(SqliteJson):
 
     name = "sqlite-committer"
     title = "sqlite3, JSON documents, one committer thread that shares flushes"
+    waits: ClassVar[bool] = False
 
     @classmethod
     def takes_part(cls, workload: str) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from bench.adapters.contract import MANY_WRITERS
+from bench.adapters.contract import SELDOM
 from bench.adapters.sqlite_json import SqliteJson
 
 
@@ -28,4 +28,4 @@ class SqliteGenerated(SqliteJson):
 
     @classmethod
     def takes_part(cls, workload: str) -> bool:
-        return workload not in MANY_WRITERS
+        return workload not in SELDOM

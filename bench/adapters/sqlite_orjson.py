@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from bench.adapters.contract import MANY_WRITERS
+from bench.adapters.contract import SELDOM
 from bench.adapters.sqlite import Sqlite
 from bench.adapters.sqlite_columns import SqliteColumns
 from bench.adapters.sqlite_generated import SqliteGenerated
@@ -25,7 +25,7 @@ class _Orjson(Sqlite):
 
     @classmethod
     def takes_part(cls, workload: str) -> bool:
-        return workload not in MANY_WRITERS
+        return workload not in SELDOM
 
 
 class SqliteJsonOrjson(_Orjson, SqliteJson):

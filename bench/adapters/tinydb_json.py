@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, ClassVar, Final
 
-from bench.adapters.contract import MANY_WRITERS, REPLIES, Engine, Key
+from bench.adapters.contract import REPLIES, SELDOM, Engine, Key
 from bench.documents import Fields
 
 # Types of its functions are partial.
@@ -30,7 +30,7 @@ class TinydbJson(Engine):
 
     @classmethod
     def takes_part(cls, workload: str) -> bool:
-        return workload not in MANY_WRITERS
+        return workload not in SELDOM
 
     def __init__(self, directory: Path, *, is_durable: bool) -> None:
         super().__init__(directory, is_durable=is_durable)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def run(tmp_path_factory):
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setattr(sizes, "TASKS", 6)  # 64 threads of SQLite wait for each other for long
     monkeypatch.setattr(sizes, "CROWD", 8)
+    # Processes that come and go take most of a run as small as this; others are in test_together.
+    monkeypatch.setattr(command, "QUICK", replace(sizes.QUICK, processes=1))
     gc.freeze()  # what the test run itself holds takes long to look through before each turn
     try:
         status = command.main([*TINY, "--directory", str(directory), "--output", str(output)])
