@@ -264,6 +264,38 @@ def test_text_that_utf8_cannot_hold_is_refused_wherever_it_is() -> None:
     assert "lone surrogate" in str(refused(v.record(v.string(), v.any()), {"\ud800": 1}))
 
 
+def test_text_that_utf8_cannot_hold_fits_no_member_of_a_union() -> None:
+    person = v.object({"name": v.string(), "nick": v.optional(v.string())})
+    for validator in (
+        v.union(v.string(), v.integer()),
+        v.union(v.literal("a"), v.string(), v.any()),
+        v.union(v.null(), v.string(), v.list(v.string())),
+    ):
+        assert "lone surrogate" in str(refused(validator, "\ud800"))
+        compile_checker(validator)("smörgås")
+    people = v.list(v.union(person, v.null()))
+    compile_checker(people)([None, {"name": "Zoë"}, {"name": "Al", "nick": "é"}])
+    assert refused(people, [None, {"name": "Al", "nick": "\ud800"}]).path == "[1].nick"
+
+
+def test_an_object_or_nothing_is_told_from_what_is_neither() -> None:
+    validator = v.union(v.object({"a": v.string()}), v.null(), v.literal("end"))
+    for fitting in ({"a": "b"}, None, "end"):
+        assert refusal(validator, fitting) is None
+        assert refusal(v.object({"in": validator}), {"in": fitting}) is None
+    for wrong in (1, "start", {"b": None}, {"a": "b", "b": None}, {"a": 1}, []):
+        assert refusal(validator, wrong) is not None
+        assert refusal(v.object({"in": validator}), {"in": wrong}) is not None
+
+
+def test_types_may_be_nested_more_deeply_than_python_indents() -> None:
+    validator: Validator = v.null()
+    value: Any = None
+    for _ in range(110):
+        validator, value = v.nullable(v.object({"a": validator})), {"a": value}
+    assert refusal(validator, value) is None
+
+
 def test_what_is_no_value_is_explained_at_its_place() -> None:
     wrong = refused(v.object({"tags": v.list(v.string())}), {"tags": {"a"}})
     assert str(wrong).startswith("tags: expected list of str; a set cannot be stored; store sorted")

@@ -61,6 +61,10 @@ _LEADING: Final = 5
 _LOOPS_MAX: Final = 8
 """Loops inside one another in one function; Python allows 20 blocks."""
 
+_INDENTED_MAX: Final = 40
+"""Levels of indentation from which on an object in a union has a function of its own; Python allows
+100."""
+
 _SCALAR_CONDITIONS: Final[dict[type, str]] = {
     NullValidator: "{x} is not None",
     BooleanValidator: "{x} is not True and {x} is not False",
@@ -69,11 +73,14 @@ _SCALAR_CONDITIONS: Final[dict[type, str]] = {
         " and not is_integer({x})"
     ),
     FloatValidator: "type({x}) is not float and not is_float({x})",
-    StringValidator: "(type({x}) is not str or not {x}.isascii()) and not is_text({x})",
+    StringValidator: (
+        "(type({x}) is not str or not ({x}.isascii() or {x}.encode())) and not is_text({x})"
+    ),
     BytesValidator: "not isinstance({x}, bytes)",
     Int64Validator: "not is_int64({x})",
 }
-"""When a variable does not fit, as a Python expression."""
+"""When a variable does not fit, as a Python expression. One that holds a lone surrogate may also
+raise UnicodeEncodeError, which nothing that such a string is a part of survives."""
 
 _NAMESPACE: Final[dict[str, Any]] = {
     "MISSING": MISSING,
@@ -143,8 +150,12 @@ class _Source:
         """Adds a function of one value, in which ``failure`` is done on a misfit."""
         name = self.name("check")
         body = _Body(self, failure)
+        body.line("try:")
+        body.depth += 1
         body.check(validator, "value", nesting)
-        body.lines.append("    return True" if failure == "return False" else "    return None")
+        body.line("return True" if failure == "return False" else "return None")
+        body.depth -= 1
+        body.line(f"except UnicodeEncodeError: {failure}")
         self.functions.append(f"def {name}(value):\n" + "\n".join(body.lines))
         return name
 
@@ -185,6 +196,15 @@ class _Body:
                 self.check(base, x, nesting)
                 for refinement in refinements:
                     self.fail_if(self._refinement(refinement, x))
+            case UnionValidator(members) if self.depth < _INDENTED_MAX and isinstance(
+                whole := _one_whole(members), ObjectValidator
+            ):
+                # An object or something simple, such as None: without a function for the object.
+                simple = [member for member in members if member is not whole]
+                self.line(f"if {self._union(tuple(simple), x, nesting)}:")
+                self.depth += 1
+                self.check(whole, x, nesting)
+                self.depth -= 1
             case _:
                 self.fail_if(self.condition(validator, x, nesting))
 
@@ -328,6 +348,16 @@ class _Body:
                 return f"{self.source.constant('match', re.compile(regex).fullmatch)}({x}) is None"
             case _:
                 return f"not {self.source.constant('accepts', refinement.accepts)}({x})"
+
+
+def _one_whole(members: tuple[Validator, ...]) -> Validator | None:
+    """The only member of a union that is not tested by one expression; None if there are others."""
+    wholes = [member for member in members if not _is_simple(member)]
+    return wholes[0] if len(wholes) == 1 else None
+
+
+def _is_simple(validator: Validator) -> bool:
+    return type(validator) in _SCALAR_CONDITIONS or isinstance(validator, LiteralValidator)
 
 
 def _id_test(table: str, tables: TableNumbers) -> tuple[set[str], Callable[[Any], bool]]:
