@@ -179,7 +179,7 @@ def _encode_next(definition: IndexDefinition, position: int, name: str, value: V
 
 
 def _encode_bound(name: str, value: Value | Missing) -> bytes:
-    if value is not MISSING:
+    if not (type(value) is str and value.isascii()) and value is not MISSING:
         # The encoder recurses; this refuses what is nested too deeply for it, and names the field.
         check_value(value, path=name)
     return encode_value(value)

@@ -38,6 +38,12 @@ class SortedBytes(Protocol):
         """Keys and values with ``low <= key < high``, ascending, or descending if reversed."""
         ...
 
+    def take(
+        self, low: bytes, high: bytes, count: int, *, reverse: bool
+    ) -> list[tuple[bytes, bytes]]:
+        """The first of them, at most ``count``."""
+        ...
+
 
 def physical_entry(space: int, logical_key: bytes, id_length: int) -> tuple[bytes, bytes]:
     """Key and value under which the store holds an entry.
@@ -107,9 +113,10 @@ def take_entries(
     """
     if low < high and len(low) <= MAX_FIELDS_BYTES and len(high) <= MAX_FIELDS_BYTES:
         number = _NUMBER.pack(space)
-        entries = list(islice(source.scan(number + low, number + high, reverse=reverse), count))
-        if not any(value for _, value in entries):
-            return [key[_ENTRY:] for key, _ in entries]
+        entries = source.take(number + low, number + high, count, reverse=reverse)
+        uncut = [key[_ENTRY:] for key, value in entries if not value]
+        if len(uncut) == len(entries):
+            return uncut
     return list(islice(scan_entries(source, space, low, high, reverse=reverse), count))
 
 

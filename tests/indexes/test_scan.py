@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator
+from itertools import islice
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -42,6 +43,11 @@ class SortedList:
         last = bisect_left(self.entries, (high, b""))
         found = self.entries[first:last]
         return iter(found[::-1] if reverse else found)
+
+    def take(
+        self, low: bytes, high: bytes, count: int, *, reverse: bool
+    ) -> list[tuple[bytes, bytes]]:
+        return list(islice(self.scan(low, high, reverse=reverse), count))
 
 
 TEXTS = long_texts() | st.sampled_from(["x" * 437, "x" * 438, "x" * 439, "a"])

@@ -280,9 +280,9 @@ def test_text_that_utf8_cannot_hold_fits_no_member_of_a_union() -> None:
 
 def test_an_object_or_nothing_is_told_from_what_is_neither() -> None:
     validator = v.union(v.object({"a": v.string()}), v.null(), v.literal("end"))
-    for fitting in ({"a": "b"}, None, "end"):
-        assert refusal(validator, fitting) is None
-        assert refusal(v.object({"in": validator}), {"in": fitting}) is None
+    for good in ({"a": "b"}, None, "end"):
+        assert refusal(validator, good) is None
+        assert refusal(v.object({"in": validator}), {"in": good}) is None
     for wrong in (1, "start", {"b": None}, {"a": "b", "b": None}, {"a": 1}, []):
         assert refusal(validator, wrong) is not None
         assert refusal(v.object({"in": validator}), {"in": wrong}) is not None

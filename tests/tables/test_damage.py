@@ -27,7 +27,7 @@ def one(key: bytes, record: bytes) -> dict[str, Any]:
 
 
 def behind_a_whole_one(key: bytes, record: bytes) -> dict[str, Any]:
-    return decode_documents([KEY, key], [WHOLE, record])[1]
+    return list(decode_documents([KEY, key], [WHOLE, record]))[1]
 
 
 WAYS = pytest.mark.parametrize("decode", [one, behind_a_whole_one])

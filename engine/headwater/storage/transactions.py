@@ -188,22 +188,24 @@ class ReadTransaction:
 
     def close(self) -> None:
         """Give the snapshot back. Does nothing the second time."""
-        self.replace_by(CLOSED)
+        reference = self._reference
+        if reference is not None:
+            self._reference = None
+            self._transaction = CLOSED
+            owner = self._owner
+            owner.readers.pop(reference, None)
+            if owner.is_draining:
+                owner.drained.set()
 
     def replace_by(self, gone: "lmdb.Transaction[bytes]") -> bool:
         """Give the snapshot back and let every later use raise what ``gone`` raises.
 
         From any thread. Returns whether it was open.
         """
-        reference = self._reference
-        if reference is None:
+        if self._reference is None:
             return False
-        self._reference = None
+        self.close()
         self._transaction = gone
-        owner = self._owner
-        owner.readers.pop(reference, None)
-        if owner.is_draining:
-            owner.drained.set()
         return True
 
     def get(self, database: Database, key: bytes) -> bytes | None:
@@ -255,6 +257,16 @@ class ReadTransaction:
             else:
                 chunk = read(database, edge + b"\x00", high, size)
         yield from chunk
+
+    def take(
+        self, database: Database, low: bytes, high: bytes | None, count: int, *, reverse: bool
+    ) -> list[tuple[bytes, bytes]]:
+        """The first entries that `scan` gives, at most ``count``; read at once."""
+        if count <= CHUNK_LARGEST:
+            read = self._descend if reverse else self._ascend
+            return read(database, low, high, count)
+        entries = self.scan(database, low, high, reverse=reverse, expected=CHUNK_LARGEST)
+        return list(islice(entries, count))
 
     def first(self, database: Database) -> tuple[bytes, bytes] | None:
         """The entry with the least key. O(log n)."""

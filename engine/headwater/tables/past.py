@@ -127,6 +127,13 @@ class PastReader(ReadTransaction):
             return [self._entry(key) for key in keys]
         return [self._fact(key, self._now.get(database, key)) for key in keys]
 
+    def take(
+        self, database: Database, low: bytes, high: bytes | None, count: int, *, reverse: bool
+    ) -> list[Entry]:
+        """The first entries that `scan` gives, at most ``count``."""
+        entries = self.scan(database, low, high, reverse=reverse, expected=count)
+        return list(islice(entries, count))
+
     def scan(
         self,
         database: Database,

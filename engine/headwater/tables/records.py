@@ -1,5 +1,6 @@
 """A stored record and the document that a caller sees."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 from zlib import crc32
 
@@ -29,13 +30,14 @@ def decode_document(key: bytes, value: bytes) -> dict[str, Any]:
     return document
 
 
-def decode_documents(keys: list[bytes], records: list[bytes]) -> list[dict[str, Any]]:
-    """The documents in stored records. The same as `decode_document` for each, in one loop.
+def decode_documents(keys: Iterable[bytes], records: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """The documents in stored records: what `decode_document` gives for each.
+
+    Each is made when it is asked for: one that is used at once is still in the processor's cache.
 
     Raises:
         CorruptionError: A record's checksum does not match.
     """
-    documents: list[dict[str, Any]] = []
     for key, record in zip(keys, records, strict=True):
         # What open_document does, without a call for each: every scan goes through here.
         if len(record) < _BODY_AT:
@@ -43,11 +45,10 @@ def decode_documents(keys: list[bytes], records: list[bytes]) -> list[dict[str, 
         checksum, _, creation_time = _header_of(record)
         if crc32(record[4:], crc32(key)) != checksum:
             open_document(key, record)
-        document = unpack(record[_BODY_AT:])
+        document: dict[str, Any] = unpack(record[_BODY_AT:])
         document["_id"] = key.decode("ascii")
         document["_creationTime"] = creation_time
-        documents.append(document)
-    return documents
+        yield document
 
 
 def decode_body(key: bytes, creation_time: float, body: bytes) -> dict[str, Any]:

@@ -31,6 +31,12 @@ class IndexBytes:
             Database.INDEXES, low, high, reverse=reverse, expected=self._expected
         )
 
+    def take(
+        self, low: bytes, high: bytes, count: int, *, reverse: bool
+    ) -> list[tuple[bytes, bytes]]:
+        """The first pairs within ``[low, high)``, at most ``count``."""
+        return self._reader.take(Database.INDEXES, low, high, count, reverse=reverse)
+
 
 class Snapshot:
     """Reads as of one commit, over one storage transaction.
@@ -51,11 +57,14 @@ class Snapshot:
         """The stored record of a document."""
         return self.reader.get(Database.DOCUMENTS, key)
 
-    def documents(self, keys: list[bytes]) -> tuple[list[dict[str, Any]], int]:
+    def documents(self, keys: list[bytes]) -> tuple[Iterator[dict[str, Any]], int]:
         """Documents that an index points at, in the order of the keys, and their stored size.
 
+        All are read now, and each is decoded when it is asked for.
+
         Raises:
-            CorruptionError: An index entry without a document, or a damaged document.
+            CorruptionError: An index entry without a document; at a damaged document, when that is
+                asked for.
         """
         records = self.reader.get_many(Database.DOCUMENTS, keys)
         if None in records:

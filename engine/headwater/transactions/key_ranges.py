@@ -1,5 +1,6 @@
 """Ranges of an index, as a query names them, turned into bounds of keys."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, floor
 from typing import Final, TypeAlias
@@ -39,7 +40,7 @@ class KeyRange:
 
 
 def key_range(
-    table: TableInfo, name: str, equal: tuple[object, ...], bounds: dict[str, object]
+    table: TableInfo, name: str, equal: tuple[object, ...], bounds: Mapping[str, object]
 ) -> KeyRange:
     """The keys of a named index with these values in its first fields and the next in bounds.
 
@@ -74,7 +75,7 @@ def key_range(
 
 
 def _creation_range(
-    table: TableInfo, equal: tuple[object, ...], bounds: dict[str, object]
+    table: TableInfo, equal: tuple[object, ...], bounds: Mapping[str, object]
 ) -> KeyRange:
     """Bounds on the creation time, as bounds on the ids that begin with it."""
     lower, upper = _one_field(table, BY_CREATION_TIME, equal, bounds)
@@ -126,7 +127,9 @@ def _no_time(table: TableInfo, bound: object) -> IndexRangeError:
     )
 
 
-def _id_range(table: TableInfo, equal: tuple[object, ...], bounds: dict[str, object]) -> KeyRange:
+def _id_range(
+    table: TableInfo, equal: tuple[object, ...], bounds: Mapping[str, object]
+) -> KeyRange:
     lower, upper = _one_field(table, BY_ID, equal, bounds)
     low, high = table.bounds
     if lower is not None:
@@ -146,7 +149,7 @@ _Bound: TypeAlias = tuple[object, bool]  # value, inclusive
 
 
 def _one_field(
-    table: TableInfo, name: str, equal: tuple[object, ...], bounds: dict[str, object]
+    table: TableInfo, name: str, equal: tuple[object, ...], bounds: Mapping[str, object]
 ) -> tuple[_Bound | None, _Bound | None]:
     given = {key: value for key, value in bounds.items() if value is not UNBOUNDED}
     if len(equal) > 1 or (equal and given) or given.keys() >= {"gt", "gte"}:

@@ -1,7 +1,7 @@
 """Queries over one table: a range of an index, an order, filters, and what to take."""
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast, overload
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar, cast, overload
 
 from headwater.errors import NotUniqueError, UsageError
 from headwater.schema.tables import Id, TableIndex
@@ -9,7 +9,7 @@ from headwater.tables.catalog import TableInfo
 from headwater.transactions.key_ranges import KeyRange, key_range
 from headwater.transactions.page import begin_page, empty_page, read_page
 from headwater.transactions.pagination import PaginationOptions, PaginationResult
-from headwater.transactions.scan import Scan, Visible, growing_chunks
+from headwater.transactions.scan import Scan, Visible
 from headwater.transactions.transaction import Transaction
 from headwater_indexes.definition import UNBOUNDED
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 D = TypeVar("D")
 F = TypeVar("F")
+_NO_BOUNDS: Final[Mapping[str, object]] = {}
 Order: TypeAlias = Literal["asc", "desc"]
 
 
@@ -107,7 +108,9 @@ class TableQuery(Generic[D]):
             raise UsageError("with_index() was called twice; a query reads one range of one index")
         if self._table is None:
             return self
-        bounds = {"gt": gt, "gte": gte, "lt": lt, "lte": lte}
+        bounds: Mapping[str, object] = _NO_BOUNDS
+        if not (gt is gte is lt is lte is UNBOUNDED):
+            bounds = {"gt": gt, "gte": gte, "lt": lt, "lte": lte}
         name = index if isinstance(index, str) else index.name
         found = key_range(self._table, name, equal, bounds)
         return self._made(found, self._order, self._filters)
@@ -180,9 +183,7 @@ class TableQuery(Generic[D]):
     def __iter__(self) -> Iterator[D]:
         """Documents in order, read in chunks. What is not consumed is no dependency."""
         scan = self._scan()
-        if scan is not None:
-            for _, document in scan.rows(growing_chunks(), scan.open()):
-                yield cast("D", document)
+        return iter(()) if scan is None else cast("Iterator[D]", scan.documents())
 
     def paginate(self, options: PaginationOptions) -> PaginationResult[D]:
         """One page. The cursor keeps its place while documents come and go.
@@ -205,15 +206,16 @@ class TableQuery(Generic[D]):
         filters: tuple[Callable[[D], object], ...],
     ) -> "TableQuery[D]":
         """The query with something changed; its rule stays."""
-        return TableQuery(
-            self._transaction,
-            self._table,
-            look_up=self._look_up,
-            range=range,
-            order=order,
-            filters=filters,
-            visible=self._visible,
-        )
+        # As __init__ does, at about half of the price: queries are made of several steps.
+        made: TableQuery[D] = TableQuery.__new__(TableQuery)
+        made._transaction = self._transaction
+        made._table = self._table
+        made._look_up = self._look_up
+        made._range = range
+        made._order = order
+        made._filters = filters
+        made._visible = self._visible
+        return made
 
     def _take(self, count: int | None) -> list[D]:
         scan = self._scan()
@@ -222,13 +224,11 @@ class TableQuery(Generic[D]):
     def _scan(self) -> Scan | None:
         if self._table is None:
             return None
-        bounds = self._range or KeyRange(self._table.order, *self._table.order_bounds)
-        is_descending = self._order == "desc"
         return Scan(
             self._transaction,
             self._table,
-            bounds,
+            self._range or KeyRange(self._table.order, *self._table.order_bounds),
             self._filters,
-            is_descending=is_descending,
+            is_descending=self._order == "desc",
             visible=self._visible,
         )

@@ -49,11 +49,12 @@ class Scan:
 
     def open(self, low: bytes | None = None, high: bytes | None = None) -> RangeRead:
         """Begin to depend on the range, or on the part of it between two keys."""
+        range = self.range
         read = self.transaction.reads.open_range(
-            self.range.space,
-            self.range.low if low is None else low,
-            self.range.high if high is None else high,
-            self.range.prefix_length,
+            range.space,
+            range.low if low is None else low,
+            range.high if high is None else high,
+            range.prefix_length,
             reverse=self.is_descending,
         )
         self.transaction.check_intervals()
@@ -74,13 +75,30 @@ class Scan:
                 first = self.transaction.first_rows(self.table, self.range.index, read, count)
                 if first is not None:
                     return first
-            for keys, documents in self._chunks(read, sizes, count or CHUNK_MAX):
+            for keys, documents in self._chunks(read, sizes, count or EXPECTED):
                 taken += documents
                 read.last = keys[-1] if keys else read.last
         except LimitExceededError as error:
             raise self._explained(error, len(taken)) from None
         read.exhausted = count is None or len(taken) < count
         return taken
+
+    def documents(self) -> Iterator[dict[str, Any]]:
+        """Documents as they are asked for, in growing chunks; moves the mark past each of them."""
+        if self.filters or self.visible is not None or not self.transaction.is_read_only:
+            for _, document in self.rows(growing_chunks(), self.open()):
+                yield document
+            return
+        # The same where nothing is left out and nobody writes: the way of a scan of all.
+        read, returned = self.open(), 0
+        try:
+            for keys, documents in self._chunks(read, growing_chunks()):
+                for read.last, document in zip(keys, documents, strict=True):
+                    yield document
+                returned += len(keys)
+        except LimitExceededError as error:
+            raise self._explained(error, returned) from None
+        read.exhausted = True
 
     def rows(self, sizes: Iterator[int], read: RangeRead) -> Iterator[Row]:
         """Rows that pass the filters; moves the read's mark past each row that was looked at."""

@@ -1,10 +1,10 @@
 """A transaction: reads of a snapshot, with its own writes laid over them."""
 
 import random
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from headwater.errors import ClosedError
 from headwater.storage.codec import unpack
@@ -23,8 +23,8 @@ from headwater.transactions.usage import Usage
 from headwater_indexes.definition import CREATION_TIME
 from headwater_indexes.scan import merge
 
-Rows: TypeAlias = tuple[list[bytes], list[dict[str, Any]]]
-"""Keys of a range and the documents behind them, side by side."""
+Rows: TypeAlias = tuple[list[bytes], Iterable[dict[str, Any]]]
+"""Keys of a range and the documents behind them, side by side; to be gone through once."""
 
 Fields: TypeAlias = Mapping[str, Any]
 
@@ -41,6 +41,9 @@ class _Ended:
         raise ClosedError(
             "the transaction of this context has ended; read and write before the function returns"
         )
+
+
+_ENDED: Final = cast("Usage", _Ended())
 
 
 class TableMissing(BaseException):
@@ -158,7 +161,8 @@ class Transaction:
     def read(self, key: bytes) -> dict[str, Any] | None:
         """The document with that key, own writes included. O(log n)."""
         usage = self.usage
-        usage.check_time()
+        if usage.monotonic() > usage.deadline:
+            usage.check_time()
         reads = self.reads
         reads.points.add(key)
         if len(reads.points) + len(reads.ranges) > usage.limits.intervals_read:
@@ -273,10 +277,10 @@ class Transaction:
         self.usage.check_time()
         id_from = -table.id_length
         documents, size = self.snapshot.documents([key[id_from:] for key in keys])
-        self.usage.add_read(len(documents), size)
+        self.usage.add_read(len(keys), size)
         read.last = keys[-1] if keys else None
         read.exhausted = len(keys) < count
-        return documents
+        return list(documents)
 
     def _documents(
         self, table: TableInfo, read: RangeRead, sizes: Iterator[int], expected: int
@@ -347,7 +351,7 @@ class Transaction:
             if layer.documents:
                 return self._load_each(keys, ids)
         documents, size = self.snapshot.documents(ids)
-        self.usage.add_read(len(documents), size)
+        self.usage.add_read(len(ids), size)
         return keys, documents
 
     def _load_each(self, keys: list[bytes], ids: list[bytes]) -> Rows:
@@ -371,7 +375,7 @@ class Transaction:
                 return decode_body(key, write.creation_time, write.body)
         documents, size = self.snapshot.documents([key])
         self.usage.add_read(1, size)
-        return documents[0]
+        return next(documents)
 
     # -- writing --------------------------------------------------------------------------------
 
@@ -507,7 +511,7 @@ class Transaction:
 
     def end(self) -> None:
         """Refuse every later use: what a kept context wrote now would reach nobody."""
-        self.usage = cast("Usage", _Ended())
+        self.usage = _ENDED
 
     def close(self) -> None:
         """Release the snapshot; every later read raises."""
