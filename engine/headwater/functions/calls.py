@@ -1,7 +1,7 @@
 """One call of a function on its way: what it is called with, by whom, and what it came to."""
 
 from collections.abc import Hashable
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from headwater.functions.arguments import CompiledFunction
 from headwater.functions.call_log import Lines
@@ -11,8 +11,10 @@ from headwater.functions.identity import Identity, current_identity, fingerprint
 from headwater.functions.statistics import FunctionStatistics
 from headwater.storage.codec import pack, unpack
 from headwater.storage.commit_log import RecordedCall
-from headwater.transactions.origins import marked_request_id
+from headwater.transactions.origins import marked_origin
 from headwater.transactions.transaction import Transaction
+
+_CONTAINERS: Final = (list, dict)
 
 AnyFunction: TypeAlias = Function[..., Any]
 
@@ -56,7 +58,7 @@ class Call:
         self.arguments: dict[str, Any] = arguments
         self.statistics: FunctionStatistics = statistics
         self.caller: Identity | None = current_identity()
-        self.request_id: str = marked_request_id()
+        self.request_id: str = marked_origin().request_id
         self.runs: int = 0
         self.lines: Lines | None = None
         self.is_guarded: bool = compiled.function.is_exposed
@@ -97,7 +99,10 @@ class Call:
         self._was_run = self._has_containers() and bool(self.packed)
 
     def _has_containers(self) -> bool:
-        return any(isinstance(value, list | dict) for value in self.arguments.values())
+        for value in self.arguments.values():  # noqa: SIM110 - a generator costs more than all of it
+            if isinstance(value, _CONTAINERS):
+                return True
+        return False
 
 
 def record(call: Call, packed: bytes, transaction: Transaction) -> None:

@@ -1,6 +1,6 @@
 """Which scheduled function or job runs here; it follows into threads and tasks as identities do."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from typing import Final
@@ -8,9 +8,8 @@ from typing import Final
 _job: Final[ContextVar[str | None]] = ContextVar("headwater_job", default=None)
 
 
-def current_job() -> str | None:
-    """The id of the job that runs here, None if what runs was called by somebody who waits."""
-    return _job.get()
+current_job: Final[Callable[[], str | None]] = _job.get
+"""The id of the job that runs here, None if what runs was called by somebody who waits."""
 
 
 @contextmanager

@@ -5,7 +5,7 @@ session. It follows the caller into threads and tasks as context variables do, a
 what they call. Scheduled functions and jobs have none: nobody is waiting for them.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from types import MappingProxyType
@@ -18,7 +18,7 @@ from headwater.transactions.origins import origin_as
 from headwater_indexes.errors import NotStorableError
 from headwater_indexes.values import check_value
 
-_current: Final[ContextVar["Identity | None"]] = ContextVar("headwater_identity")
+_current: Final[ContextVar["Identity | None"]] = ContextVar("headwater_identity", default=None)
 
 _BETWEEN: Final = "|"
 _NO_CLAIMS: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -127,9 +127,8 @@ def identity_of(fingerprint: bytes) -> Identity | None:
     return Identity(subject, issuer, claims)
 
 
-def current_identity() -> Identity | None:
-    """Who calls, as the innermost `acting_as` around says."""
-    return _current.get(None)
+current_identity: Final[Callable[[], Identity | None]] = _current.get
+"""Who calls, as the innermost `acting_as` around says. Without a frame: every call asks."""
 
 
 def is_caller_said() -> bool:

@@ -3,7 +3,7 @@
 import contextvars
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from headwater.errors import (
     ConflictError,
@@ -82,7 +82,8 @@ class Runner:
                 f"{function.path} is {A_KIND[function.kind]}, expected {A_KIND[kind]}; use "
                 f"{verb[function.kind]}({function.name}, ...)"
             )
-        compiled = self.find(cast("Function[..., Any]", function))
+        known: Function[..., Any] = function  # pyright: ignore[reportUnknownVariableType]
+        compiled = self._compiled.get(known) or self.find(known)
         return self._call(compiled, compiled.bind(args, kwargs))
 
     def call_by_path(self, path: str, arguments: Mapping[str, Any]) -> Call:
@@ -126,7 +127,8 @@ class Runner:
         return compiled
 
     def _call(self, compiled: CompiledFunction[..., Any], arguments: dict[str, Any]) -> Call:
-        return Call(compiled, arguments, self._statistics_of(compiled.path))
+        path = compiled.path
+        return Call(compiled, arguments, self.statistics.get(path) or self._statistics_of(path))
 
     def _statistics_of(self, path: str) -> FunctionStatistics:
         statistics = self.statistics.get(path)
@@ -394,19 +396,7 @@ class Runner:
             snapshot, function=call.path, seconds_limit=limit, is_read_only=True
         )
         transaction.moment = moment or transaction.moment
-        transaction.identity = call.caller
-        arguments = call.own_arguments()
-        call.runs += 1
-        try:
-            return self._execution.run(
-                call.compiled,
-                transaction,
-                arguments,
-                FunctionStatistics(),
-                call.is_guarded,
-            )
-        finally:
-            call.lines = transaction.lines
+        return self._read(call, transaction, FunctionStatistics())
 
     def _cached(self, call: Call, snapshot: Snapshot) -> Any:
         known = self.cache.find(cache_keys(call), snapshot)
@@ -424,11 +414,26 @@ class Runner:
         self, call: Call, snapshot: Snapshot, journal: str | None
     ) -> tuple[Any, Transaction]:
         transaction = self._begin_query(call, snapshot, journal)
-        return self._run_of(call)(transaction), transaction
+        return self._read(call, transaction, call.statistics), transaction
+
+    def _read(self, call: Call, transaction: Transaction, statistics: FunctionStatistics) -> Any:
+        """Run a query on a transaction of its own."""
+        transaction.identity = call.caller
+        arguments = call.own_arguments()
+        call.runs += 1
+        try:
+            return self._execution.run(
+                call.compiled, transaction, arguments, statistics, call.is_guarded
+            )
+        finally:
+            call.lines = transaction.lines
 
     def _begin_query(self, call: Call, snapshot: Snapshot, journal: str | None) -> Transaction:
         transaction = self.store.begin(
-            snapshot, function=call.path, seconds_limit="query_seconds", is_read_only=True
+            snapshot,
+            function=call.compiled.path,
+            seconds_limit="query_seconds",
+            is_read_only=True,
         )
         transaction.journal = journal
         return transaction
@@ -442,7 +447,7 @@ class Runner:
             error: BaseException | None = None
             started, call.runs = self._monotonic(), 0
             try:
-                result = pack(self._run_of(call)(transaction))
+                result = pack(self._read(call, transaction, call.statistics))
             except KeyboardInterrupt:
                 raise
             except BaseException as raised:  # noqa: BLE001 - it is the outcome, and may be mended

@@ -64,14 +64,20 @@ class FunctionStatistics:
             self.mean_seconds = seconds
         else:
             self.mean_seconds += (seconds - self.mean_seconds) * _WEIGHT
-        self.slowest_seconds = max(self.slowest_seconds, seconds)
+        if seconds > self.slowest_seconds:  # noqa: PLR1730
+            self.slowest_seconds = seconds
 
     def used(self, usage: Usage, writes: int, bytes_written: int) -> None:
         """Note how much a run has used of its limits."""
-        self.documents_read = max(self.documents_read, usage.documents_read)
-        self.bytes_read = max(self.bytes_read, usage.bytes_read)
-        self.documents_written = max(self.documents_written, writes)
-        self.bytes_written = max(self.bytes_written, bytes_written)
+        # Compared here instead of by max(): this is a part of every call.
+        if usage.documents_read > self.documents_read:  # noqa: PLR1730
+            self.documents_read = usage.documents_read
+        if usage.bytes_read > self.bytes_read:  # noqa: PLR1730
+            self.bytes_read = usage.bytes_read
+        if writes > self.documents_written:  # noqa: PLR1730
+            self.documents_written = writes
+        if bytes_written > self.bytes_written:  # noqa: PLR1730
+            self.bytes_written = bytes_written
 
     def lost(self, conflict: ConflictError) -> None:
         """Note a conflict."""

@@ -56,7 +56,11 @@ def get_document(store: Store, id: str, at: int | None = None) -> dict[str, Any]
         InvalidIdError: The string is no id.
         LogTrimmedError: The log does not reach back so far.
     """
-    key = key_of_id(id)
+    try:
+        key = id.encode("ascii")
+    except (AttributeError, UnicodeEncodeError):
+        key_of_id(id)  # which says what is wrong with it
+        raise
     reader = store.environment.read() if at is None else snapshot_at(store, at).reader
     try:
         record = reader.get(Database.DOCUMENTS, key)

@@ -1,6 +1,6 @@
 """Who asked for a commit: marks that callers set around their calls."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -58,9 +58,8 @@ def _marking(marked: Origin) -> Generator[None]:
         _marked.reset(token)
 
 
-def marked_request_id() -> str:
-    """The request id that the caller has marked; empty if there is none."""
-    return _marked.get().request_id
+marked_origin: Final[Callable[[], Origin]] = _marked.get
+"""What the caller has marked; `NO_ORIGIN` if it has marked nothing."""
 
 
 def origin_of(function: str) -> Origin:

@@ -51,10 +51,10 @@ class Reader:
         Raises:
             InvalidIdError: The string is no id.
         """
-        document = self._transaction.read(key_of_id(id))
+        document: Any = self._transaction.read(key_of_id(id))
         if document is None:
             table_number_of(id)
-        return cast("D | None", document)
+        return document  # type: ignore[no-any-return]
 
     def get_many(self, ids: Iterable[Id[D]]) -> list[D | None]:
         """The documents with those ids, in their order; None for one that is not there.

@@ -1,5 +1,6 @@
 """What one transaction has used of its limits."""
 
+from collections.abc import Callable
 from math import inf
 from typing import Final
 
@@ -22,16 +23,17 @@ class Usage:
         scheduled: Functions scheduled so far, rolled back ones included.
         scheduled_bytes: The size of their arguments.
         function: Path of the running function, for messages.
+        monotonic: The clock by which `deadline` is to be kept.
     """
 
     __slots__ = (
-        "_monotonic",
         "_started",
         "bytes_read",
         "deadline",
         "documents_read",
         "function",
         "limits",
+        "monotonic",
         "scheduled",
         "scheduled_bytes",
         "seconds",
@@ -49,8 +51,8 @@ class Usage:
         self.scheduled_bytes: int = 0
         self.seconds_limit: str | None = seconds_limit
         self.seconds: float = getattr(limits, seconds_limit) if seconds_limit else inf
-        self._monotonic = clock.monotonic
-        self._started = self._monotonic()
+        self.monotonic: Callable[[], float] = clock.monotonic
+        self._started = self.monotonic()
         self.deadline: float = self._started + self.seconds
 
     @property
@@ -60,7 +62,7 @@ class Usage:
 
     def check_time(self) -> None:
         """Refuse to go on past the deadline. A running function cannot be stopped elsewhere."""
-        now = self._monotonic()
+        now = self.monotonic()
         if now > self.deadline:
             raise TimeLimitError(
                 f"{self.who} has run for {now - self._started:.1f} s, the limit "

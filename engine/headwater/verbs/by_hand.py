@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
 from headwater.functions.purity import refuse_inside
 from headwater.functions.snapshots import OpenSnapshot, optional_moment
@@ -33,7 +33,8 @@ class ManualVerbs(Opened):
         """
         refuse_inside()
         moment = None if at is None else optional_moment(at)
-        return cast("D | None", get_document(self._store, id, moment))
+        document: Any = get_document(self._store, id, moment)
+        return document  # type: ignore[no-any-return]
 
     def snapshot(self, *, at: int | datetime | None = None) -> OpenSnapshot:
         """Reads of one moment: ``with db.snapshot() as s: s.get(id)``.
