@@ -207,7 +207,7 @@ class TableQuery(Generic[D]):
     ) -> "TableQuery[D]":
         """The query with something changed; its rule stays."""
         # As __init__ does, at about half of the price: queries are made of several steps.
-        made: TableQuery[D] = TableQuery.__new__(TableQuery)
+        made = object.__new__(type(self))
         made._transaction = self._transaction
         made._table = self._table
         made._look_up = self._look_up
