@@ -25,7 +25,14 @@ from tests.transactions.test_revival import adopted, make_foreign
 
 import headwater as hw
 from headwater.storage.commit_log import decode_commit
-from headwater.storage.format import DATA_NAME, JOURNAL_NAME, MANIFEST_NAME, Database, timestamp_key
+from headwater.storage.format import (
+    DATA_NAME,
+    FORMAT_VERSION,
+    JOURNAL_NAME,
+    MANIFEST_NAME,
+    Database,
+    timestamp_key,
+)
 from headwater.storage.journal import Journal
 from headwater.storage.pages import Pages
 from headwater.tables import repair as repairing
@@ -402,8 +409,9 @@ def test_without_data_nothing_can_be_saved(path) -> None:
 
 
 def test_a_newer_format_is_left_alone(path) -> None:
-    text = (path / MANIFEST_NAME).read_text()
-    (path / MANIFEST_NAME).write_text(text.replace('"format": 2', '"format": 3'))
+    manifest = path / MANIFEST_NAME
+    known, newer = (f'"format": {FORMAT_VERSION + more}' for more in (0, 1))
+    manifest.write_text(manifest.read_text().replace(known, newer))
     for use in (hw.check, hw.repair):
         with pytest.raises(hw.NewerFormatError):
             use(path)

@@ -37,10 +37,10 @@ def test_a_database_of_a_newer_format_names_both_and_is_left_alone(stored) -> No
     with pytest.raises(hw.NewerFormatError) as caught:
         hw.open(stored)
     assert str(caught.value) == (
-        f"{stored}: written in format 7, this library reads up to format 2; nothing was changed; "
+        f"{stored}: written in format 7, this library reads up to format 3; nothing was changed; "
         "upgrade the package headwater"
     )
-    assert (caught.value.found, caught.value.supported) == (7, 2)
+    assert (caught.value.found, caught.value.supported) == (7, 3)
     assert contents(stored) == before
 
 
@@ -77,7 +77,7 @@ def test_a_manifest_of_another_program(stored, said) -> None:
     manifest = stored / "headwater.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"magic": "other"}))
     assert said(hw.NotADatabaseError, lambda: hw.open(stored)) == (
-        f"{manifest}: expected magic 'headwater' and a format version, got 'other' and 2; this "
+        f"{manifest}: expected magic 'headwater' and a format version, got 'other' and 3; this "
         "directory belongs to another program"
     )
 

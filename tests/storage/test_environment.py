@@ -240,11 +240,11 @@ def test_a_newer_format_is_refused_by_name_and_untouched(path) -> None:
     before = (path / DATA_NAME).read_bytes()
 
     with pytest.raises(
-        NewerFormatError, match=r"format 7.*format 2.*nothing was changed"
+        NewerFormatError, match=r"format 7.*format 3.*nothing was changed"
     ) as caught:
         Environment.open(path)
 
-    assert (caught.value.found, caught.value.supported) == (7, 2)
+    assert (caught.value.found, caught.value.supported) == (7, 3)
     assert (path / DATA_NAME).read_bytes() == before
 
 

@@ -5,11 +5,13 @@ values, then every single-bit flip of one record, in its key and in its value.
 """
 
 import math
+import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -295,6 +297,42 @@ def test_the_examples_of_the_manual_are_what_is_written_and_read() -> None:
     assert decode_commit(*example("log-entry")) == commit
     assert (key, seal_document(key, commit.ts, 1.7e12, body)) == example("document-entry")
     assert open_document(*example("document-entry")) == (commit.ts, 1.7e12, body)
+
+
+BODIES = st.builds(lambda body, times: body * times, st.binary(max_size=40), st.integers(0, 300))
+LARGE = st.lists(EVENTS | st.builds(Event._replace, EVENTS, body=BODIES))
+
+
+@given(st.data(), TIMESTAMPS.filter(bool), ORIGINS, LARGE.map(tuple))
+def test_a_large_commit_comes_back_compressed_or_not(data, ts, origin, events) -> None:
+    commit = Commit(ts, data.draw(st.integers(0, ts - 1)), origin, events)
+    plain, stored = encode_commit(commit, compressed=False), encode_commit(commit)
+
+    assert decode_commit(*plain) == decode_commit(*stored) == commit
+    assert len(stored[1]) <= len(plain[1])
+
+
+@pytest.mark.parametrize("count", [40, 2000])
+def test_commits_of_many_documents_take_less_than_half(count: int) -> None:
+    texts = [f"the river {number} runs past {number * 7 % 13} mills" for number in range(count)]
+    events = [Event(f"{n:031d}", 0, None, codec.pack({"text": t})) for n, t in enumerate(texts)]
+    commit = Commit(2, 1, Origin(), events)
+
+    assert 2 * len(encode_commit(commit)[1]) < len(encode_commit(commit, compressed=False)[1])
+
+
+def test_what_does_not_become_smaller_is_stored_as_it_is() -> None:
+    noise = Random(4).randbytes
+    for size in (1_990, 2_100, 30_000):
+        commit = Commit(2, 1, Origin(), (Event("0" * 31, 0, None, noise(size)),))
+        assert encode_commit(commit) == encode_commit(commit, compressed=False)
+
+
+def test_a_compressed_commit_that_is_none_is_damage() -> None:
+    key = timestamp_key(5)
+    for content in (b"\xc1", b"\xc1 no zlib", b"\xc1" + zlib.compress(b"x" * 9)[:-1]):
+        with pytest.raises(CorruptionError, match="commit 5: the checksum is right"):
+            decode_commit(key, seal(key, content))
 
 
 def test_the_manual_is_of_this_version() -> None:

@@ -221,6 +221,30 @@ def test_a_great_journal_is_cut_when_it_is_not_needed(path, monkeypatch) -> None
         put(opened, b"b")
 
 
+def test_who_closes_it_last_leaves_an_empty_journal(path, start) -> None:
+    with Environment.open(path) as opened:
+        other = start(
+            """
+            with Environment.open(path, read_only=True) as environment:
+                print("open", flush=True)
+                input()
+            """,
+            path,
+        )
+        assert other.stdout.readline() == "open\n"
+        put(opened, b"a", value=b"v" * 3_000_000)
+    assert (path / JOURNAL_NAME).stat().st_size > 3_000_000  # not yet: the other one is there
+    other.stdin.write("\n")
+    other.stdin.flush()
+    other.wait(30)
+    with Environment.open(path) as opened:
+        put(opened, b"b")
+    assert (path / JOURNAL_NAME).stat().st_size == FRAMES_AT
+    with Environment.open(path) as opened:
+        put(opened, b"c")
+        assert keys(opened) == [b"a", b"b", b"c"]
+
+
 def test_the_thread_flushes_and_lets_go_and_ends(path, monkeypatch) -> None:
     with Environment.open(path) as opened:
         put(opened, b"a")
@@ -664,7 +688,7 @@ def test_a_database_of_format_1_is_given_a_journal_by_its_first_writer(path) -> 
         put(opened, b"b")
         assert state(opened) is State.ACTIVE
         with opened.read() as snapshot:
-            assert snapshot.get(Database.META, META_FORMAT) == b"2"
+            assert snapshot.get(Database.META, META_FORMAT) == b"3"
     assert f'"format": {FORMAT_VERSION}' in (path / MANIFEST_NAME).read_text()
 
 
@@ -728,6 +752,60 @@ def test_an_upgrade_that_dies_can_be_done_again(path, monkeypatch, number) -> No
         assert keys(opened) == [b"a"]
         put(opened, b"b")
         assert state(opened) is State.ACTIVE
+
+
+def as_format_2(path: Path) -> None:
+    """Make a closed database what a library without compressed commits has made."""
+    with Environment.open(path, durability="none") as opened, opened.write() as transaction:
+        transaction.put(Database.META, META_FORMAT, b"2")
+    manifest = path / MANIFEST_NAME
+    manifest.write_text(manifest.read_text().replace(f'"format": {FORMAT_VERSION}', '"format": 2'))
+
+
+def test_a_database_of_format_2_becomes_one_of_the_newest_at_its_next_opening(path) -> None:
+    with Environment.open(path) as opened:
+        put(opened, b"a")
+    as_format_2(path)
+    with Environment.open(path, read_only=True) as opened:
+        assert (opened.compresses, keys(opened)) == (False, [b"a"])
+    for how in ({}, {"durability": "none"}):
+        as_format_2(path)
+        with Environment.open(path, **how) as opened:
+            assert (opened.compresses, keys(opened)) == (True, [b"a"])
+            with opened.read() as snapshot:
+                assert snapshot.get(Database.META, META_FORMAT) == b"%d" % FORMAT_VERSION
+        assert f'"format": {FORMAT_VERSION}' in (path / MANIFEST_NAME).read_text()
+
+
+def test_a_database_of_format_2_that_was_not_closed_is_recovered_first(lost) -> None:
+    manifest = lost / MANIFEST_NAME
+    manifest.write_text(manifest.read_text().replace(f'"format": {FORMAT_VERSION}', '"format": 2'))
+    with Environment.open(lost) as found:
+        assert keys(found) == [b"0", b"1", b"2", b"3", b"4"]
+        put(found, b"5")
+    with Environment.open(lost) as found:
+        assert keys(found) == [b"0", b"1", b"2", b"3", b"4", b"5"]
+
+
+def test_a_database_of_format_2_that_others_have_open_stays_one(path, start) -> None:
+    """They may be of an older library, which would take a compressed commit for damage."""
+    with Environment.open(path) as opened:
+        put(opened, b"a")
+    as_format_2(path)
+    other = start(
+        """
+        with Environment.open(path, read_only=True) as environment:
+            print("open", flush=True)
+            input()
+        """,
+        path,
+    )
+    assert other.stdout.readline() == "open\n"
+    with Environment.open(path) as opened, opened.write() as transaction:
+        assert transaction.compresses is False
+    other.stdin.write("\n")
+    other.stdin.flush()
+    other.wait(30)
 
 
 def test_an_unclosed_database_is_brought_up_to_date_by_a_reader(lost) -> None:

@@ -294,7 +294,7 @@ def test_a_failed_write_of_the_head_is_in_doubt_and_the_next_use_works(path, run
         """
         Environment.open(path).close()
         manifest = path / "headwater.json"
-        manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 1'))
+        manifest.write_text(manifest.read_text().replace('"format": 3', '"format": 1'))
         environment = Environment.open(path, is_alone=True)  # and so it is not upgraded
         def put(key):
             with environment.write() as transaction:

@@ -4,7 +4,7 @@ A record is a checksum and one msgpack array ``[previous ts, origin, [event, ...
 ``[id, previous ts, creation time or nil, body or nil]``. The body of a document is a string of
 bytes inside the record, so that reading the log does not take documents apart. ``previous ts`` of
 an event makes the history of each document a linked list; that of the commit makes a missing
-commit noticeable.
+commit noticeable. A large array is compressed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from headwater.errors import CorruptionError
 from headwater.storage.codec import pack_record, unpack, unpack_record
+from headwater.storage.compression import compress, decompress
 from headwater.storage.format import Database, seal, timestamp_key, timestamp_of, unseal
 from headwater.storage.transactions import ReadTransaction
 
@@ -97,8 +98,13 @@ class Commit(NamedTuple):
     events: Sequence[Event]
 
 
-def encode_commit(commit: Commit) -> tuple[bytes, bytes]:
-    """Return key and value for `Database.LOG`."""
+def encode_commit(commit: Commit, *, compressed: bool = True) -> tuple[bytes, bytes]:
+    """Return key and value for `Database.LOG`.
+
+    Args:
+        commit: What happened.
+        compressed: Compress a large one; not for files of a format that does not know that.
+    """
     assert 0 <= commit.previous_ts < commit.ts
     key = timestamp_key(commit.ts)
     origin = commit.origin
@@ -111,7 +117,8 @@ def encode_commit(commit: Commit) -> tuple[bytes, bytes]:
         facts["identity"] = origin.identity
     if origin.call is not None:
         facts["call"] = origin.call
-    return key, seal(key, pack_record((commit.previous_ts, facts, commit.events)))
+    record = pack_record((commit.previous_ts, facts, commit.events))
+    return key, seal(key, compress(record) if compressed else record)
 
 
 def decode_commit(key: bytes, value: bytes) -> Commit:
@@ -128,7 +135,7 @@ def decode_commit(key: bytes, value: bytes) -> Commit:
             "database to see what else is damaged, then restore a backup"
         )
     try:
-        previous_ts, facts, events = unpack_record(content)
+        previous_ts, facts, events = unpack_record(decompress(content))
         return Commit(ts, previous_ts, _origin_of(facts), tuple(map(Event._make, events)))
     except (ValueError, TypeError, AttributeError) as error:
         raise CorruptionError(

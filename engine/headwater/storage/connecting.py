@@ -15,6 +15,7 @@ from headwater.storage.exclusion import Exclusion
 from headwater.storage.forks import DRAIN_SECONDS, Begin, RestingAtForks
 from headwater.storage.format import (
     DATA_NAME,
+    FORMAT_UNCOMPRESSED,
     FORMAT_WITHOUT_JOURNAL,
     META_JOURNAL,
     Database,
@@ -39,6 +40,7 @@ class ConnectedEngine(RestingAtForks):
 
     Attributes:
         newest_at_opening: Number of the newest transaction that the file had.
+        compresses: Whether its format knows compressed commits.
     """
 
     _exclusion: Exclusion
@@ -51,6 +53,7 @@ class ConnectedEngine(RestingAtForks):
         # Held while something outside of transactions uses the file, which must not be closed then.
         self._using = threading.Lock()
         self._journaling: Journaling | None = None
+        self.compresses: bool = False
         self._begin = self._begin_disconnected
 
     def _connect(self, map_size_bytes: int | None) -> None:
@@ -91,6 +94,7 @@ class ConnectedEngine(RestingAtForks):
                 break
             self._lmdb.close()  # another process has compacted it while LMDB waited for the lock
         self._has_journal = format_version > FORMAT_WITHOUT_JOURNAL
+        self.compresses = format_version > FORMAT_UNCOMPRESSED
         self._exclusion.is_taken = False  # LMDB has made a shared lock of it
 
     def _open_journal(self) -> "Journaling | None":

@@ -283,6 +283,7 @@ class Environment(SupervisedEngine):
             with contextlib.suppress(AlreadyOpenError, OSError, lmdb.Error):
                 self._exclusion.take(self.path)
                 self._checkpoint_alone()
+                self._journaling.give_back()
 
     def copy_to(self, directory: Path, told: Told | None = None) -> None:
         """Write a copy of the newest snapshot, without unused space, while others go on writing.

@@ -13,8 +13,10 @@ from zlib import crc32
 from headwater.errors import CorruptionError
 
 MAGIC: Final = "headwater"
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 FORMAT_WITHOUT_JOURNAL: Final = 1
+FORMAT_UNCOMPRESSED: Final = 2
+"""The last one whose readers know no compressed commits."""
 
 MANIFEST_NAME: Final = "headwater.json"
 DATA_NAME: Final = "data.mdb"

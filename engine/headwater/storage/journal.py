@@ -190,11 +190,17 @@ class Journal:
         write_at(self._descriptor, bytes(FRAME_BYTES), at)
         flush_data(self._descriptor)
 
-    def shrink(self) -> None:
-        """Give back what a great transaction took. The frames must not be needed any more."""
+    def shrink(self, *, is_last: bool = False) -> None:
+        """Give back what a great transaction took. The frames must not be needed any more.
+
+        Args:
+            is_last: Give back all of it, as no more will come.
+        """
+        kept_bytes = FRAMES_AT if is_last else KEPT_BYTES
         with contextlib.suppress(OSError):
-            if self.size_bytes > KEPT_BYTES:
-                os.ftruncate(self._descriptor, KEPT_BYTES)
+            if self.size_bytes > kept_bytes:
+                os.ftruncate(self._descriptor, kept_bytes)
+                self._known_bytes = kept_bytes
 
     def starts(self, at: int, transaction: int) -> Frame | None:
         """The frame of a transaction at a place, if one begins there; its payload is not read."""

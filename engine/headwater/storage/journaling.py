@@ -283,6 +283,11 @@ class Journaling:
         self._start_after_header()
         self._journal.shrink()
 
+    def give_back(self) -> None:
+        """Give back the space of the journal. Nobody else may have the database open."""
+        if self._journal.header.state is State.IDLE:
+            self._journal.shrink(is_last=True)
+
     def _flush_data_file(self) -> None:
         try:
             if self._has_failed:

@@ -95,6 +95,7 @@ class Owner(Protocol):
     readers: OpenReaders
     is_draining: bool
     drained: threading.Event
+    compresses: bool
 
     def failure(self, error: lmdb.Error, doing: str) -> Exception:
         """The error to raise for one of LMDB's."""
@@ -375,6 +376,11 @@ class WriteTransaction(ReadTransaction):
     def close(self) -> None:
         """Abort, unless it is over already."""
         self._finish(commit=False)
+
+    @property
+    def compresses(self) -> bool:
+        """Whether the format of this file knows compressed commits."""
+        return self._owner.compresses
 
     def put(self, database: Database, key: bytes, value: bytes) -> None:
         """Write one entry; replaces what is there. O(log n)."""

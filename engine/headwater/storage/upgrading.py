@@ -1,6 +1,8 @@
-"""A database brought up to date by whoever opens it first: recovered, or given a journal."""
+"""A database brought up to date by whoever opens it first: recovered, or of the newest format."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from headwater.clock import Clock
@@ -48,14 +50,17 @@ def bring_up_to_date(
         return
     if manifest.format == FORMAT_WITHOUT_JOURNAL:
         if options.is_durable and not options.is_read_only:
-            upgrade(directory, clock)
-    elif not is_closed(directory):
+            give_journal(directory, clock)
+        return
+    if not is_closed(directory):
         if refusal is not None:
             raise _unreachable(directory, refusal)
         try:
             recover(directory, manifest.uuid)
         except PermissionError as error:
             raise _unreachable(directory, error) from error
+    if manifest.format < FORMAT_VERSION and not options.is_read_only:
+        upgrade(directory)
 
 
 def _unreachable(directory: Path, cause: OSError) -> ReadOnlyError:
@@ -65,10 +70,24 @@ def _unreachable(directory: Path, cause: OSError) -> ReadOnlyError:
     )
 
 
-def upgrade(directory: Path, clock: Clock) -> None:
-    """Give a database a journal. The caller has the directory alone.
+def give_journal(directory: Path, clock: Clock) -> None:
+    """Give a database of format 1 a journal, and the newest format.
+
+    The caller has the directory alone. Raises what `upgrade` does.
+    """
+    check_data_file(directory / DATA_NAME)
+    create_journal(directory)
+    upgrade(directory, {META_JOURNAL: new_name(clock)})
+
+
+def upgrade(directory: Path, facts: Mapping[bytes, bytes] = MappingProxyType({})) -> None:
+    """Let a database be of the newest format. The caller has the directory alone.
 
     The manifest comes last: until then, and after an error or a kill, it is what it was.
+
+    Args:
+        directory: A database whose data file stands for itself.
+        facts: What else is to be noted in it.
 
     Raises:
         CorruptionError: The data file is damaged.
@@ -76,13 +95,13 @@ def upgrade(directory: Path, clock: Clock) -> None:
     """
     data = directory / DATA_NAME
     check_data_file(data)
-    create_journal(directory)
     environment = open_to_mend(data, data.stat().st_size + _ROOM_BYTES, is_flushed=True)
     try:
         meta = open_handles(environment)[Database.META]
         with environment.begin(write=True, db=meta) as transaction:
             transaction.put(META_FORMAT, str(FORMAT_VERSION).encode("ascii"))
-            transaction.put(META_JOURNAL, new_name(clock))
+            for key, value in facts.items():
+                transaction.put(key, value)
     finally:
         environment.close()
     write_manifest(directory, read_manifest(directory)._replace(format=FORMAT_VERSION))

@@ -1,7 +1,9 @@
 """Commits applied to storage: log, documents and indexes, in one storage transaction."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final
 
 from headwater.storage.commit_log import Commit, encode_commit
@@ -10,6 +12,8 @@ from headwater.storage.transactions import WriteTransaction
 from headwater_indexes.scan import MAX_FIELDS_BYTES, physical_entry
 
 META_CATALOG: Final = b"catalog"
+
+_key_of = itemgetter(0)
 
 
 @dataclass(slots=True)
@@ -35,14 +39,15 @@ class Changes:
 
 def apply(writer: WriteTransaction, commits: Iterable[Commit], changes: Changes) -> None:
     """Append commits to the log and apply their net effect. All of it, or nothing."""
-    writer.put_many(Database.LOG, [encode_commit(commit) for commit in commits], append=True)
+    entries = [encode_commit(commit, compressed=writer.compresses) for commit in commits]
+    writer.put_many(Database.LOG, entries, append=True)
     apply_changes(writer, changes)
 
 
 def apply_changes(writer: WriteTransaction, changes: Changes) -> None:
     """Apply the net effect of commits that are in the log already."""
     if changes.records:
-        writer.put_many(Database.DOCUMENTS, sorted(changes.records))
+        _put_documents(writer, sorted(changes.records))
     if changes.removed:
         writer.delete_many(Database.INDEXES, sorted(changes.removed))
     if changes.added:
@@ -55,6 +60,19 @@ def apply_changes(writer: WriteTransaction, changes: Changes) -> None:
         writer.delete_many(Database.DELETED, sorted(changes.revived))
     if changes.catalog_ts is not None:
         writer.put(Database.META, META_CATALOG, TIMESTAMP.pack(changes.catalog_ts))
+
+
+def _put_documents(writer: WriteTransaction, records: list[tuple[bytes, bytes]]) -> None:
+    """Write documents; the new ones at the end are appended, which fills LMDB's pages.
+
+    Ids are in the order of creation, so new documents of the last table come after all others.
+    """
+    newest = writer.last_key(Database.DOCUMENTS) or b""
+    at = bisect_right(records, newest, key=_key_of)
+    if at:
+        writer.put_many(Database.DOCUMENTS, records[:at])
+    if at < len(records):
+        writer.put_many(Database.DOCUMENTS, records[at:], append=True)
 
 
 def physical_entries(

@@ -240,14 +240,17 @@ class _Stroke:
             return survivor
         if len(events) < len(commit.events):
             commit = commit._replace(previous_ts=survivor, events=events)
-            self._changed.append(encode_commit(commit))
+            self._note(commit)
         else:
             self._join(commit, survivor)
         return commit.ts
 
     def _join(self, commit: Commit, survivor: int) -> None:
         if commit.previous_ts != survivor:
-            self._changed.append(encode_commit(commit._replace(previous_ts=survivor)))
+            self._note(commit._replace(previous_ts=survivor))
+
+    def _note(self, commit: Commit) -> None:
+        self._changed.append(encode_commit(commit, compressed=self._writer.compresses))
 
     def _stays(self, event: Event, ts: int) -> bool:
         """Whether an event made its document's version at the horizon."""
