@@ -170,6 +170,7 @@ def mint_at(table_number: int, ticks: int, random_bits: int) -> str:
     return _spread(body << 16 | (sums & 0xFF) << 8 | sums >> 16 & 0xFF).decode()
 
 
+@lru_cache(maxsize=1024)
 def table_bounds(table_number: int) -> tuple[bytes, bytes]:
     """The interval ``[low, high)`` that holds the ids of a table, as ASCII, and no other ids.
 

@@ -27,6 +27,7 @@ Two properties that the rest of the engine leans on:
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from math import inf, nextafter
 from typing import Any, Final, cast
 
@@ -352,18 +353,23 @@ def compile_encoder(paths: Sequence[Sequence[str]]) -> Callable[[Mapping[str, An
     Args:
         paths: One path for each component: ``("address", "city")`` for the field ``address.city``.
     """
-    return cast("Callable[[Mapping[str, Any]], bytes]", _compile(paths, "fields", ""))
+    return cast("Callable[[Mapping[str, Any]], bytes]", _compile(_frozen(paths), "fields", ""))
 
 
 def compile_entry_encoder(
     paths: Sequence[Sequence[str]],
 ) -> Callable[[Mapping[str, Any], str], bytes]:
     """As `compile_encoder`, with the document's id as second argument, appended to the key."""
-    compiled = _compile(paths, "fields, id", "id.encode()")
+    compiled = _compile(_frozen(paths), "fields, id", "id.encode()")
     return cast("Callable[[Mapping[str, Any], str], bytes]", compiled)
 
 
-def _compile(paths: Sequence[Sequence[str]], parameters: str, last: str) -> object:
+def _frozen(paths: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    return tuple(map(tuple, paths))
+
+
+@lru_cache(maxsize=1024)  # databases are opened again and again, with the same indexes
+def _compile(paths: tuple[tuple[str, ...], ...], parameters: str, last: str) -> object:
     parts = [f"part{number}" for number in range(len(paths))]
     lines = [f"def encode_fields({parameters}):", " try:"]
     for part, path in zip(parts, paths, strict=True):

@@ -1,6 +1,7 @@
 """File systems that LMDB does not survive: those without shared memory maps and local locks."""
 
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +41,7 @@ def refuse_unsuitable(directory: Path, mounts: Path = Path("/proc/self/mountinfo
         )
 
 
+@lru_cache(maxsize=16)
 def kind_of(directory: Path, table: str) -> str:
     """Type of the file system that holds ``directory``, from a mount table; empty if unknown.
 

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
@@ -161,7 +162,12 @@ def refuse_other_containers(directory: Path) -> None:
 
 
 def own_place() -> Place:
-    """Where this process is."""
+    """Where this process is. It is asked once, as a process stays there."""
+    return _place_of(os.getpid())
+
+
+@lru_cache(maxsize=1)
+def _place_of(_pid: int) -> Place:
     boot, namespace = "", 0
     with contextlib.suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
@@ -181,6 +187,9 @@ def start_of(pid: int) -> int:
         return 0
     # The second field is the name, in parentheses, and may itself contain anything.
     return int(status.rpartition(b")")[2].split()[_START_FIELD])
+
+
+_start_of_this = lru_cache(maxsize=1)(start_of)
 
 
 def _make(folder: Path) -> tuple[Path, int] | None:
@@ -212,7 +221,7 @@ def _describe() -> bytes:
     pid, place = os.getpid(), own_place()
     description = {
         "pid": pid,
-        "started": start_of(pid),
+        "started": _start_of_this(pid),
         "boot": place.boot,
         "namespace": place.namespace,
         "program": Path(sys.argv[0] if sys.argv else "").name[:_PROGRAM_CHARACTERS_MAX],

@@ -7,6 +7,7 @@ any other. A `Catalog` is an immutable picture of them at one timestamp.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache
 from typing import Any, Final, Literal, TypeAlias
 
 from headwater.schema.references import ReferenceDefinition, from_stored
@@ -275,6 +276,7 @@ def _definition(document: Mapping[str, Any]) -> IndexDefinition:
     return IndexDefinition(document["name"], tuple(document["fields"]), unique=document["unique"])
 
 
+@cache  # there are four, the same in every database
 def _system_table(number: int) -> TableInfo:
     bounds, length = table_bounds(number), _id_length(number)
     return TableInfo(
@@ -288,6 +290,7 @@ def _system_table(number: int) -> TableInfo:
     )
 
 
+@lru_cache(maxsize=1024)
 def _id_length(table_number: int) -> int:
     return len(encode_id(table_number, bytes(16)))
 
