@@ -69,6 +69,8 @@ def is_listening(port):
         socket.create_connection(("127.0.0.1", port), timeout=60).close()
     except ConnectionRefusedError:
         return False
+    except ConnectionResetError:
+        pass  # nobody had accepted it when the last one who listens went; the next is refused
     return True
 
 
