@@ -1,6 +1,7 @@
 # make demo   load a real data set, query it live, look into its past; it ends with what else to try
-# make test   run all tests, with coverage
+# make test   run all tests
 # make check  static checks: ruff, mypy, pyright, import-linter
+# make cover  run all tests, and tell which lines none of them reaches; takes twice as long
 # make bench  measure beside sqlite3, raw LMDB and others
 # make clean  remove everything that the other targets made
 #
@@ -11,8 +12,11 @@ BIN := $(VENV)/bin
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON ?= $(firstword $(foreach p,$(CANDIDATES),$(shell $(p) -c 'import sys; print("$(p)" if sys.version_info >= (3, 11) else "")' 2>/dev/null)))
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+# Python compiles what it imports, which is a small part of what is installed.
+INSTALL := $(PIP) install --no-compile
+TEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check lint mypy pyright layers cover bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,18 +25,30 @@ help:
 demo: $(VENV)/.examples
 	@$(BIN)/python -m examples.cars
 
-# The variables start coverage in the workers, and in the processes that the tests start.
 test: $(VENV)/.test $(VENV)/.clients
+	@$(TEST)
+
+# The variables start coverage in the workers, and in the processes that the tests start.
+cover: $(VENV)/.test $(VENV)/.clients
 	@$(BIN)/coverage erase
 	COVERAGE_PROCESS_START="$(CURDIR)/pyproject.toml" COVERAGE_FILE="$(CURDIR)/.coverage" \
-	  $(BIN)/python -m pytest -n 2 --dist worksteal; status=$$?; \
+	  $(TEST); status=$$?; \
 	  $(BIN)/coverage combine --quiet; $(BIN)/coverage report; exit $$status
 
-check: $(VENV)/.dev
+# Apart, so that --jobs runs them side by side.
+check: lint mypy pyright layers
+
+lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+mypy: $(VENV)/.dev
 	$(BIN)/mypy
+
+pyright: $(VENV)/.dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+layers: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.bench
@@ -52,22 +68,22 @@ $(BIN)/python:
 # Stamps: a second run installs nothing unless pyproject.toml has changed.
 $(VENV)/.examples: $(BIN)/python pyproject.toml
 	@echo "installing headwater and its examples into $(VENV) ..."
-	@$(PIP) install --no-compile --editable '.[examples,cli,server]'
+	@$(INSTALL) --editable '.[examples,cli,server]'
 	@touch $@
 
 # PGlite comes from npm; without it the suite says so and measures the others.
 $(VENV)/.bench: $(BIN)/python pyproject.toml bench/package-lock.json
-	@$(PIP) install --editable '.[bench]'
+	@$(INSTALL) --editable '.[bench]'
 	@if command -v npm >/dev/null; then npm ci --prefix bench --ignore-scripts --no-audit --no-fund; fi
 	@touch $@
 
 # Dependency groups came with pip 25.1; Python 3.11 brings an older one.
 $(VENV)/.pip: $(BIN)/python
-	@$(PIP) install --upgrade 'pip>=25.1'
+	@$(INSTALL) --upgrade 'pip>=25.1'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.pip pyproject.toml
-	@$(PIP) install --editable '.[examples]' --group test
+	@$(INSTALL) --editable '.[examples]' --group test
 	@touch $@
 
 # What the official clients need, from npm; without it their tests are skipped.
@@ -81,5 +97,5 @@ examples/chat/page/chat.js: examples/chat/page/chat.jsx $(VENV)/.test $(VENV)/.c
 	$(BIN)/python -m tests.clients.bundling $< $@
 
 $(VENV)/.dev: $(VENV)/.pip pyproject.toml
-	@$(PIP) install --editable '.[examples]' --group dev
-	@touch $@
+	@$(INSTALL) --editable '.[examples]' --group dev
+	@touch $@ $(VENV)/.test
