@@ -12,6 +12,7 @@ from tests.laws.serializability import Ran
 
 import headwater as hw
 from headwater.storage.commit_log import Origin
+from headwater.storage.transactions import NO_VERSION
 from headwater.tables.projection import apply
 from headwater.transactions import committer
 from headwater.transactions.batch import Batch
@@ -92,6 +93,7 @@ class OtherProcess:
         is_under_lock = batch.head_ts != 0 and self._is_under_lock()
         if self._programs and not is_under_lock:
             self.commit(writer, self._programs.pop(0))
+            batch.version = NO_VERSION  # that process has had a transaction of its own
         return bool(self._write(writer, batch))
 
     @staticmethod

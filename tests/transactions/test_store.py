@@ -12,6 +12,7 @@ from tests.tables.histories import contents, open_store, transact
 
 from headwater.storage.commit_log import Commit, Event, Origin
 from headwater.storage.format import Database, seal_document
+from headwater.storage.transactions import NO_VERSION
 from headwater.tables.history import history
 from headwater.tables.projection import Changes, apply
 from headwater.tables.rebuild import rebuild
@@ -56,6 +57,7 @@ def test_who_loses_the_race_for_a_table_takes_that_of_the_winner(
     def write_second(writer: Any, batch: Batch) -> bool:
         if names:
             create_elsewhere(store, writer, names.pop())
+            batch.version = NO_VERSION  # that process has had a transaction of its own
         return write(writer, batch)
 
     monkeypatch.setattr(committer, "_write", write_second)
@@ -89,8 +91,9 @@ def test_a_creation_time_that_the_id_does_not_say_stays_with_the_document(store:
     def put(writer: Any) -> None:
         ts = store.recent.head
         commit = Commit(ts + 1, ts, Origin(), [Event(id_text, 0, imported, body)])
-        record = seal_document(key, ts + 1, imported, body)
-        apply(writer, [commit], Changes(records=[(key, record)]))
+        changes = Changes()
+        changes.records.append((key, seal_document(key, ts + 1, imported, body)))
+        apply(writer, [commit], changes)
 
     store.environment.run_write(put)
     target: Any = id_text
@@ -136,7 +139,8 @@ def test_a_watchdog_that_fell_asleep_is_woken_and_not_doubled() -> None:
     transaction: Any = None
     dog.run(request, transaction)
     thread = dog._thread
-    dog._activity.clear()  # as it does when it has seen nothing for a while
+    dog._is_watched = False  # as it does when it has seen nothing for a while
+    dog._activity.clear()
     dog.run(request, transaction)
     assert dog._activity.is_set()
     assert dog._thread is thread

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from itertools import islice
 from operator import itemgetter
 from types import CodeType, TracebackType
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias, cast
 from weakref import ref
 
 import lmdb
@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 
 Handles = tuple[Any, ...]
 """py-lmdb's handles of the sub-databases, in the order of `Database`; it names no type for them."""
+
+Version: TypeAlias = tuple[Handles, int]
+"""A state of the file: LMDB's number of the transaction that made it, in one opening of the file.
+
+While the file stays open, equal versions are equal states."""
+
+NO_VERSION: Final[Version] = ((), 0)
 
 CHUNK_FIRST: Final = 8
 CHUNK_GROWTH: Final = 2
@@ -181,6 +188,13 @@ class ReadTransaction:
             return self._transaction.id()
         except (lmdb.Error, HeadwaterError):
             return None
+
+    def version(self) -> Version:
+        """Which state it sees. O(1): far cheaper than to look into the state."""
+        try:
+            return self._handles, self._transaction.id()
+        except lmdb.Error as error:
+            raise self._owner.failure(error, "read") from error
 
     @property
     def is_open(self) -> bool:
@@ -382,10 +396,30 @@ class WriteTransaction(ReadTransaction):
         """Whether the format of this file knows compressed commits."""
         return self._owner.compresses
 
+    def version(self) -> Version:
+        """The state that it began with."""
+        return self._handles, self._transaction.id() - 1
+
+    def version_to_be(self) -> Version:
+        """The state that its commit makes, if it has written anything."""
+        return self._handles, self._transaction.id()
+
     def put(self, database: Database, key: bytes, value: bytes) -> None:
         """Write one entry; replaces what is there. O(log n)."""
         try:
             self._transaction.put(key, value, db=self._handles[database])
+        except lmdb.Error as error:
+            raise self._owner.failure(error, "write") from error
+        if self._recorder is not None:
+            self._recorder.put(database, [(key, value)])
+
+    def put_last(self, database: Database, key: bytes, value: bytes) -> None:
+        """Write one entry that is likely to have the greatest key: then it is appended."""
+        try:
+            handle = self._handles[database]
+            # It refuses what does not come last.
+            if not self._transaction.put(key, value, append=True, db=handle):
+                self._transaction.put(key, value, db=handle)
         except lmdb.Error as error:
             raise self._owner.failure(error, "write") from error
         if self._recorder is not None:
@@ -402,8 +436,14 @@ class WriteTransaction(ReadTransaction):
             append: Every key is above all keys that are there: faster, and fills pages.
         """
         try:
-            cursor = self._transaction.cursor(self._handles[database])
-            _, added = cursor.putmulti(sorted(items), append=append)
+            if len(items) == 1:
+                ((key, value),) = items
+                handle = self._handles[database]
+                added = int(self._transaction.put(key, value, append=append, db=handle))
+            else:
+                items = sorted(items)
+                cursor = self._transaction.cursor(self._handles[database])
+                _, added = cursor.putmulti(items, append=append)
             if added != len(items):
                 # putmulti passes over what it may not append, and says nothing.
                 raise lmdb.KeyExistsError(f"{added} of {len(items)} entries written")
@@ -453,10 +493,11 @@ class WriteTransaction(ReadTransaction):
         self._transaction = gone
 
     def _finish(self, *, commit: bool) -> None:
-        if not self.is_open:
+        transaction: Any = self._transaction
+        if isinstance(transaction, Gone):
             return
         # Ended elsewhere, LMDB's lock would stay taken for ever.
         assert self._thread == threading.get_ident(), "a write transaction ends on its own thread"
-        transaction, self._transaction = self._transaction, CLOSED
+        self._transaction = CLOSED
         recorder, self._recorder = self._recorder, None
         self._owner.end_write(transaction, recorder, commit=commit)

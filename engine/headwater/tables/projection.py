@@ -1,8 +1,8 @@
 """Commits applied to storage: log, documents and indexes, in one storage transaction."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final
 
@@ -16,7 +16,7 @@ META_CATALOG: Final = b"catalog"
 _key_of = itemgetter(0)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Changes:
     """The net effect of a batch of commits. Each key appears once.
 
@@ -29,12 +29,20 @@ class Changes:
         catalog_ts: Timestamp of the last commit that changed the catalog, None if none did.
     """
 
-    records: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
-    tombstones: list[tuple[bytes, int]] = field(default_factory=list[tuple[bytes, int]])
-    revived: list[bytes] = field(default_factory=list[bytes])
-    added: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
-    removed: list[bytes] = field(default_factory=list[bytes])
-    catalog_ts: int | None = None
+    records: list[tuple[bytes, bytes]]
+    tombstones: list[tuple[bytes, int]]
+    revived: list[bytes]
+    added: list[tuple[bytes, bytes]]
+    removed: list[bytes]
+    catalog_ts: int | None
+
+    def __init__(self, catalog_ts: int | None = None) -> None:
+        self.records = []
+        self.tombstones = []
+        self.revived = []
+        self.added = []
+        self.removed = []
+        self.catalog_ts = catalog_ts
 
 
 def apply(writer: WriteTransaction, commits: Iterable[Commit], changes: Changes) -> None:
@@ -47,17 +55,17 @@ def apply(writer: WriteTransaction, commits: Iterable[Commit], changes: Changes)
 def apply_changes(writer: WriteTransaction, changes: Changes) -> None:
     """Apply the net effect of commits that are in the log already."""
     if changes.records:
-        _put_documents(writer, sorted(changes.records))
+        _put_documents(writer, changes.records)
     if changes.removed:
-        writer.delete_many(Database.INDEXES, sorted(changes.removed))
+        writer.delete_many(Database.INDEXES, changes.removed)
     if changes.added:
-        writer.put_many(Database.INDEXES, sorted(changes.added))
+        writer.put_many(Database.INDEXES, changes.added)
     if changes.tombstones:
-        keys = sorted(changes.tombstones)
+        keys = changes.tombstones
         writer.delete_many(Database.DOCUMENTS, [key for key, _ in keys])
         writer.put_many(Database.DELETED, [(key, TIMESTAMP.pack(ts)) for key, ts in keys])
     if changes.revived:
-        writer.delete_many(Database.DELETED, sorted(changes.revived))
+        writer.delete_many(Database.DELETED, changes.revived)
     if changes.catalog_ts is not None:
         writer.put(Database.META, META_CATALOG, TIMESTAMP.pack(changes.catalog_ts))
 
@@ -67,6 +75,10 @@ def _put_documents(writer: WriteTransaction, records: list[tuple[bytes, bytes]])
 
     Ids are in the order of creation, so new documents of the last table come after all others.
     """
+    if len(records) == 1:
+        writer.put_last(Database.DOCUMENTS, *records[0])
+        return
+    records = sorted(records)
     newest = writer.last_key(Database.DOCUMENTS) or b""
     at = bisect_right(records, newest, key=_key_of)
     if at:
@@ -77,12 +89,11 @@ def _put_documents(writer: WriteTransaction, records: list[tuple[bytes, bytes]])
 
 def physical_entries(
     space: int, logical_keys: Iterable[bytes], id_length: int
-) -> Iterator[tuple[bytes, bytes]]:
+) -> list[tuple[bytes, bytes]]:
     """Index entries as they are stored, in the order of the keys."""
     number = space.to_bytes(4, "big")
     longest = MAX_FIELDS_BYTES + id_length
-    for key in logical_keys:
-        if len(key) <= longest:
-            yield number + key, b""
-        else:
-            yield physical_entry(space, key, id_length)
+    return [
+        (number + key, b"") if len(key) <= longest else physical_entry(space, key, id_length)
+        for key in logical_keys
+    ]

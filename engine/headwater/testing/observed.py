@@ -1,7 +1,6 @@
 """A transaction that notes what it sees of others, in addition to what it does."""
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 from typing import Any, NamedTuple
 
 from headwater.storage.codec import pack
@@ -187,7 +186,7 @@ class ObservedTransaction(Transaction):
         return frozenset(key for layer in self._own_layers() for key in layer.documents)
 
     def _own_layers(self) -> Iterator[Overlay]:
-        return islice(self.layers, len(self.layers) - (self.below is not None))
+        return (layer for layer in self.layers if layer is not self.below)
 
     # -- its end --------------------------------------------------------------------------------
 

@@ -162,13 +162,15 @@ class Committer:
 
     def submit(self, request: CommitRequest) -> None:
         """Queue a transaction. The request is finished by the committer's thread."""
+        request.queued()
         self._put(request)
 
     def run(self, request: CommitRequest) -> Any:
         """Commit a request, wait until that is durable, and return or raise its outcome."""
         self._refuse_inside()
-        if not self._run_here(request):
-            self.submit(request)
+        if self._run_here(request):
+            return request.outcome()
+        self.submit(request)
         return request.wait()
 
     def _run_here(self, request: CommitRequest) -> bool:
@@ -370,7 +372,7 @@ class Committer:
 
     def _make(self, work: _Work, snapshot: Snapshot) -> Batch:
         self._host.recent.catch_up(snapshot)
-        batch = Batch(snapshot.ts)
+        batch = Batch(snapshot.ts, snapshot.reader.version())
         work.count = len(work.requests)
         for at, request in enumerate(work.requests):
             if request.is_first and batch.commits:
@@ -399,12 +401,13 @@ class Committer:
         host.ended(transaction)
 
     def _append(self, transaction: Transaction, request: CommitRequest, batch: Batch) -> int:
-        if not transaction.own:
+        own = transaction.own
+        if not own.documents:
             return batch.last_ts
         origin = request.origin
         if transaction.recorded_call is not None:
             origin = replace(origin, call=transaction.recorded_call)
-        return batch.append(transaction.own, origin, self._host.clock.now_ns())
+        return batch.append(own, origin, self._host.clock.now_ns())
 
     def _validate(self, request: CommitRequest, snapshot: Snapshot, batch: Batch) -> None:
         transaction = request.transaction
@@ -472,11 +475,13 @@ def _write(writer: WriteTransaction, batch: Batch) -> bool:
 
     Nor if one has trimmed away what a document comes back from.
     """
-    if head(writer) != batch.head_ts:
+    # Of another version it may still be: some transactions of LMDB are no commits of the log.
+    if writer.version() != batch.version and head(writer) != batch.head_ts:
         return False
-    if any(writer.get(Database.DELETED, key) is None for key in batch.revived):
+    if batch.revived and any(writer.get(Database.DELETED, key) is None for key in batch.revived):
         return False
     apply(writer, batch.commits, batch.changes())
+    batch.version = writer.version_to_be()
     return True
 
 

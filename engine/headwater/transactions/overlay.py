@@ -1,7 +1,7 @@
 """Writes that are not committed, laid over what they will change."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 from headwater.tables.catalog import TableInfo
 
@@ -96,14 +96,14 @@ class KeyOverlay:
         return iter([(key, entries[key]) for key in keys])
 
 
-class IndexWrites:
+class IndexWrites(KeyOverlay):
     """What was written to one index: entries added and removed, and every key touched."""
 
-    __slots__ = ("id_length", "keys", "touched")
+    __slots__ = ("id_length", "touched")
 
     def __init__(self, id_length: int) -> None:
+        super().__init__()
         self.id_length: int = id_length
-        self.keys: KeyOverlay = KeyOverlay()
         self.touched: list[bytes] = []
 
     def change(self, old: bytes, new: bytes | None) -> None:
@@ -111,10 +111,17 @@ class IndexWrites:
         self.touched.append(old)
         if old == new:
             return
-        self.keys.set(old, present=False)
+        self.set(old, present=False)
         if new is not None:
             self.touched.append(new)
-            self.keys.set(new, present=True)
+            self.set(new, present=True)
+
+
+class _TableWrites(NamedTuple):
+    """What is written to for a document of a table: its key, and that in each of its indexes."""
+
+    keys: KeyOverlay
+    indexes: list[IndexWrites]
 
 
 class Overlay:
@@ -128,7 +135,7 @@ class Overlay:
         writes: Number of writes, overwritten ones included.
     """
 
-    __slots__ = ("_indexes", "by_space", "by_table", "bytes_written", "documents", "writes")
+    __slots__ = ("_tables", "by_space", "by_table", "bytes_written", "documents", "writes")
 
     def __init__(self) -> None:
         self.documents: dict[bytes, Write] = {}
@@ -136,28 +143,45 @@ class Overlay:
         self.by_space: dict[int, IndexWrites] = {}
         self.bytes_written: int = 0
         self.writes: int = 0
-        # The indexes of a table in their order, so that a write does not look for each of them.
-        self._indexes: dict[int, list[IndexWrites]] = {}
+        # By table number, so that a write does not look for each of the indexes.
+        self._tables: dict[int, _TableWrites] = {}
 
     def __bool__(self) -> bool:
         return bool(self.documents)
 
-    def insert(self, writes: list[Write], keys: list[list[bytes]]) -> None:
+    def insert(self, write: Write, keys: list[bytes]) -> None:
+        """Record a document that is not there below.
+
+        Args:
+            write: The document.
+            keys: Its logical keys, one per index of the table.
+        """
+        table = self._tables.get(write.table.number) or self._open(write.table)
+        self.documents[write.key] = write
+        table.keys.set(write.key, present=True)
+        self.writes += 1
+        self.bytes_written += len(write.body or b"")
+        for index, key in zip(table.indexes, keys, strict=True):
+            index.touched.append(key)
+            index.set(key, present=True)
+
+    def insert_many(self, writes: list[Write], keys: list[list[bytes]]) -> None:
         """Record documents of one table that are not there below.
 
         Args:
             writes: The documents, at least one.
             keys: Their logical keys in the order of the writes, for each index of the table.
         """
-        table = writes[0].table
-        indexes = self._indexes_of(table)
-        self.documents.update([(write.key, write) for write in writes])
-        self.by_table[table.number].add_all([write.key for write in writes])
+        info = writes[0].table
+        table = self._tables.get(info.number) or self._open(info)
+        document_keys = [write.key for write in writes]
+        self.documents.update(zip(document_keys, writes, strict=True))
+        table.keys.add_all(document_keys)
         self.writes += len(writes)
         self.bytes_written += sum([len(write.body or b"") for write in writes])
-        for index, added in zip(indexes, keys, strict=True):
+        for index, added in zip(table.indexes, keys, strict=True):
             index.touched += added
-            index.keys.add_all(added)
+            index.add_all(added)
 
     def change(self, write: Write, old_keys: list[bytes], new_keys: list[bytes] | None) -> None:
         """Record a write with the logical keys of the document before and after it.
@@ -167,37 +191,46 @@ class Overlay:
             old_keys: Keys before, one per index of the table.
             new_keys: Keys after; None if it is deleted.
         """
-        indexes = self._indexes_of(write.table)
+        table = self._tables.get(write.table.number) or self._open(write.table)
         self.documents[write.key] = write
-        self.by_table[write.table.number].set(write.key, present=write.body is not None)
+        table.keys.set(write.key, present=write.body is not None)
         self.writes += 1
         if write.body is not None:
             self.bytes_written += len(write.body)
-        for at, index in enumerate(indexes):
+        for at, index in enumerate(table.indexes):
             index.change(old_keys[at], new_keys[at] if new_keys is not None else None)
 
-    def _indexes_of(self, table: TableInfo) -> list[IndexWrites]:
-        indexes = self._indexes.get(table.number)
-        if indexes is None:
-            self.by_table.setdefault(table.number, KeyOverlay())
-            indexes = self._indexes[table.number] = [
-                self.by_space.setdefault(index.space, IndexWrites(table.id_length))
-                for index in table.indexes
-            ]
-        return indexes
+    def _open(self, table: TableInfo) -> _TableWrites:
+        number = table.number
+        keys = self.by_table.get(number)
+        if keys is None:
+            keys = self.by_table[number] = KeyOverlay()
+        indexes = [
+            self.by_space.get(index.space) or self._open_space(index.space, table.id_length)
+            for index in table.indexes
+        ]
+        opened = self._tables[number] = _TableWrites(keys, indexes)
+        return opened
+
+    def _open_space(self, space: int, id_length: int) -> IndexWrites:
+        opened = self.by_space[space] = IndexWrites(id_length)
+        return opened
 
     def touched(self) -> dict[int, list[bytes]]:
         """Old and new logical keys of every written document, by index space."""
         return {space: writes.touched for space, writes in self.by_space.items()}
 
     def merge(self, above: "Overlay") -> None:
-        """Lay a newer overlay, which is not used afterwards, over this one."""
+        """Lay a newer overlay over this one."""
         self.documents.update(above.documents)
         self.writes += above.writes
         self.bytes_written += above.bytes_written
         for number, keys in above.by_table.items():
-            self.by_table.setdefault(number, KeyOverlay()).update(keys)
+            below = self.by_table.get(number)
+            if below is None:
+                below = self.by_table[number] = KeyOverlay()
+            below.update(keys)
         for space, writes in above.by_space.items():
-            below = self.by_space.setdefault(space, IndexWrites(writes.id_length))
-            below.keys.update(writes.keys)
-            below.touched += writes.touched
+            index = self.by_space.get(space) or self._open_space(space, writes.id_length)
+            index.update(writes)
+            index.touched += writes.touched

@@ -11,7 +11,7 @@ from headwater.schema.explain import TableNumbers
 from headwater.storage.commit_log import Origin, head
 from headwater.storage.environment import Environment
 from headwater.storage.format import Database
-from headwater.storage.transactions import ReadTransaction
+from headwater.storage.transactions import ReadTransaction, Version
 from headwater.tables.catalog import Catalog, TableInfo, load_catalog
 from headwater.tables.projection import META_CATALOG
 from headwater.tables.snapshot import Snapshot
@@ -97,7 +97,9 @@ class Store:
         self._now_lock = threading.Lock()
         self._now_ns = 0
         with environment.read() as reader:
-            self._known = _Known(head(reader), _catalog_ts(reader), load_catalog(reader))
+            self._known = _Known(
+                reader.version(), head(reader), _catalog_ts(reader), load_catalog(reader)
+            )
         self.recent: RecentCommits = RecentCommits(self._known.head_ts, limits.recent_commits)
         self.committer: Committer = Committer(self)
         environment.batches = self.committer
@@ -130,20 +132,20 @@ class Store:
 
     def snapshot_of(self, reader: ReadTransaction) -> Snapshot:
         """What a storage transaction sees, with the catalog as of then."""
-        ts = head(reader)
-        known = self._known
-        if ts != known.head_ts:
-            known = self._look_at(reader, ts)
-        return Snapshot(reader, known.catalog, ts)
+        known, version = self._known, reader.version()
+        if version != known.version:
+            known = self._look_at(reader, version)
+        return Snapshot(reader, known.catalog, known.head_ts)
 
-    def _look_at(self, reader: ReadTransaction, ts: int) -> "_Known":
+    def _look_at(self, reader: ReadTransaction, version: Version) -> "_Known":
         """The head of a snapshot and the catalog in it; kept if it is newer than what is known."""
+        ts = head(reader)
         with self._catalog_lock:
             catalog_ts = _catalog_ts(reader)
             known = self._known
             catalog = known.catalog if catalog_ts == known.catalog_ts else load_catalog(reader)
-            found = _Known(ts, catalog_ts, catalog)
-            if ts > known.head_ts:
+            found = _Known(version, ts, catalog_ts, catalog)
+            if ts >= known.head_ts:
                 self._known = found
                 if _are_renumbered(known.catalog, catalog):
                     self.tables.renumbered()
@@ -181,10 +183,10 @@ class Store:
 
     def ended(self, transaction: Transaction) -> None:
         """Let the next transaction begin after the creation times that this one has given out."""
-        end_ns = int(transaction.creation_end_ms * _NS_PER_MS)
+        end_ns = transaction.creation_end_ms * _NS_PER_MS
         if end_ns > self._now_ns:
             with self._now_lock:
-                self._now_ns = max(self._now_ns, end_ns)
+                self._now_ns = max(self._now_ns, int(end_ns))
 
     def writer(self, transaction: Transaction) -> Writer:
         """The tables as a mutation sees them."""
@@ -267,7 +269,9 @@ class Store:
             with self._catalog_lock:
                 known = self._known
                 if known.head_ts == batch.head_ts:
-                    self._known = known._replace(head_ts=batch.last_ts)
+                    self._known = _Known(
+                        batch.version, batch.last_ts, known.catalog_ts, known.catalog
+                    )
         if self.on_commit is not None:
             self.on_commit(batch.keys)
         if self.tell_others is not None:
@@ -294,6 +298,7 @@ def _no_service(_: str) -> "DeclaredTable | None":
 class _Known(NamedTuple):
     """The newest commit that this process has seen, and the catalog as of then."""
 
+    version: Version
     head_ts: int
     catalog_ts: int
     catalog: Catalog

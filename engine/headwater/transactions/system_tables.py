@@ -226,7 +226,7 @@ def _rewrite(transaction: Transaction, table: TableInfo, new: TableInfo) -> None
             write = Write(new, key, existing.ts, existing.creation_time, existing.body)
             fields = {**existing.fields, CREATION_TIME: existing.creation_time}
             id_text = key.decode("ascii")
-            own.insert([write], [[index.key_of(fields, id_text)] for index in new.indexes])
+            own.insert(write, [index.key_of(fields, id_text) for index in new.indexes])
         transaction.usage.check_written(own.writes, own.bytes_written)
 
 

@@ -10,7 +10,7 @@ from headwater.errors import ClosedError
 from headwater.storage.codec import unpack
 from headwater.storage.commit_log import RecordedCall
 from headwater.storage.format import Database, open_document
-from headwater.tables.catalog import TABLES_NUMBER, IndexInfo, TableInfo
+from headwater.tables.catalog import TABLES_NUMBER, USER_TABLES_FROM, IndexInfo, TableInfo
 from headwater.tables.records import decode_body, decode_document, decode_documents
 from headwater.tables.snapshot import DOCUMENTS_SPACE, EXPECTED, Snapshot
 from headwater.transactions.existing import Existing
@@ -108,9 +108,9 @@ class Transaction:
         self.moment: Moment = moment
         self.is_read_only: bool = is_read_only
         self.below: Overlay | None = below
-        self.layers: list[Overlay] = [] if below is None else [below]
-        if not is_read_only:
-            self.layers.insert(0, Overlay())
+        self.layers: list[Overlay] = [] if is_read_only else [Overlay()]
+        if below is not None and below.documents:
+            self.layers.append(below)
         self.reads: ReadSet = ReadSet()
         self.tables: dict[str, TableInfo] = snapshot.catalog.by_name
         self.journal: str | None = None
@@ -235,7 +235,7 @@ class Transaction:
         read = self.reads.open_range(index.space, low, high, len(low), reverse=False)
         self.check_intervals()
         keys = self.snapshot.entries(index, low, high, reverse=False)
-        overlays = [o.keys for layer in self.layers if (o := layer.by_space.get(index.space))]
+        overlays = [o for layer in self.layers if (o := layer.by_space.get(index.space))]
         for key in self._laid_over(keys, overlays, read):
             read.last = key
             yield key[-table.id_length :].decode("ascii")
@@ -271,8 +271,9 @@ class Transaction:
 
         What `chunks` would give, in one step. Moves the read's mark.
         """
-        if self.layers:
-            return None
+        for layer in self.layers:
+            if layer.documents:
+                return None
         keys = self.snapshot.first_entries(index, read.low, read.high, count, reverse=read.reverse)
         self.usage.check_time()
         id_from = -table.id_length
@@ -302,7 +303,7 @@ class Transaction:
         sizes: Iterator[int],
         expected: int,
     ) -> Iterator[Rows]:
-        overlays = [o.keys for layer in self.layers if (o := layer.by_space.get(index.space))]
+        overlays = [o for layer in self.layers if (o := layer.by_space.get(index.space))]
         keys = self.snapshot.entries(
             index, read.low, read.high, reverse=read.reverse, expected=expected
         )
@@ -312,7 +313,7 @@ class Transaction:
 
     @staticmethod
     def _laid_over(
-        keys: Iterator[bytes], overlays: list[KeyOverlay], read: RangeRead
+        keys: Iterator[bytes], overlays: Sequence[KeyOverlay], read: RangeRead
     ) -> Iterator[bytes]:
         for overlay in reversed(overlays):
             changes = overlay.scan(read.low, read.high, reverse=read.reverse)
@@ -386,9 +387,13 @@ class Transaction:
 
     def new_id(self, table: TableInfo) -> tuple[str, float]:
         """A fresh id of the table, and the creation time in it."""
-        if self._minting is None:
-            self._minting = Minting(self.moment.now_ms, self.moment.seed)
-        return self._minting.next(table.number)
+        return self._minted().next(table.number)
+
+    def _minted(self) -> Minting:
+        minting = self._minting
+        if minting is None:
+            minting = self._minting = Minting(self.moment.now_ms, self.moment.seed)
+        return minting
 
     @property
     def creation_end_ms(self) -> float:
@@ -414,7 +419,7 @@ class Transaction:
         write = Write(table, id.encode("ascii"), 0, creation_time, body)
         if table.foreign_ids:
             fields = _timed(fields, creation_time)
-        self.layers[0].insert([write], [[index.key_of(fields, id)] for index in table.indexes])
+        self.layers[0].insert(write, [index.key_of(fields, id) for index in table.indexes])
         self._wrote(table)
 
     def insert_many(self, table: TableInfo, rows: Sequence[tuple[Fields, bytes]]) -> list[str]:
@@ -423,7 +428,7 @@ class Transaction:
         Returns their ids.
         """
         self.usage.check_time()
-        minted = [self.new_id(table) for _ in rows]
+        minted = self._minted().take(table.number, len(rows))
         writes = [
             Write(table, id.encode("ascii"), 0, creation_time, body)
             for (id, creation_time), (_, body) in zip(minted, rows, strict=True)
@@ -436,7 +441,7 @@ class Transaction:
             [key_of(fields, id) for (fields, _), id in zip(rows, ids, strict=True)]
             for key_of in [index.key_of for index in table.indexes]
         ]
-        self.layers[0].insert(writes, keys)
+        self.layers[0].insert_many(writes, keys)
         self._wrote(table)
         return ids
 
@@ -478,14 +483,14 @@ class Transaction:
         table, id = write.table, write.key.decode("ascii")
         if table.foreign_ids:
             fields = _timed(fields, write.creation_time)
-        self.layers[0].insert([write], [[index.key_of(fields, id)] for index in table.indexes])
+        self.layers[0].insert(write, [index.key_of(fields, id) for index in table.indexes])
         self._wrote(table)
 
     def _wrote(self, table: TableInfo) -> None:
         own = self.layers[0]
         self.write_count += 1
         # What an application declares is no matter of its limits; what its services write is.
-        if not table.is_system or table.is_service:
+        if table.number >= USER_TABLES_FROM or table.is_service:
             self.usage.check_written(own.writes, own.bytes_written)
 
     @contextmanager
