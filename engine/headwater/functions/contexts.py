@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from headwater.functions.call_log import FunctionLog, Level, Lines
 from headwater.functions.context_services import Configuration, ContextServices
@@ -155,7 +155,9 @@ class MutationCtx(QueryCtx):
     @property
     def db(self) -> Writer:
         """The tables."""
-        return cast("Writer", self._db)
+        db: Any = self._db
+        writer: Writer = db
+        return writer
 
     def without_rules(self) -> "MutationCtx":
         """The same context without the rules of the tables, for what is called with it too.

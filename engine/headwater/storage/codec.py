@@ -19,7 +19,6 @@ INT64_EXTENSION: Final = 1
 
 _msgpack = cast("Any", msgpack)
 _unpackb: Final[Callable[..., Any]] = _msgpack.unpackb
-_packb: Final[Callable[..., bytes]] = _msgpack.packb
 
 
 def _at_heart(value: Any) -> Any:
@@ -44,11 +43,12 @@ _CONVERSIONS: Final[tuple[tuple[type, Callable[[Any], Any]], ...]] = (
 
 
 class _PerThread(threading.local):
-    """One packer per thread: a packer is a buffer, and `_at_heart` may let other threads run."""
+    """Packers of one thread: a packer is a buffer, and `_at_heart` may let other threads run."""
 
     def __init__(self) -> None:
         packer = _msgpack.Packer(strict_types=True, default=_at_heart)
         self.pack: Callable[[Any], bytes] = packer.pack
+        self.pack_record: Callable[[Any], bytes] = _msgpack.Packer().pack
 
 
 _of_this_thread: Final = _PerThread()
@@ -93,7 +93,7 @@ def unpack(data: bytes) -> Any:
 
 def pack_record(record: tuple[Any, ...]) -> bytes:
     """Return the bytes of a record of the log: nested tuples become arrays, of any subclass."""
-    return _packb(record)
+    return _of_this_thread.pack_record(record)
 
 
 def unpack_record(data: bytes) -> Any:

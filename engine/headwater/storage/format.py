@@ -96,7 +96,9 @@ def seal_document(key: bytes, ts: int, creation_time: float, body: bytes) -> byt
         creation_time: Milliseconds since the epoch.
         body: The packed fields.
     """
-    return seal(key, _pack_sealed(ts, creation_time) + body)
+    content = _pack_sealed(ts, creation_time) + body
+    # What seal does, without the call: there is one for each write.
+    return crc32(content, crc32(key)).to_bytes(4, "big") + content
 
 
 def open_document(key: bytes, value: bytes) -> tuple[int, float, bytes]:

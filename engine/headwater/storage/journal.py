@@ -20,14 +20,15 @@ from headwater.storage.journal_format import (
     FRAMES_AT,
     HEADER_BYTES,
     HEADER_PLACES,
+    SEQUENCES_BYTES,
     Frame,
     Header,
     State,
     is_whole,
+    newest_sequence,
     pack_frame,
     parse_frame,
     parse_header,
-    sequence_of,
 )
 from headwater.storage.manifest import write_durably
 
@@ -37,7 +38,6 @@ GROWTH_BYTES: Final = 2**20
 KEPT_BYTES: Final = 2**26
 """What is beyond that is given back when the frames are not needed any more."""
 
-_HEADER_START_BYTES: Final = 16
 _SALT_AT: Final = 8
 """Where in a frame the salt is."""
 
@@ -121,10 +121,7 @@ class Journal:
             CorruptionError: None is whole.
             OSError: Of the system.
         """
-        descriptor, (first, second) = self._descriptor, HEADER_PLACES
-        one = sequence_of(os.pread(descriptor, _HEADER_START_BYTES, first))
-        other = sequence_of(os.pread(descriptor, _HEADER_START_BYTES, second))
-        if max(one, other) == self.header.sequence:
+        if newest_sequence(os.pread(self._descriptor, SEQUENCES_BYTES, 0)) == self.header.sequence:
             return False
         header = self._read_header()
         is_new = header != self.header

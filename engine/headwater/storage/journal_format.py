@@ -20,10 +20,11 @@ FRAMES_AT: Final = 8192
 _MAGIC: Final = b"HWJ1"
 _HEADER: Final = Struct(f">I4sQIIQ16s16sQI{2 * HEAD_BYTES}s")
 _FRAME: Final = Struct(">IIQQII")
-_SEQUENCE: Final = Struct(">Q")
-SEQUENCE_AT: Final = 8
+_SEQUENCES: Final = Struct(f">8xQ{HEADER_PLACES[1] - 8}xQ")
+"""From the beginning of the file, the sequence of each header."""
 
 HEADER_BYTES: Final = _HEADER.size
+SEQUENCES_BYTES: Final = _SEQUENCES.size
 FRAME_BYTES: Final = _FRAME.size
 NO_NAME: Final = bytes(16)
 
@@ -92,9 +93,15 @@ def parse_header(raw: bytes) -> Header | None:
     return Header(sequence, State(state), page_bytes, *rest)
 
 
-def sequence_of(raw: bytes) -> int:
-    """The sequence in the first bytes of a header, which may be no header."""
-    return int(_SEQUENCE.unpack_from(raw, SEQUENCE_AT)[0]) if len(raw) >= 16 else 0
+def newest_sequence(raw: bytes) -> int:
+    """The greater one of both sequences in the first `SEQUENCES_BYTES` of a journal.
+
+    What stands there may be no headers.
+    """
+    if len(raw) < SEQUENCES_BYTES:
+        return 0
+    first, second = _SEQUENCES.unpack(raw)
+    return max(second, first)
 
 
 class Frame(NamedTuple):

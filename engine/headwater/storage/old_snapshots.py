@@ -85,6 +85,8 @@ class OldSnapshots:
             self._marked_at = now
             info = environment.info()
             self._marks.append(_Mark(info["last_txnid"], info["last_pgno"]))
+        if not readers:
+            return []
         latest = now - self._seconds
         if not any(began < latest or began == inf for began in list(readers.values())):
             return []

@@ -173,6 +173,8 @@ class SupervisedEngine(ConnectedEngine):
         Done at each write transaction, with the environment's own bound, which is the default.
         Returns how many.
         """
+        if not self.readers:
+            return 0
         bound = self._snapshot_seconds if older_than_seconds is None else older_than_seconds
         latest = self._monotonic() - bound
         old = [reader() for reader, started in list(self.readers.items()) if started < latest]
@@ -227,8 +229,8 @@ class SupervisedEngine(ConnectedEngine):
             raise self._commit_failure(error) from error
         finally:
             self._release_writer()
-        # Without a lock, as what handles them is not ours and may take long, or write.
-        warn(warnings)
+        if warnings:  # without a lock, as what handles them is not ours and may take long, or write
+            warn(warnings)
 
     def _commit(self, transaction: "lmdb.Transaction[bytes]", recorder: "Recorder | None") -> None:
         journaling = self._journaling

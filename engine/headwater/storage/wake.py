@@ -43,6 +43,7 @@ class Beacon:
 
     def __init__(self, directory: Path, *, clock: Clock = _CLOCK) -> None:
         self._directory = directory / WAKE_NAME
+        self._directory_name = str(self._directory)  # looked at after every commit
         self._clock = clock
         self._others: list[Path] = []
         self._listed_ns = -1
@@ -105,10 +106,12 @@ class Beacon:
 
     def _tell_all(self, notice: bytes) -> int:
         try:
-            changed_ns = self._directory.stat().st_mtime_ns
+            changed_ns = os.stat(self._directory_name).st_mtime_ns  # noqa: PTH116 - takes a third
             if changed_ns != self._listed_ns:
                 self._list(changed_ns)
         except OSError:
+            return 0
+        if not self._others:
             return 0
         return sum([self._tell(pipe, notice) for pipe in self._others])
 

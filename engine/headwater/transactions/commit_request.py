@@ -65,8 +65,13 @@ class CommitRequest:
         self.writer: str = ""
         self.is_first: bool = False
         self._when_done = when_done
-        self._done = threading.Lock()
-        self._done.acquire()
+        self._done: threading.Lock | None = None
+
+    def queued(self) -> None:
+        """Prepare for `wait`: from now on it is another thread that finishes it."""
+        if self._when_done is None:
+            self._done = threading.Lock()
+            self._done.acquire()
 
     def finish(self) -> None:
         """Tell whoever waits. Called once, by the committer."""
@@ -79,7 +84,8 @@ class CommitRequest:
 
             logging.getLogger("headwater").exception("the end of a commit could not be told")
         finally:
-            self._done.release()
+            if self._done is not None:
+                self._done.release()
 
     def wait(self) -> Any:
         """Block until the outcome is durable, and return or raise it.
@@ -87,9 +93,9 @@ class CommitRequest:
         An interrupt (Ctrl-C) ends the wait and not the commit: whether it happened is then seen in
         the database.
         """
-        self._done.acquire()
-        self._done.release()
-        return self.outcome()
+        assert self._done is not None, "whoever gave a callback is called, and need not wait"
+        with self._done:
+            return self.outcome()
 
     def outcome(self) -> Any:
         """The result, once finished.

@@ -1,8 +1,12 @@
 """Fresh ids: a function of a transaction's time, its seed, and the number of ids before."""
 
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 from headwater_indexes.ids import creation_bits, mint_at
+
+if TYPE_CHECKING:
+    from hashlib import blake2b
 
 _RANDOM_BYTES: Final = 9
 _BLOCK_BYTES: Final = 7 * _RANDOM_BYTES
@@ -23,26 +27,33 @@ class Minting:
 
     def next(self, table_number: int) -> tuple[str, float]:
         """A new id of the table, and the creation time in it, ms since the epoch."""
-        ticks = self._creation
-        self._creation = ticks + 1
-        return mint_at(table_number, ticks, self._random_bits()), ticks / _TICKS_PER_MS
+        ticks, start = self._creation, self._at
+        if start == _BLOCK_BYTES:
+            self._block = self._next_block()
+            start = 0
+        end = start + _RANDOM_BYTES
+        random_bits = int.from_bytes(self._block[start:end], "big") >> 4
+        self._creation, self._at = ticks + 1, end
+        return mint_at(table_number, ticks, random_bits), ticks / _TICKS_PER_MS
+
+    def take(self, table_number: int, count: int) -> list[tuple[str, float]]:
+        """So many of them, in order."""
+        following = self.next
+        return [following(table_number) for _ in range(count)]
 
     @property
     def end_ms(self) -> float:
         """The least creation time that was not given out."""
         return self._creation / _TICKS_PER_MS
 
-    def _random_bits(self) -> int:
-        at = self._at
-        if at == _BLOCK_BYTES:
-            self._block = self._next_block()
-            at = 0
-        self._at = at + _RANDOM_BYTES
-        return int.from_bytes(self._block[at : self._at], "big") >> 4
-
     def _next_block(self) -> bytes:
-        from hashlib import blake2b  # which loads OpenSSL, and only writers need it
-
         source = b"%d/%d" % (self._seed, self._blocks)
         self._blocks += 1
-        return blake2b(source, digest_size=_BLOCK_BYTES).digest()
+        return _blake2b()(source, digest_size=_BLOCK_BYTES).digest()
+
+
+@cache
+def _blake2b() -> "type[blake2b]":
+    from hashlib import blake2b  # which loads OpenSSL, and only writers need it
+
+    return blake2b

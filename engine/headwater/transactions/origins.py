@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from headwater.errors import ArgumentError
@@ -62,9 +63,14 @@ marked_origin: Final[Callable[[], Origin]] = _marked.get
 """What the caller has marked; `NO_ORIGIN` if it has marked nothing."""
 
 
+@lru_cache(maxsize=1024)
+def _origin_of_nobody(function: str) -> Origin:
+    return Origin(function)
+
+
 def origin_of(function: str) -> Origin:
     """The origin of a commit of this caller by a function; empty for an explicit transaction."""
     marked = _marked.get()
     if marked is NO_ORIGIN:
-        return Origin(function)
+        return _origin_of_nobody(function)
     return Origin(function, marked.request_id, marked.identity)

@@ -32,6 +32,7 @@ class Watchdog:
         self._running: CommitRequest | None = None
         self._victim: CommitRequest | None = None
         self._activity = threading.Event()
+        self._is_watched = False  # what the event says, without a call
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._worker = 0
@@ -45,7 +46,7 @@ class Watchdog:
         with self._lock:
             self._running = request
             self._worker = threading.get_ident()
-            is_watched = self._activity.is_set()
+            is_watched = self._is_watched
         if not is_watched:
             self._wake()
         try:
@@ -104,6 +105,8 @@ class Watchdog:
                 target=self._watch, name="headwater-watchdog", daemon=True
             )
             self._thread.start()
+        with self._lock:
+            self._is_watched = True
         self._activity.set()
 
     def _watch(self) -> None:
@@ -114,6 +117,7 @@ class Watchdog:
             with self._lock:
                 running = self._running
                 if running is None:
+                    self._is_watched = False
                     self._activity.clear()
                 elif running is seen:
                     self._victim = running

@@ -37,7 +37,7 @@ class Writer(BatchWriter):
     __slots__ = ("_rules",)
 
     def __init__(self, transaction: Transaction, rules: TableRules) -> None:
-        super().__init__(transaction)
+        self._transaction = transaction
         self._rules = rules
 
     @overload
@@ -157,10 +157,8 @@ class Writer(BatchWriter):
 
     def _row(self, info: TableInfo, document: Mapping[str, object]) -> tuple[dict[str, Any], bytes]:
         # A plain dict is only looked at; anything else has to become one first.
-        if type(document) is dict:
-            fields = cast("dict[str, Any]", document)
-        else:
-            fields = _fields_of(info, document)
+        given: Any = document
+        fields: dict[str, Any] = given if type(document) is dict else _fields_of(info, document)
         return fields, self._packed(info, fields, "insert")
 
     def _insert_all(self, info: TableInfo, documents: Iterable[Mapping[str, object]]) -> list[str]:
