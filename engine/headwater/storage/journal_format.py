@@ -100,8 +100,7 @@ def newest_sequence(raw: bytes) -> int:
     """
     if len(raw) < SEQUENCES_BYTES:
         return 0
-    first, second = _SEQUENCES.unpack(raw)
-    return max(second, first)
+    return int(max(_SEQUENCES.unpack(raw)))
 
 
 class Frame(NamedTuple):

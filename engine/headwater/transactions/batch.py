@@ -12,7 +12,7 @@ from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.overlay import Overlay, Write
 from headwater_indexes.ids import creation_time_of
 
-_new_event = cast("Callable[[type[Event], tuple[Any, ...]], Event]", tuple.__new__)
+_new_event: Callable[[type[Event], tuple[Any, ...]], Event] = cast("Any", tuple).__new__
 
 
 class Batch:
