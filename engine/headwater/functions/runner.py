@@ -3,7 +3,7 @@
 import contextvars
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from headwater.errors import (
     ConflictError,

@@ -173,7 +173,8 @@ class ObservedTransaction(Transaction):
         return documents
 
     def _noted(self, seen: RangeSeen, chunks: Iterator[Rows]) -> Iterator[Rows]:
-        for positions, documents in chunks:
+        for positions, lazy in chunks:
+            documents = list(lazy)
             rows = map(_row, positions, documents)
             seen.add([row for row in rows if not self._is_own(row.key)])
             yield positions, documents
