@@ -2,7 +2,7 @@
 # make test   run all tests
 # make check  static checks: ruff, mypy, pyright, import-linter
 # make cover  run all tests, and tell which lines none of them reaches; takes twice as long
-# make bench  measure beside sqlite3, raw LMDB and others
+# make bench  measure beside sqlite3, raw LMDB and others; results go to bench/results/
 # make clean  remove everything that the other targets made
 #
 # Each makes what it needs first. PYTHON=... picks an interpreter, VENV=... another place.
@@ -51,8 +51,11 @@ pyright: $(VENV)/.dev
 layers: $(VENV)/.dev
 	$(BIN)/lint-imports
 
+# make bench BENCH=--quick passes options on; RESULTS=... names another file.
 bench: $(VENV)/.bench
-	$(BIN)/python -m bench
+	@mkdir -p bench/results
+	$(BIN)/python -m bench $(BENCH) \
+	  --output $(or $(RESULTS),bench/results/$(shell date +%Y-%m-%d-%H%M%S).json)
 
 clean:
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache \

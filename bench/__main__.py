@@ -184,6 +184,7 @@ def _measure(options: argparse.Namespace, cast: Cast, directory: Path) -> None:
         )
         document["aims"] = [outcome.as_json() for outcome in outcomes]
         options.output.write_text(json.dumps(document, indent=1) + "\n")
+        _say(f"results: {options.output}")
 
 
 if __name__ == "__main__":

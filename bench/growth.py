@@ -6,6 +6,7 @@ all of them.
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,12 +16,15 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from random import Random
+from time import monotonic
 from typing import Any, Final
 
 from bench.adapters.catalog import LIVE_ONLY, NAMES, cast_of
-from bench.adapters.contract import Engine, Key
+from bench.adapters.contract import Engine
 from bench.adapters.headwater_embedded import HeadwaterEmbedded
+from bench.aims import GROWTH_AIMS, outcomes_of
 from bench.documents import Fields, make_documents
+from bench.height import growths_of
 from bench.measure import Contestant, Work, measure
 from bench.options import existing_directory, new_file, positive
 from bench.report import show
@@ -29,12 +33,13 @@ from bench.sessions import Session, Workload
 from bench.sizes import FULL, Sizes
 from bench.workloads import WORKLOADS
 
-OPERATIONS: Final = ("get", "query-get", "scan-20", "insert", "patch", "open")
+OPERATIONS: Final = ("get", "query-get", "scan-20", "scan-1000", "insert", "patch", "open")
 """Of the workloads of the suite; not flushed."""
 
 DOCUMENTS: Final = (10_000, 100_000, 1_000_000)
 HISTORY: Final = 10
 _BATCH: Final = 2000
+_TELL_SECONDS: Final = 60.0
 _KEYS_MAX: Final = 100_000
 """Keys that are kept of a database: enough to draw from, and little memory for ten millions."""
 
@@ -43,21 +48,36 @@ class Grown:
     """One engine with some documents and a history of so many versions of each.
 
     Attributes:
-        name: For results; `bench plot` reads the number in it.
-        session: What workloads use.
+        name: For results; `bench plot` and `bench.height` read the numbers in it.
+        make: The engine.
+        documents: How many.
+        versions: Of each of them.
+        session: What workloads use; of an empty database until `fill` was called.
     """
 
     def __init__(
         self, make: type[Engine], directory: Path, sizes: Sizes, documents: int, versions: int
     ) -> None:
+        self.make = make
+        self.documents = documents
+        self.versions = versions
+        self._random = Random("history")
         past = f" with {versions} times the history" if versions > 1 else ""
         self.name = f"{make.name}, {documents} documents{past}"
         directory.mkdir()
         self._reopen = partial(make, directory, is_durable=False)
         self._engine: Engine | None = self._reopen()
-        keys = list(_fill(self._engine, documents, versions))
         sizes = replace(sizes, documents=documents)
-        self.session = Session(self._engine, self._reopen, keys, sizes)
+        self.session = Session(self._engine, self._reopen, [], sizes)
+
+    def add(self, first: int, batch: Sequence[Fields]) -> None:
+        """Insert documents, the number of the first of which is given, and change them."""
+        engine = self.session.engine
+        keys = engine.insert_many(batch)
+        for _ in range(self.versions - 1):
+            engine.patch_many([(key, _change(self._random)) for key in keys])
+        step = -(-self.documents // _KEYS_MAX)
+        self.session.keys += [key for at, key in enumerate(keys, first) if at % step == 0]
 
     def turn(self, workload: Workload, random: Random) -> Work:
         """The work of one turn; the first that opens the database itself closes it for good."""
@@ -73,16 +93,16 @@ class Grown:
             self._engine = None
 
 
-def _fill(engine: Engine, documents: int, versions: int) -> Iterator[Key]:
-    """Fill the database; yields some of the keys, evenly."""
-    step = -(-documents // _KEYS_MAX)
-    random = Random("history")
+def fill(grown: Sequence[Grown], documents: int) -> None:
+    """Fill databases of so many documents; making those takes longer than inserting them."""
+    told = monotonic()
     for first in range(0, documents, _BATCH):
         batch = make_documents(first, min(_BATCH, documents - first), documents)
-        keys = engine.insert_many(batch)
-        for _ in range(versions - 1):
-            engine.patch_many([(key, _change(random)) for key in keys])
-        yield from (key for at, key in enumerate(keys, first) if at % step == 0)
+        for one in grown:
+            one.add(first, batch)
+        if monotonic() - told > _TELL_SECONDS:
+            told = monotonic()
+            _say(f"  {first + len(batch):,} of {documents:,} documents")
 
 
 def _change(random: Random) -> Fields:
@@ -108,13 +128,12 @@ class Plan:
     sizes: Sizes = FULL
     rounds: int = 5
 
-    def databases(self, engines: Sequence[type[Engine]]) -> Iterator[tuple[type[Engine], int, int]]:
-        """An engine, a number of documents, a number of versions of each."""
+    def databases(self, engines: Sequence[type[Engine]]) -> Iterator[tuple[type[Engine], int]]:
+        """Those of each number of documents: an engine, a number of versions of each document."""
         for make in engines:
-            for count in self.documents:
-                yield make, count, 1
-                if self.history > 1 and make is HeadwaterEmbedded:
-                    yield make, count, self.history
+            yield make, 1
+            if self.history > 1 and make is HeadwaterEmbedded:
+                yield make, self.history
 
 
 def measure_growth(
@@ -123,13 +142,29 @@ def measure_growth(
     """The operations at each number of documents; the baseline is the first engine at the first."""
     with ExitStack() as stack:
         grown: list[Grown] = []
-        for make, count, versions in plan.databases(engines):
-            _say(f"{make.name}: {count:,} documents, versions of each: {versions}")
-            one = Grown(make, directory / str(len(grown)), plan.sizes, count, versions)
-            stack.callback(one.end)
-            grown.append(one)
+        for count in plan.documents:
+            began = monotonic()
+            same: list[Grown] = []
+            for make, versions in plan.databases(engines):
+                place = directory / str(len(grown) + len(same))
+                same.append(Grown(make, place, plan.sizes, count, versions))
+                stack.callback(same[-1].end)
+            _say(f"filling: {', '.join(one.name for one in same)}")
+            fill(same, count)
+            grown += same
+            _say(f"  {monotonic() - began:.0f} s")
+        _flush(directory)
+        grown.sort(key=lambda one: (engines.index(one.make), one.documents, one.versions))
         workloads = [found for found in WORKLOADS.values() if found.name in plan.operations]
         return [_measure_one(workload, grown, plan.rounds) for workload in workloads]
+
+
+def _flush(directory: Path) -> None:
+    """Or the system would write all of it while the first workloads are measured."""
+    for path in directory.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
 
 
 def _measure_one(workload: Workload, grown: Sequence[Grown], rounds: int) -> WorkloadResult:
@@ -156,15 +191,16 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         choices=choices,
         metavar="ENGINE",
-        default=["headwater", "sqlite-json"],
-        help="default: headwater sqlite-json",
+        default=["headwater", "sqlite-json", "lmdb-by-hand"],
+        help="default: headwater sqlite-json lmdb-by-hand",
     )
     parser.add_argument(
         "--documents",
         nargs="+",
         type=positive,
         default=DOCUMENTS,
-        help="default: 10000 100000 1000000; 10000000 takes an hour and 40 GB",
+        help="default: 10000 100000 1000000; ten millions take 10 GB of Headwater alone,"
+        " 40 GB with their history",
     )
     parser.add_argument(
         "--history",
@@ -203,7 +239,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     with tempfile.TemporaryDirectory(prefix="headwater-bench-", dir=options.directory) as name:
         results = measure_growth(list(cast.engines.values()), Path(name), plan)
-        show(results, plain=options.plain)
+        outcomes, growths = outcomes_of(results, GROWTH_AIMS), growths_of(results)
+        show(results, outcomes, growths, plain=options.plain)
         if options.output is not None:
             titles = {name: engine.title for name, engine in cast.engines.items()}
             document: dict[str, Any] = as_json(
@@ -214,5 +251,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 directory=Path(name),
                 started=started,
             )
+            document["aims"] = [outcome.as_json() for outcome in outcomes]
+            document["growth"] = [growth.as_json() for growth in growths]
             options.output.write_text(json.dumps(document, indent=1) + "\n")
+            _say(f"results: {options.output}")
     return 0

@@ -6,11 +6,13 @@ from importlib.util import find_spec
 from typing import Final, NamedTuple, TextIO
 
 from bench.aims import ABSOLUTE, Outcome
+from bench.height import Growth
 from bench.results import ContestantResult, WorkloadResult
 from bench.spread import Spread
 
 _COLUMNS: Final = ("engine", "per second", "each", "ratio [quartiles]", "failures")
 _SIZE_COLUMNS: Final = ("engine", "bytes", "ratio")
+_GROWTH_COLUMNS: Final = ("operation", "of", "grew by [quartiles]", "tree's height", "verdict")
 _AIM_COLUMNS: Final = ("workload", "of", "to", "aim", "reached [quartiles]", "verdict")
 
 
@@ -24,10 +26,16 @@ class Table(NamedTuple):
 
 
 def show(
-    results: Sequence[WorkloadResult], outcomes: Sequence[Outcome] = (), *, plain: bool = False
+    results: Sequence[WorkloadResult],
+    outcomes: Sequence[Outcome] = (),
+    growths: Sequence[Growth] = (),
+    *,
+    plain: bool = False,
 ) -> None:
-    """Print one table per workload to standard output, and one of the aims if there are any."""
+    """Print one table per workload to standard output, and one of growth and of the aims if any."""
     tables = [table_of(result) for result in results]
+    if growths:
+        tables.append(growth_table(growths))
     if outcomes:
         tables.append(aims_table(outcomes))
     for table in tables:
@@ -57,6 +65,25 @@ def aims_table(outcomes: Sequence[Outcome]) -> Table:
         _AIM_COLUMNS,
         [_aim_row(outcome) for outcome in outcomes],
         ["green" if outcome.is_reached else "yellow" for outcome in outcomes],
+    )
+
+
+def growth_table(growths: Sequence[Growth]) -> Table:
+    """What grows, and how much the height of a tree does meanwhile."""
+    return Table(
+        "growth: time by that on the smallest database of the engine",
+        _GROWTH_COLUMNS,
+        [
+            (
+                growth.operation,
+                growth.contestant,
+                ratio_text(growth.grown),
+                f"{growth.height:.2f}",
+                growth.verdict,
+            )
+            for growth in growths
+        ],
+        ["yellow" if growth.verdict == "faster" else None for growth in growths],
     )
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.aims import AIMS, GROWTH_AIMS, outcomes_of
+from bench.height import growths_of
 from bench.markdown import caption, markdown, tables_of
 from bench.reading import UnreadableResults, only, read_results, workloads_of
-from bench.report import aims_table, show
+from bench.report import aims_table, growth_table, show
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_as_markdown(results), end="")
     else:
         workloads = workloads_of(results)
-        show(workloads, outcomes_of(workloads, (*AIMS, *GROWTH_AIMS)), plain=options.plain)
+        outcomes = outcomes_of(workloads, (*AIMS, *GROWTH_AIMS))
+        show(workloads, outcomes, growths_of(workloads), plain=options.plain)
     return 0
 
 
@@ -39,6 +41,9 @@ def _as_markdown(results: dict[str, Any]) -> str:
     outcomes = outcomes_of(workloads, (*AIMS, *GROWTH_AIMS))
     parts = [caption(results)]
     parts += map(markdown, tables_of(workloads, list(results["settings"]["engines"])))
+    growths = growths_of(workloads)
+    if growths:
+        parts.append(markdown(growth_table(growths), left=2))
     if outcomes:
         parts.append(markdown(aims_table(outcomes), left=3))
     return "\n".join(parts)

@@ -1,0 +1,107 @@
+"""What grows with the number of records, and whether faster than the height of a tree does."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import log
+from typing import Any, Final, Literal, NamedTuple
+
+from bench.results import ContestantResult, WorkloadResult
+from bench.spread import Spread, ratios, spread_of
+
+TOLERANCE: Final = 0.1
+"""Growth by less than that is none, and beyond the tree's by less than that is as the tree's."""
+
+DOCUMENTED: Final[dict[str, str]] = {}
+"""Operations that are said to grow faster than the tree, and where that is said."""
+
+Verdict = Literal["does not grow", "as the tree", "faster", "faster, as documented"]
+
+_CONTESTANT: Final = re.compile(
+    r"(?P<engine>[^,]+), (?P<documents>\d+) documents( with (?P<versions>\d+) times the history)?"
+)
+
+
+class Records(NamedTuple):
+    """How much a database holds."""
+
+    documents: int
+    versions: int
+
+    @property
+    def number(self) -> int:
+        """Versions of all documents."""
+        return self.documents * self.versions
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How much longer an operation takes on a larger database of the same engine.
+
+    Attributes:
+        operation: Its workload.
+        contestant: The larger database.
+        base: The smallest one of the engine, without a history.
+        height: By how much a tree grows in height from the one's records to the other's:
+            the quotient of the logarithms of their numbers.
+        samples: The quotient of the times, round by round.
+    """
+
+    operation: str
+    contestant: str
+    base: str
+    height: float
+    samples: list[float]
+
+    @property
+    def grown(self) -> Spread:
+        """Of the samples."""
+        return spread_of(self.samples)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Beyond the spread: the low quartile has to lie beyond the bound, too."""
+        grown = self.grown
+        if grown.median <= 1 + TOLERANCE:
+            return "does not grow"
+        if grown.low_quartile <= self.height or grown.median <= self.height * (1 + TOLERANCE):
+            return "as the tree"
+        return "faster, as documented" if self.operation in DOCUMENTED else "faster"
+
+    def as_json(self) -> dict[str, Any]:
+        """For the file of results."""
+        return {**asdict(self), **asdict(self.grown), "verdict": self.verdict}
+
+
+def growths_of(results: Sequence[WorkloadResult]) -> list[Growth]:
+    """Of each operation, engine and larger database; none of results of other kinds."""
+    return [growth for result in results for growth in _growths(result)]
+
+
+def _growths(result: WorkloadResult) -> list[Growth]:
+    engines: dict[str, list[tuple[Records, ContestantResult]]] = {}
+    for contestant in result.contestants:
+        match = _CONTESTANT.fullmatch(contestant.name)
+        if match:
+            records = Records(int(match["documents"]), int(match["versions"] or 1))
+            engines.setdefault(match["engine"], []).append((records, contestant))
+    found: list[Growth] = []
+    for databases in engines.values():
+        # First the smallest one without a history, or the smallest one if all have one.
+        (least, base), *larger = sorted(databases, key=_size)
+        found += [
+            Growth(
+                operation=result.name,
+                contestant=one.name,
+                base=base.name,
+                height=log(records.number) / log(least.number),
+                samples=ratios(base.samples, one.samples),
+            )
+            for records, one in larger
+        ]
+    return found
+
+
+def _size(database: tuple[Records, ContestantResult]) -> tuple[int, int]:
+    records, _ = database
+    return records.versions, records.documents
