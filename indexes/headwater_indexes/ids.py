@@ -33,6 +33,7 @@ TICKS_PER_MS: Final = 4096
 _FOOTER_BYTES: Final = 2
 _RANDOM_BITS: Final = 68
 _RANDOM_MASK: Final = 2**_RANDOM_BITS - 1
+_TIME_MASK: Final = 2**60 - 1
 
 # Characters by length of the VInt: each has five bits, the last one is filled up with zeros.
 _LENGTHS: Final = {
@@ -140,6 +141,25 @@ def creation_time_of(text: str) -> float:
     _, internal = decode_id(text)
     ticks = int.from_bytes(internal[:8], "big") >> 4
     return ticks / TICKS_PER_MS
+
+
+def noted_creation_time(key: bytes) -> float:
+    """What `creation_time_of` gives, of an id in ASCII that is known to be one. About 0.4 us.
+
+    Args:
+        key: The id. Its checksum is not looked at.
+
+    Raises:
+        MalformedIdError: It cannot be one.
+    """
+    if len(key) != USER_ID_LENGTH:
+        return creation_time_of(key.decode("ascii", "replace"))
+    try:
+        # Of 13 characters, 65 bits: the last one of the VInt, 60 of time, and 4 random ones.
+        bits = int(key[3:16].translate(_DIGITS), 32)
+    except ValueError:
+        return creation_time_of(key.decode("ascii", "replace"))
+    return (bits >> 4 & _TIME_MASK) / TICKS_PER_MS
 
 
 def mint(table_number: int, creation_time_ms: float, random_bits: int) -> str:

@@ -18,6 +18,7 @@ from headwater_indexes.ids import (
     decode_id,
     encode_id,
     mint,
+    noted_creation_time,
     table_bounds,
     table_number_of,
 )
@@ -214,3 +215,15 @@ def test_what_cannot_be_in_an_id_is_refused() -> None:
             call(table)
     with pytest.raises(RangeError, match="16 bytes, not 15"):
         encode_id(1, bytes(15))
+
+
+@given(TABLES, INTERNALS)
+def test_the_time_in_a_key_is_the_time_in_the_id(number: int, internal: bytes) -> None:
+    text = encode_id(number, internal)
+    assert noted_creation_time(text.encode()) == creation_time_of(text)
+
+
+@pytest.mark.parametrize("key", [b"", b"nonsense", b"u" * USER_ID_LENGTH, b"\xff" * 32, b"0" * 40])
+def test_a_key_that_is_no_id_has_no_time(key: bytes) -> None:
+    with pytest.raises(MalformedIdError):
+        noted_creation_time(key)

@@ -328,11 +328,29 @@ def test_what_does_not_become_smaller_is_stored_as_it_is() -> None:
         assert encode_commit(commit) == encode_commit(commit, compressed=False)
 
 
+@given(COMMITS)
+def test_the_versions_of_a_commit_are_those_of_its_events(commit: Commit) -> None:
+    previous_ts, versions = commit_log.decode_versions(*encode_commit(commit))
+
+    assert previous_ts == commit.previous_ts
+    assert versions == {event.id: (event.creation_time, event.body) for event in commit.events}
+
+
+def test_an_event_of_another_length_is_damage() -> None:
+    key = timestamp_key(5)
+    for event in (("0" * 31, 0, None), ("0" * 31, 0, None, b"", 0), ()):
+        value = seal(key, codec.pack_record((0, {}, (event,))))
+        for decode in (decode_commit, commit_log.decode_versions):
+            with pytest.raises(CorruptionError, match=r"commit 5: the checksum is right.*4 parts"):
+                decode(key, value)
+
+
 def test_a_compressed_commit_that_is_none_is_damage() -> None:
     key = timestamp_key(5)
     for content in (b"\xc1", b"\xc1 no zlib", b"\xc1" + zlib.compress(b"x" * 9)[:-1]):
-        with pytest.raises(CorruptionError, match="commit 5: the checksum is right"):
-            decode_commit(key, seal(key, content))
+        for decode in (decode_commit, commit_log.decode_versions):
+            with pytest.raises(CorruptionError, match="commit 5: the checksum is right"):
+                decode(key, seal(key, content))
 
 
 def test_the_manual_is_of_this_version() -> None:

@@ -7,10 +7,11 @@ an event makes the history of each document a linked list; that of the commit ma
 commit noticeable. A large array is compressed.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from headwater.errors import CorruptionError
 from headwater.storage.codec import pack_record, unpack, unpack_record
@@ -35,6 +36,15 @@ class Event(NamedTuple):
     previous_ts: int
     creation_time: float | None
     body: bytes | None
+
+
+_event_of: Final[Callable[[tuple[Any, ...]], Event]] = partial(tuple.__new__, Event)
+_IS_EVENT: Final = frozenset({len(Event._fields)})
+
+
+Version: TypeAlias = tuple[float | None, bytes | None]
+"""Creation time and body of an event. A plain tuple of such values costs Python's collector of
+garbage nothing, which an `Event` does: with a hundred thousand of them it took half of the time."""
 
 
 class RecordedCall(NamedTuple):
@@ -128,20 +138,53 @@ def decode_commit(key: bytes, value: bytes) -> Commit:
         CorruptionError: Key or value are not what `encode_commit` made; names the timestamp.
     """
     ts = timestamp_of(key)
+    record = _content(ts, key, value)
+    try:
+        previous_ts, facts, events = unpack_record(decompress(record))
+        _check_events(events)
+        return Commit(ts, previous_ts, _origin_of(facts), tuple(map(_event_of, events)))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _not_of_this_format(ts, error) from error
+
+
+def decode_versions(key: bytes, value: bytes) -> tuple[int, dict[str, Version]]:
+    """What a commit made of documents, by id, after the timestamp of the commit before it.
+
+    As `decode_commit`, at half the cost: where commits are many and nothing else is needed.
+
+    Raises:
+        CorruptionError: As for `decode_commit`.
+    """
+    ts = timestamp_of(key)
+    record = _content(ts, key, value)
+    try:
+        previous_ts, _, events = unpack_record(decompress(record))
+        _check_events(events)
+        return previous_ts, {event[0]: event[2:] for event in events}
+    except (ValueError, TypeError) as error:
+        raise _not_of_this_format(ts, error) from error
+
+
+def _content(ts: int, key: bytes, value: bytes) -> bytes:
     content = unseal(key, value)
     if content is None:
         raise CorruptionError(
             f"commit {ts}: its {len(value)} bytes do not match their checksum; verify the "
             "database to see what else is damaged, then restore a backup"
         )
-    try:
-        previous_ts, facts, events = unpack_record(decompress(content))
-        return Commit(ts, previous_ts, _origin_of(facts), tuple(map(Event._make, events)))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise CorruptionError(
-            f"commit {ts}: the checksum is right, the record is not of this format: {error}; "
-            "it was written by another program or another version"
-        ) from error
+    return content
+
+
+def _check_events(found: tuple[tuple[Any, ...], ...]) -> None:
+    if not _IS_EVENT.issuperset(map(len, found)):
+        raise ValueError(f"an event has {len(Event._fields)} parts")
+
+
+def _not_of_this_format(ts: int, error: Exception) -> CorruptionError:
+    return CorruptionError(
+        f"commit {ts}: the checksum is right, the record is not of this format: {error}; "
+        "it was written by another program or another version"
+    )
 
 
 def _origin_of(facts: dict[str, Any]) -> Origin:

@@ -9,14 +9,19 @@ dropped index left behind are gone.
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
 from typing import Final, NamedTuple
 
 from headwater.errors import CorruptionError
-from headwater.storage import commit_log
-from headwater.storage.commit_log import Event, decode_commit
+from headwater.storage.commit_log import Version, decode_versions
 from headwater.storage.environment import Environment
-from headwater.storage.format import TIMESTAMP, Database, seal_document, timestamp_key
+from headwater.storage.format import (
+    TIMESTAMP,
+    Database,
+    seal_document,
+    timestamp_key,
+    timestamp_of,
+)
 from headwater.storage.transactions import ReadTransaction, WriteTransaction
 from headwater.tables.catalog import (
     CATALOG_NUMBERS,
@@ -27,12 +32,10 @@ from headwater.tables.catalog import (
 )
 from headwater.tables.fill_notes import FILL_NOTES, FILL_NOTES_END
 from headwater.tables.progress import Report, reported
-from headwater.tables.projection import META_CATALOG
+from headwater.tables.projection import META_CATALOG, physical_entries
 from headwater.tables.records import count_documents, decode_document
-from headwater.tables.replay import creation_time
 from headwater.tables.reports import RebuildReport
-from headwater_indexes.ids import table_number_of
-from headwater_indexes.scan import physical_entry
+from headwater_indexes.ids import noted_creation_time, table_number_of
 
 _CHUNK_DOCUMENTS: Final = 2000
 _CACHE_EVENTS: Final = 100_000
@@ -65,10 +68,11 @@ class _Newest(NamedTuple):
 
 
 def _rebuild(writer: WriteTransaction, progress: Report | None) -> RebuildReport:
-    newest = _gather(writer, progress)
+    log = _Commits(writer)
+    newest = _gather(writer, log, progress)
     for database in (Database.DOCUMENTS, Database.DELETED, Database.INDEXES):
         writer.clear(database)
-    _write_documents(writer, newest.alive, progress)
+    _write_documents(writer, log, newest.alive, progress)
     deleted = sorted(newest.deleted.items())
     tombstones = [(id.encode("ascii"), TIMESTAMP.pack(ts)) for id, ts in deleted]
     writer.put_many(Database.DELETED, tombstones, append=True)
@@ -77,22 +81,36 @@ def _rebuild(writer: WriteTransaction, progress: Report | None) -> RebuildReport
     return RebuildReport(newest.commits, len(newest.alive), len(deleted), entries)
 
 
-def _gather(reader: ReadTransaction, progress: Report | None) -> _Newest:
+def _gather(reader: ReadTransaction, log: "_Commits", progress: Report | None) -> _Newest:
     alive: dict[str, int] = {}
     deleted: dict[str, int] = {}
-    catalog_ts, head_ts = 0, 0
+    head_ts = 0
     total = reader.count(Database.LOG)
-    for commit in reported(commit_log.after(reader, 0), "reading the log", total, progress):
-        if commit.previous_ts != head_ts:
-            raise _gap(commit.ts, commit.previous_ts, head_ts)
-        head_ts = commit.ts
-        for event in commit.events:
-            is_alive = event.body is not None
-            (alive if is_alive else deleted)[event.id] = commit.ts
-            (deleted if is_alive else alive).pop(event.id, None)
-            if table_number_of(event.id) in CATALOG_NUMBERS:
-                catalog_ts = commit.ts
+    entries = reader.scan(Database.LOG, b"", None)
+    for key, value in reported(entries, "reading the log", total, progress):
+        ts = timestamp_of(key)
+        previous_ts, versions = decode_versions(key, value)
+        if previous_ts != head_ts:
+            raise _gap(ts, previous_ts, head_ts)
+        head_ts = ts
+        log.keep(ts, versions)
+        if deleted:  # some of them may have come back
+            for id_text in versions:
+                deleted.pop(id_text, None)
+        alive |= dict.fromkeys(versions, ts)
+        for id_text in [id_text for id_text, (_, body) in versions.items() if body is None]:
+            deleted[id_text] = alive.pop(id_text)
+    # The last change of the catalog made the newest version of what it changed.
+    catalog_ts = max(_last_change(alive), _last_change(deleted))
     return _Newest(alive, deleted, catalog_ts, total)
+
+
+def _last_change(newest: dict[str, int]) -> int:
+    """Timestamp of the last change of a document of the catalog; 0 if there is none."""
+    return max(
+        (ts for id_text, ts in newest.items() if table_number_of(id_text) in CATALOG_NUMBERS),
+        default=0,
+    )
 
 
 def _gap(ts: int, expected: int, found: int) -> CorruptionError:
@@ -107,36 +125,46 @@ def _gap(ts: int, expected: int, found: int) -> CorruptionError:
 
 
 def _write_documents(
-    writer: WriteTransaction, alive: dict[str, int], progress: Report | None
+    writer: WriteTransaction, log: "_Commits", alive: dict[str, int], progress: Report | None
 ) -> None:
-    commits = _Commits(writer)
     ids = reported(sorted(alive), "writing documents", len(alive), progress)
     while chunk := list(islice(ids, _CHUNK_DOCUMENTS)):
-        events = commits.events_of([(id_text, alive[id_text]) for id_text in chunk])
-        records = [_record(event, alive[event.id]) for event in events]
+        stamps = [alive[id_text] for id_text in chunk]
+        records = list(map(_record, chunk, stamps, log.versions_of(chunk, stamps)))
         writer.put_many(Database.DOCUMENTS, records, append=True)
 
 
-def _record(event: Event, ts: int) -> tuple[bytes, bytes]:
-    key = event.id.encode("ascii")
-    assert event.body is not None, f"{event.id} is deleted by commit {ts}"
-    return key, seal_document(key, ts, creation_time(event), event.body)
+def _record(id_text: str, ts: int, version: Version) -> tuple[bytes, bytes]:
+    key = id_text.encode("ascii")
+    created, body = version
+    assert body is not None, f"{id_text} is deleted by commit {ts}"
+    if created is None:
+        created = noted_creation_time(key)
+    return key, seal_document(key, ts, created, body)
 
 
 class _Commits:
-    """Events of commits, the latest used of which are kept decoded."""
+    """What commits made of documents; the latest used are kept decoded."""
 
     def __init__(self, reader: ReadTransaction) -> None:
         self._reader = reader
-        self._kept: OrderedDict[int, dict[str, Event]] = OrderedDict()
+        self._kept: OrderedDict[int, dict[str, Version]] = OrderedDict()
         self._count = 0
 
-    def events_of(self, wanted: Sequence[tuple[str, int]]) -> list[Event]:
-        """The events of documents in the commits with these timestamps."""
-        commits = self._load({ts for _, ts in wanted})
-        return [commits[ts][id_text] for id_text, ts in wanted]
+    def keep(self, ts: int, versions: dict[str, Version]) -> None:
+        """Keep for a while what a commit made of documents."""
+        self._kept[ts] = versions
+        self._count += len(versions)
+        while self._count > _CACHE_EVENTS and len(self._kept) > 1:
+            _, dropped = self._kept.popitem(last=False)
+            self._count -= len(dropped)
 
-    def _load(self, wanted: Iterable[int]) -> dict[int, dict[str, Event]]:
+    def versions_of(self, ids: Iterable[str], stamps: Sequence[int]) -> list[Version]:
+        """The versions of documents that the commits with these timestamps made."""
+        commits = self._load(set(stamps))
+        return [commits[ts][id_text] for id_text, ts in zip(ids, stamps, strict=True)]
+
+    def _load(self, wanted: Iterable[int]) -> dict[int, dict[str, Version]]:
         loaded = {ts: self._kept[ts] for ts in wanted if ts in self._kept}
         for ts in loaded:
             self._kept.move_to_end(ts)
@@ -145,16 +173,9 @@ class _Commits:
         values = self._reader.get_many(Database.LOG, keys) if keys else []
         for ts, key, value in zip(missing, keys, values, strict=True):
             assert value is not None, f"commit {ts} was in the log a moment ago"
-            loaded[ts] = {event.id: event for event in decode_commit(key, value).events}
-            self._keep(ts, loaded[ts])
+            _, loaded[ts] = decode_versions(key, value)
+            self.keep(ts, loaded[ts])
         return loaded
-
-    def _keep(self, ts: int, events: dict[str, Event]) -> None:
-        self._kept[ts] = events
-        self._count += len(events)
-        while self._count > _CACHE_EVENTS and len(self._kept) > 1:
-            _, dropped = self._kept.popitem(last=False)
-            self._count -= len(dropped)
 
 
 def _write_meta(writer: WriteTransaction, catalog_ts: int) -> None:
@@ -171,26 +192,48 @@ def _write_meta(writer: WriteTransaction, catalog_ts: int) -> None:
 
 def write_indexes(writer: WriteTransaction, catalog: Catalog, progress: Report | None) -> int:
     """Write the entries of every index, of which there are none yet; returns how many."""
+    known = sorted(catalog.indexes_by_space.values(), key=lambda index: index.space)
+    # So many together have one run of entries, even if all documents were of their table.
+    together = max(1, _RUN_ENTRIES // max(1, writer.count(Database.DOCUMENTS)))
     written = 0
-    for _, index in sorted(catalog.indexes_by_space.items()):
-        table = catalog.by_number[index.table_number]
-        step = f"writing index {table.name}.{index.name}"
-        total = count_documents(writer, table.bounds) if progress else 0
-        entries = reported(_entries(writer, table, index), step, total, progress)
-        is_first = True
-        while run := sorted(islice(entries, _RUN_ENTRIES)):
-            # Spaces are written in order, so the first run of each lies behind all that is there.
-            writer.put_many(Database.INDEXES, run, append=is_first)
-            is_first = False
-            written += len(run)
+    for number, neighbours in groupby(known, key=lambda index: index.table_number):
+        while indexes := list(islice(neighbours, together)):
+            written += _write_some(writer, catalog.by_number[number], indexes, progress)
     return written
 
 
-def _entries(
-    reader: ReadTransaction, table: TableInfo, index: IndexInfo
-) -> Iterator[tuple[bytes, bytes]]:
-    """The physical entries of an index, in id order."""
-    for key, value in reader.scan(Database.DOCUMENTS, *table.bounds):
+def _write_some(
+    writer: WriteTransaction,
+    table: TableInfo,
+    indexes: Sequence[IndexInfo],
+    progress: Report | None,
+) -> int:
+    """Write the entries of some indexes of a table; returns how many."""
+    written = 0
+    step = f"writing index {table.name}.{', '.join(index.name for index in indexes)}"
+    total = count_documents(writer, table.bounds) if progress else 0
+    scanned = writer.scan(Database.DOCUMENTS, *table.bounds, expected=_CHUNK_DOCUMENTS)
+    documents = reported(scanned, step, total, progress)
+    while run := _run(documents, table, indexes):
+        # Spaces are written in order, so the first run of each lies behind all that is there.
+        writer.put_many(Database.INDEXES, run, append=not written)
+        written += len(run)
+    return written
+
+
+def _run(
+    documents: Iterator[tuple[bytes, bytes]], table: TableInfo, indexes: Sequence[IndexInfo]
+) -> list[tuple[bytes, bytes]]:
+    """The entries of the next documents, as many as are sorted in memory at a time."""
+    keys: list[list[bytes]] = [[] for _ in indexes]
+    targets = [(index.key_of, found.append) for index, found in zip(indexes, keys, strict=True)]
+    for key, value in islice(documents, max(1, _RUN_ENTRIES // len(indexes))):
         document = decode_document(key, value)
-        logical_key = index.key_of(document, document["_id"])
-        yield physical_entry(index.space, logical_key, table.id_length)
+        id_text = document["_id"]
+        for key_of, add in targets:
+            add(key_of(document, id_text))
+    run: list[tuple[bytes, bytes]] = []
+    for index, found in zip(indexes, keys, strict=True):
+        found.sort()  # but for those that have to be cut, the order in which they are stored
+        run += physical_entries(index.space, found, table.id_length)
+    return run
