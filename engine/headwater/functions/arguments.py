@@ -34,7 +34,10 @@ from headwater.schema.validators import (
     AnyValidator,
     Field,
     IdValidator,
+    ListValidator,
     ObjectValidator,
+    RecordValidator,
+    RefinedValidator,
     UnionValidator,
     Validator,
 )
@@ -110,6 +113,7 @@ class CompiledFunction(Generic[P, R]):
         path: Its published path.
         contract: What it takes and gives.
         handler: The function itself: ``handler(ctx, **arguments)``.
+        takes_containers: Whether an argument may be a list or dict, which the function may change.
         check_arguments: Raises ArgumentError unless arguments by parameter, as `Function.arrange`
             gives them, have the right types.
     """
@@ -123,6 +127,7 @@ class CompiledFunction(Generic[P, R]):
         "function",
         "handler",
         "path",
+        "takes_containers",
     )
 
     def __init__(
@@ -137,6 +142,8 @@ class CompiledFunction(Generic[P, R]):
         self.contract: Contract = contract
         self.path: str = contract.path
         self.handler: Callable[..., Any] = function.handler
+        fields = contract.arguments.fields.values()
+        self.takes_containers: bool = any(_may_be_container(field.validator) for field in fields)
         # The dict of the arguments is a level of its own, which is not a level of their values.
         self._check = compile_checker(
             contract.arguments, tables, nesting=nesting + 1, noun="argument"
@@ -226,6 +233,18 @@ def _wire_completion(
     return compile_completion(
         {contract.wire_names[parameter.name]: parameter for parameter in signature.parameters}
     )
+
+
+def _may_be_container(validator: Validator) -> bool:
+    match validator:
+        case UnionValidator(members):
+            return any(map(_may_be_container, members))
+        case RefinedValidator(base):
+            return _may_be_container(base)
+        case ListValidator() | RecordValidator() | ObjectValidator() | AnyValidator():
+            return True
+        case _:
+            return False
 
 
 # Reading ----------------------------------------------------------------------------------------

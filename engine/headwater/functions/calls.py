@@ -99,6 +99,8 @@ class Call:
         self._was_run = self._has_containers() and bool(self.packed)
 
     def _has_containers(self) -> bool:
+        if not self.compiled.takes_containers:
+            return False
         for value in self.arguments.values():  # noqa: SIM110 - a generator costs more than all of it
             if isinstance(value, _CONTAINERS):
                 return True

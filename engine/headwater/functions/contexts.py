@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from headwater.functions.call_log import FunctionLog, Level, Lines
@@ -80,10 +81,16 @@ class QueryCtx:
         ctx.guard = guard
         return ctx
 
-    @property
-    def db(self) -> Reader:
-        """The tables."""
-        return self._db
+    if TYPE_CHECKING:
+
+        @property
+        def db(self) -> Reader:
+            """The tables."""
+            ...
+
+    else:
+        # Without a frame: functions ask for it at every step.
+        db = property(attrgetter("_db"), doc="The tables.")
 
     @property
     def now(self) -> float:
@@ -152,12 +159,12 @@ class MutationCtx(QueryCtx):
     def __init__(self, of: "MutationCtx") -> None:
         super().__init__(of)
 
-    @property
-    def db(self) -> Writer:
-        """The tables."""
-        db: Any = self._db
-        writer: Writer = db
-        return writer
+    if TYPE_CHECKING:
+
+        @property
+        def db(self) -> Writer:
+            """The tables."""
+            ...
 
     def without_rules(self) -> "MutationCtx":
         """The same context without the rules of the tables, for what is called with it too.

@@ -371,7 +371,8 @@ class Runner:
         snapshot = self.store.snapshot()
         try:
             if call.statistics.mean_seconds < _WORTH_CACHING_SECONDS:
-                value = self._run_query(call, snapshot, None)[0]
+                transaction = self._begin_query(call, snapshot, None)
+                value = self._read(call, transaction, call.statistics)
             else:
                 value = self._cached(call, snapshot)
         except BaseException as error:
@@ -402,19 +403,14 @@ class Runner:
         known = self.cache.find(cache_keys(call), snapshot)
         if known is not None:
             return unpack(known)
-        value, transaction = self._run_query(call, snapshot, None)
+        transaction = self._begin_query(call, snapshot, None)
+        value = self._read(call, transaction, call.statistics)
         key = key_of(call, by_identity=transaction.observed_identity)
         if not transaction.observed_time and self.cache.wants(key):
             intervals = frozenset(transaction.reads.intervals())
             if len(intervals) <= _INTERVALS_MAX:
                 self.cache.put(key, pack(value), intervals, snapshot)
         return value
-
-    def _run_query(
-        self, call: Call, snapshot: Snapshot, journal: str | None
-    ) -> tuple[Any, Transaction]:
-        transaction = self._begin_query(call, snapshot, journal)
-        return self._read(call, transaction, call.statistics), transaction
 
     def _read(self, call: Call, transaction: Transaction, statistics: FunctionStatistics) -> Any:
         """Run a query on a transaction of its own."""
