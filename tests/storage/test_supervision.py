@@ -163,6 +163,30 @@ def test_snapshots_outlive_growth_if_they_end_soon_and_say_so_if_not(path) -> No
             forgotten.get(DATA, b"k")
 
 
+def test_growth_waits_for_a_single_look_that_is_under_way(path) -> None:
+    with Environment.open(path, map_size_bytes=SMALL) as environment:
+        put(environment, b"k")
+        assert environment.get(DATA, b"nothing") is None
+        is_waited_for = threading.Event()
+        clear = environment.drained.clear
+        environment.drained.clear = lambda: (clear(), is_waited_for.set())  # type: ignore[assignment]
+        growing = threading.Thread(target=environment.grow)
+        begin = environment._begin
+
+        def begin_slowly():
+            transaction = begin()
+            growing.start()
+            assert is_waited_for.wait(60)
+            return transaction
+
+        environment._begin = begin_slowly  # type: ignore[assignment]
+        assert environment.get(DATA, b"k") == b"1"
+        growing.join()
+        assert environment.get(DATA, b"k") == b"1"
+        assert environment.stats().map_size_bytes == 2 * SMALL
+        assert environment.readers == {}
+
+
 def test_growth_that_another_thread_has_done_is_not_done_again(small) -> None:
     generation = small._generation
     small.grow(generation)
@@ -188,7 +212,7 @@ def test_a_map_that_another_process_grew_is_taken_over(small, path, run) -> None
         path,
     )
 
-    assert get(small, b"199") == b"x" * 100_000
+    assert small.get(DATA, b"199") == b"x" * 100_000
     assert get(small, b"mine") == b"1"
     put(small, b"more")
     with small.read() as snapshot:
@@ -451,6 +475,10 @@ def test_an_environment_that_lmdb_gave_up_is_opened_anew(faulty, faults) -> None
     put(faulty, b"k")
     assert faults.opened == opened + 2
 
+    faults.at_begin += [lmdb.PanicError("x") for _ in range(3)]
+    assert faulty.get(DATA, b"k") == b"1"
+    assert faults.opened == opened + 3
+
 
 def test_if_it_cannot_be_opened_anew_the_next_use_tries_again(faulty, faults) -> None:
     faults.at_begin += [lmdb.PanicError("x"), lmdb.PanicError("x")]
@@ -614,6 +642,8 @@ def test_readers_survive_growth_and_expiry_at_any_moment(path, run) -> None:
                                 wrong.append((key, value))
                         if snapshot.get(Database.DOCUMENTS, b"00007") != b"00007" * 50:
                             wrong.append("get")
+                    if environment.get(Database.DOCUMENTS, b"00007") != b"00007" * 50:
+                        wrong.append("look")
                     seen[0] += 1
                 except SnapshotTooOldError:
                     seen[1] += 1

@@ -7,12 +7,12 @@ commits, since only these cost space, and told once for each snapshot.
 import sys
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
-from weakref import WeakKeyDictionary, WeakSet, ref
+from weakref import WeakKeyDictionary, WeakSet
 
 from headwater.storage.checkpointing import CHECKPOINT_THREAD
 from headwater.storage.members import members
@@ -70,7 +70,7 @@ class OldSnapshots:
 
     def look(
         self,
-        readers: "Mapping[ref[ReadTransaction], float]",
+        readers: "Mapping[Callable[[], ReadTransaction | None], float]",
         environment: "lmdb.Environment",
         now: float,
     ) -> list[str]:

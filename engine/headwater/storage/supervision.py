@@ -31,6 +31,7 @@ from headwater.storage.checkpointing import CheckpointThread
 from headwater.storage.connecting import MENDS_MAX, ConnectedEngine
 from headwater.storage.engine import Engine, EngineOptions
 from headwater.storage.failures import InDoubtError, MapFullError, RewindNeededError, translate
+from headwater.storage.format import Database
 from headwater.storage.old_snapshots import OldSnapshots, warn
 from headwater.storage.registry import notice_forks
 from headwater.storage.taken_away import (
@@ -59,6 +60,15 @@ ROOM_LOW_BYTES: Final = 2**20
 def _room_bytes(path: Path) -> int:
     status = os.statvfs(path)
     return status.f_bavail * status.f_frsize
+
+
+class _Look:
+    """Stands among the open snapshots for a read that ends before anything can be done about it."""
+
+    __slots__ = ()
+
+    def __call__(self) -> None:
+        """No snapshot."""
 
 
 class SupervisedEngine(ConnectedEngine):
@@ -121,6 +131,27 @@ class SupervisedEngine(ConnectedEngine):
             return ReadTransaction(self, self._begin(), self._handles, self._monotonic())
         except lmdb.Error:
             return self._read_mending()
+
+    def get(self, database: Database, key: bytes) -> bytes | None:
+        """The newest value of a key; None if it is not there. What `read` and one `get` give.
+
+        Raises:
+            ClosedError, ForkedError, StorageError: As from `read`.
+        """
+        # Nobody but this frame can hold the transaction, so there is nothing to take away from
+        # anybody; but who closes the file has to wait for it, as for any other.
+        look, readers = _Look(), self.readers
+        try:
+            readers[look] = self._monotonic()
+            return self._begin().get(key, None, self._handles[database])
+        except lmdb.Error:
+            pass
+        finally:
+            readers.pop(look, None)
+            if self.is_draining:
+                self.drained.set()
+        with self.read() as reader:  # which mends what can be mended, and tells of the rest
+            return reader.get(database, key)
 
     def write(self) -> WriteTransaction:
         """Return a write transaction for a ``with`` statement, which waits for LMDB's lock.

@@ -10,7 +10,7 @@ For the same reason nothing holds a cursor between two calls.
 import sys
 import threading
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from operator import itemgetter
 from types import CodeType, TracebackType
@@ -86,8 +86,8 @@ Begun = tuple["lmdb.Transaction[bytes]", Handles, "Recorder | None"]
 """A write transaction that has begun. The last is to be told of every change, if there is one."""
 
 
-class OpenReaders(dict["ref[ReadTransaction]", float]):
-    """Open snapshots, each with the monotonic second in which it began."""
+class OpenReaders(dict[Callable[[], "ReadTransaction | None"], float]):
+    """Open snapshots by references to them, each with the monotonic second in which it began."""
 
     __slots__ = ()
 

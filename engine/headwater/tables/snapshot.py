@@ -5,7 +5,7 @@ from typing import Any, Final, cast
 
 from headwater.errors import CorruptionError
 from headwater.storage.commit_log import head
-from headwater.storage.format import Database
+from headwater.storage.format import DOCUMENTS, INDEXES
 from headwater.storage.transactions import ReadTransaction
 from headwater.tables.catalog import Catalog, IndexInfo
 from headwater.tables.records import decode_document, decode_documents
@@ -27,15 +27,13 @@ class IndexBytes:
 
     def scan(self, low: bytes, high: bytes, *, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
         """Pairs in order within ``[low, high)``."""
-        return self._reader.scan(
-            Database.INDEXES, low, high, reverse=reverse, expected=self._expected
-        )
+        return self._reader.scan(INDEXES, low, high, reverse=reverse, expected=self._expected)
 
     def take(
         self, low: bytes, high: bytes, count: int, *, reverse: bool
     ) -> list[tuple[bytes, bytes]]:
         """The first pairs within ``[low, high)``, at most ``count``."""
-        return self._reader.take(Database.INDEXES, low, high, count, reverse=reverse)
+        return self._reader.take(INDEXES, low, high, count, reverse=reverse)
 
 
 class Snapshot:
@@ -55,7 +53,7 @@ class Snapshot:
 
     def record(self, key: bytes) -> bytes | None:
         """The stored record of a document."""
-        return self.reader.get(Database.DOCUMENTS, key)
+        return self.reader.get(DOCUMENTS, key)
 
     def documents(self, keys: list[bytes]) -> tuple[Iterator[dict[str, Any]], int]:
         """Documents that an index points at, in the order of the keys, and their stored size.
@@ -66,7 +64,7 @@ class Snapshot:
             CorruptionError: An index entry without a document; at a damaged document, when that is
                 asked for.
         """
-        records = self.reader.get_many(Database.DOCUMENTS, keys)
+        records = self.reader.get_many(DOCUMENTS, keys)
         if None in records:
             raise _dangling(keys[records.index(None)])
         found = cast("list[bytes]", records)
@@ -76,7 +74,7 @@ class Snapshot:
         self, low: bytes, high: bytes, *, reverse: bool, expected: int = EXPECTED
     ) -> Iterator[tuple[bytes, bytes]]:
         """Keys and records of the documents with ids within ``[low, high)``, in id order."""
-        return self.reader.scan(Database.DOCUMENTS, low, high, reverse=reverse, expected=expected)
+        return self.reader.scan(DOCUMENTS, low, high, reverse=reverse, expected=expected)
 
     @staticmethod
     def decode(records: Iterator[tuple[bytes, bytes]]) -> Iterator[dict[str, Any]]:

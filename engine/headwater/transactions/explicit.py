@@ -1,10 +1,11 @@
 """Transactions and snapshots that a caller opens by hand."""
 
+from contextlib import closing
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
 from headwater.errors import ClosedError
-from headwater.storage.format import Database
+from headwater.storage.format import DOCUMENTS
 from headwater.tables.records import decode_document
 from headwater.tables.snapshot import Snapshot
 from headwater.transactions.origins import origin_of
@@ -61,11 +62,11 @@ def get_document(store: Store, id: str, at: int | None = None) -> dict[str, Any]
     except (AttributeError, UnicodeEncodeError):
         key_of_id(id)  # which says what is wrong with it
         raise
-    reader = store.environment.read() if at is None else snapshot_at(store, at).reader
-    try:
-        record = reader.get(Database.DOCUMENTS, key)
-    finally:
-        reader.close()
+    if at is None:
+        record = store.environment.get(DOCUMENTS, key)
+    else:
+        with closing(snapshot_at(store, at)) as snapshot:
+            record = snapshot.record(key)
     if record is not None:
         return decode_document(key, record)
     table_number_of(id)

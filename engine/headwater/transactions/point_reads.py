@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from headwater.storage.format import Database
+from headwater.storage.format import DOCUMENTS
 from headwater.tables.records import decode_body, decode_document
 from headwater.tables.snapshot import Snapshot
 from headwater.transactions.overlay import Overlay, Write
@@ -33,7 +33,7 @@ def documents_at(snapshot: Snapshot, layers: Sequence[Overlay], keys: Sequence[b
     """
     own = _newest_writes(layers, keys)
     stored = [key for key in keys if key not in own] if own else list(keys)
-    remaining = iter(snapshot.reader.get_many(Database.DOCUMENTS, stored))
+    remaining = iter(snapshot.reader.get_many(DOCUMENTS, stored))
     documents: list[dict[str, Any] | None] = []
     present = size = 0
     for key in keys:

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias, cast
 from headwater.errors import ClosedError
 from headwater.storage.codec import unpack
 from headwater.storage.commit_log import RecordedCall
-from headwater.storage.format import Database, open_document
+from headwater.storage.format import DOCUMENTS, open_document
 from headwater.tables.catalog import TABLES_NUMBER, USER_TABLES_FROM, IndexInfo, TableInfo
 from headwater.tables.records import decode_body, decode_document, decode_documents
 from headwater.tables.snapshot import DOCUMENTS_SPACE, EXPECTED, Snapshot
@@ -174,7 +174,7 @@ class Transaction:
                     return None
                 usage.add_read(1, len(write.body))
                 return decode_body(key, write.creation_time, write.body)
-        record = self.snapshot.reader.get(Database.DOCUMENTS, key)
+        record = self.snapshot.reader.get(DOCUMENTS, key)
         if record is None:
             return None
         usage.add_read(1, len(record))
@@ -208,7 +208,7 @@ class Transaction:
                 ts, is_revived = write.ts or write.previous_ts, write.is_revival and not write.ts
                 fields = unpack(write.body)
                 return Existing(ts, write.creation_time, write.body, fields, is_revived)
-        record = self.snapshot.reader.get(Database.DOCUMENTS, key)
+        record = self.snapshot.reader.get(DOCUMENTS, key)
         if record is None:
             return None
         self.usage.add_read(1, len(record))
