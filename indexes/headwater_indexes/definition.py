@@ -50,6 +50,7 @@ class IndexDefinition:
         fields: 1 to 16 field names, dotted for fields of dicts. ``_creationTime`` may come last;
             it is implied, and dropped here.
         unique: Whether no two documents may have equal fields.
+        roots: Names of the fields of the document that the keys are made from.
 
     Raises:
         DefinitionError: Any of that is not so.
@@ -58,6 +59,7 @@ class IndexDefinition:
     name: str
     fields: tuple[str, ...]
     unique: bool = False
+    roots: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _entry_key: Callable[[Mapping[str, Any], str], bytes] = field(
         init=False, repr=False, compare=False
     )
@@ -71,6 +73,7 @@ class IndexDefinition:
         paths = [name.split(".") for name in fields]
         # The class is frozen; what is derived from its fields is set around that.
         object.__setattr__(self, "fields", fields)
+        object.__setattr__(self, "roots", tuple(path[0] for path in paths))
         object.__setattr__(self, "_entry_key", compile_entry_encoder(paths))
 
     def key_of(self, fields: Mapping[str, Any], id: str) -> bytes:
@@ -103,7 +106,8 @@ def _creation_order() -> IndexDefinition:
     """The definition that no application can make: its name and its field are reserved."""
     definition = object.__new__(IndexDefinition)
     encoder = compile_entry_encoder([[CREATION_TIME]])
-    facts = {"name": BY_CREATION_TIME, "fields": (CREATION_TIME,), "unique": False}
+    fields = (CREATION_TIME,)
+    facts = {"name": BY_CREATION_TIME, "fields": fields, "unique": False, "roots": fields}
     for name, fact in {**facts, "_entry_key": encoder}.items():
         object.__setattr__(definition, name, fact)
     return definition

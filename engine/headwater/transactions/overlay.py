@@ -1,7 +1,7 @@
 """Writes that are not committed, laid over what they will change."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Any, ClassVar, TypeAlias, cast
 
 from headwater.tables.catalog import TableInfo
 
@@ -117,11 +117,8 @@ class IndexWrites(KeyOverlay):
             self.set(new, present=True)
 
 
-class _TableWrites(NamedTuple):
-    """What is written to for a document of a table: its key, and that in each of its indexes."""
-
-    keys: KeyOverlay
-    indexes: list[IndexWrites]
+_TableWrites: TypeAlias = tuple[KeyOverlay, list[IndexWrites]]
+"""What is written to for a document of a table: the keys of its documents, and its indexes."""
 
 
 class Overlay:
@@ -156,12 +153,12 @@ class Overlay:
             write: The document.
             keys: Its logical keys, one per index of the table.
         """
-        table = self._tables.get(write.table.number) or self._open(write.table)
+        own, indexes = self._tables.get(write.table.number) or self._open(write.table)
         self.documents[write.key] = write
-        table.keys.set(write.key, present=True)
+        own.set(write.key, present=True)
         self.writes += 1
         self.bytes_written += len(write.body or b"")
-        for index, key in zip(table.indexes, keys, strict=True):
+        for index, key in zip(indexes, keys, strict=True):
             index.touched.append(key)
             index.set(key, present=True)
 
@@ -173,13 +170,13 @@ class Overlay:
             keys: Their logical keys in the order of the writes, for each index of the table.
         """
         info = writes[0].table
-        table = self._tables.get(info.number) or self._open(info)
+        own, indexes = self._tables.get(info.number) or self._open(info)
         document_keys = [write.key for write in writes]
         self.documents.update(zip(document_keys, writes, strict=True))
-        table.keys.add_all(document_keys)
+        own.add_all(document_keys)
         self.writes += len(writes)
         self.bytes_written += sum([len(write.body or b"") for write in writes])
-        for index, added in zip(table.indexes, keys, strict=True):
+        for index, added in zip(indexes, keys, strict=True):
             index.touched += added
             index.add_all(added)
 
@@ -191,13 +188,13 @@ class Overlay:
             old_keys: Keys before, one per index of the table.
             new_keys: Keys after; None if it is deleted.
         """
-        table = self._tables.get(write.table.number) or self._open(write.table)
+        own, indexes = self._tables.get(write.table.number) or self._open(write.table)
         self.documents[write.key] = write
-        table.keys.set(write.key, present=write.body is not None)
+        own.set(write.key, present=write.body is not None)
         self.writes += 1
         if write.body is not None:
             self.bytes_written += len(write.body)
-        for at, index in enumerate(table.indexes):
+        for at, index in enumerate(indexes):
             index.change(old_keys[at], new_keys[at] if new_keys is not None else None)
 
     def _open(self, table: TableInfo) -> _TableWrites:
@@ -209,7 +206,7 @@ class Overlay:
             self.by_space.get(index.space) or self._open_space(index.space, table.id_length)
             for index in table.indexes
         ]
-        opened = self._tables[number] = _TableWrites(keys, indexes)
+        opened = self._tables[number] = (keys, indexes)
         return opened
 
     def _open_space(self, space: int, id_length: int) -> IndexWrites:

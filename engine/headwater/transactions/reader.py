@@ -11,6 +11,7 @@ from headwater.transactions.query import TableQuery
 from headwater.transactions.transaction import Transaction
 from headwater_indexes.errors import MalformedIdError
 from headwater_indexes.ids import decode_id
+from headwater_indexes.ids import table_number_of as number_in
 
 D = TypeVar("D")
 E = TypeVar("E", bound=AnyDocument)
@@ -200,6 +201,20 @@ def table_number_of(id: str) -> int:
         raise not_an_id(id, str(error)) from None
 
 
+def leading_number_of(id: str) -> int:
+    """The table that an id begins with. Far cheaper: its checksum is not looked at.
+
+    Enough for a document that is then found under the id.
+
+    Raises:
+        InvalidIdError: No id begins so.
+    """
+    try:
+        return number_in(id)
+    except MalformedIdError as error:
+        raise not_an_id(id, str(error)) from None
+
+
 def info_of(transaction: Transaction, id: str) -> TableInfo | None:
     """The table of an id, None if it is of none here.
 
@@ -207,7 +222,10 @@ def info_of(transaction: Transaction, id: str) -> TableInfo | None:
         InvalidIdError: The string is no id.
     """
     key_of_id(id)  # which refuses what is no string
-    number = table_number_of(id)
+    return _info_by_number(transaction, table_number_of(id))
+
+
+def _info_by_number(transaction: Transaction, number: int) -> TableInfo | None:
     info = transaction.snapshot.catalog.by_number.get(number)
     if info is None:  # perhaps of one that this transaction has made
         info = next((one for one in transaction.tables.values() if one.number == number), None)
@@ -215,12 +233,12 @@ def info_of(transaction: Transaction, id: str) -> TableInfo | None:
 
 
 def table_of(transaction: Transaction, id: str) -> TableInfo:
-    """The table that an id belongs to.
+    """The table that an id belongs to; of something that is no id perhaps the one it looks like.
 
     Raises:
-        InvalidIdError: No id, an id of no table here, or of a system table.
+        InvalidIdError: Nothing like an id, an id of no table here, or of a system table.
     """
-    info = info_of(transaction, id)
+    info = _info_by_number(transaction, leading_number_of(id))
     if info is None or info.is_system:
         what = "a system table" if info else "no table of this database"
         raise InvalidIdError(f"{id!r} is an id of {what}, expected one of a table you may write to")

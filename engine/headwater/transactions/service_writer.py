@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from headwater.schema.tables import Table
 from headwater.tables.catalog import TableInfo
-from headwater.transactions.reader import Reader, name_of, table_number_of
+from headwater.transactions.reader import Reader, leading_number_of, name_of
 from headwater.transactions.revival import revive
 from headwater.transactions.transaction import Transaction
 from headwater.transactions.writer import Writer
@@ -49,5 +49,5 @@ class ServiceWriter(Writer):
         return self._transaction.table_for_writing(name_of(table))
 
     def _table_of(self, id: str) -> TableInfo:
-        info = self._transaction.snapshot.catalog.by_number.get(table_number_of(id))
+        info = self._transaction.snapshot.catalog.by_number.get(leading_number_of(id))
         return info if info is not None and info.is_service else super()._table_of(id)

@@ -22,6 +22,7 @@ from headwater.transactions.read_set import RangeRead, ReadSet
 from headwater.transactions.usage import Usage
 from headwater_indexes.definition import CREATION_TIME
 from headwater_indexes.scan import merge
+from headwater_indexes.values import MISSING
 
 Rows: TypeAlias = tuple[list[bytes], Iterable[dict[str, Any]]]
 """Keys of a range and the documents behind them, side by side; to be gone through once."""
@@ -32,6 +33,21 @@ Fields: TypeAlias = Mapping[str, Any]
 def _timed(fields: Fields, creation_time: float) -> Fields:
     """The fields with the creation time, which keys of tables with foreign ids have in them."""
     return {**fields, CREATION_TIME: creation_time}
+
+
+def _keys_after(
+    table: TableInfo, id: str, old: Fields, old_keys: list[bytes], fields: Fields
+) -> list[bytes]:
+    """The keys of a document after a change: of indexes that it leaves alone, those before."""
+    keys: list[bytes] = []
+    for index, key in zip(table.indexes, old_keys, strict=True):
+        for name in index.definition.roots:
+            if fields.get(name, MISSING) is not old.get(name, MISSING):
+                keys.append(index.key_of(fields, id))
+                break
+        else:
+            keys.append(key)
+    return keys
 
 
 class _Ended:
@@ -198,8 +214,10 @@ class Transaction:
     def existing(self, key: bytes) -> Existing | None:
         """The state of a document that a write is about to replace; depends on it."""
         self.usage.check_time()
-        self.reads.points.add(key)
-        self.check_intervals()
+        reads = self.reads
+        reads.points.add(key)
+        if len(reads.points) + len(reads.ranges) > self.usage.limits.intervals_read:
+            self.check_intervals()
         for layer in self.layers:
             write = layer.documents.get(key)
             if write is not None:
@@ -460,8 +478,7 @@ class Transaction:
             old = _timed(old, existing.creation_time)
             fields = _timed(fields, existing.creation_time)
         old_keys = [index.key_of(old, id) for index in table.indexes]
-        new_keys = [index.key_of(fields, id) for index in table.indexes]
-        self.layers[0].change(write, old_keys, new_keys)
+        self.layers[0].change(write, old_keys, _keys_after(table, id, old, old_keys, fields))
         self._wrote(table)
 
     def remove(self, table: TableInfo, id: str, existing: Existing) -> None:

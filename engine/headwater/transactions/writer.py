@@ -18,7 +18,7 @@ from headwater.storage.codec import pack
 from headwater.tables.catalog import IndexInfo, TableInfo
 from headwater.transactions.batch_writer import BatchWriter
 from headwater.transactions.existing import Existing
-from headwater.transactions.reader import name_of, not_an_id, table_of
+from headwater.transactions.reader import name_of, not_an_id, table_number_of, table_of
 from headwater.transactions.rules import TableRules
 from headwater.transactions.transaction import Fields, Transaction
 from headwater_indexes.errors import NotStorableError
@@ -209,6 +209,7 @@ class Writer(BatchWriter):
         info = self._table_of(id)
         existing = self._transaction.existing(id.encode("ascii"))
         if existing is None:
+            table_number_of(id)  # which says what is wrong with what is no id
             raise not_found(info, id, verb)
         return info, existing
 
