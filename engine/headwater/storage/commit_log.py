@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from headwater.errors import CorruptionError
 from headwater.storage.codec import pack_record, unpack, unpack_record
@@ -38,7 +38,8 @@ class Event(NamedTuple):
     body: bytes | None
 
 
-_event_of: Final[Callable[[tuple[Any, ...]], Event]] = partial(tuple.__new__, Event)
+as_event: Final[Callable[[tuple[Any, ...]], Event]] = partial(cast("Any", tuple).__new__, Event)
+"""What ``Event(*facts)`` does, without its Python code: there is one for each document written."""
 _IS_EVENT: Final = frozenset({len(Event._fields)})
 
 
@@ -142,7 +143,7 @@ def decode_commit(key: bytes, value: bytes) -> Commit:
     try:
         previous_ts, facts, events = unpack_record(decompress(record))
         _check_events(events)
-        return Commit(ts, previous_ts, _origin_of(facts), tuple(map(_event_of, events)))
+        return Commit(ts, previous_ts, _origin_of(facts), tuple(map(as_event, events)))
     except (ValueError, TypeError, AttributeError) as error:
         raise _not_of_this_format(ts, error) from error
 

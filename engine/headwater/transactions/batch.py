@@ -1,9 +1,6 @@
 """A batch: transactions that go into the log together, one after the other, with one flush."""
 
-from collections.abc import Callable
-from typing import Any, cast
-
-from headwater.storage.commit_log import Commit, Event, Origin
+from headwater.storage.commit_log import Commit, Event, Origin, as_event
 from headwater.storage.format import seal_document
 from headwater.storage.transactions import NO_VERSION, Version
 from headwater.tables.catalog import CATALOG_NUMBERS
@@ -11,8 +8,6 @@ from headwater.tables.projection import Changes, physical_entries
 from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.overlay import Overlay, Write
 from headwater_indexes.ids import creation_time_of
-
-_new_event: Callable[[type[Event], tuple[Any, ...]], Event] = cast("Any", tuple).__new__
 
 
 class Batch:
@@ -111,5 +106,4 @@ def _event(write: Write) -> Event:
     may_differ = write.previous_ts or write.table.foreign_ids
     if may_differ and creation_time_of(id_text) != write.creation_time:
         created = write.creation_time
-    # What Event(...) does, without its Python code: there is one for each write.
-    return _new_event(Event, (id_text, write.previous_ts, created, write.body))
+    return as_event((id_text, write.previous_ts, created, write.body))
