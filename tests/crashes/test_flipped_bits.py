@@ -21,7 +21,7 @@ import pytest
 import headwater as hw
 from headwater.storage.engine import EngineOptions, open_handles, open_unlocked
 from headwater.storage.failures import translate
-from headwater.storage.format import DATA_NAME, META_UUID, Database
+from headwater.storage.format import DATA_NAME, META_FORMAT, META_UUID, Database
 from headwater.storage.manifest import read_manifest
 from headwater.storage.newest import Newest, write_newest
 from headwater.storage.pages import HEAD_BYTES, IS_BRANCH, IS_LEAF, IS_OVERFLOW, Pages
@@ -146,9 +146,11 @@ def small(tmp_path_factory) -> Small:
 def records_of(path: Path) -> list[str]:
     """What is found in the records, by LMDB, once the pages are known to be in order."""
     with snapshot_of(path) as reader:
-        uuid = read_manifest(path).uuid.encode()
+        manifest = read_manifest(path)
+        uuid = manifest.uuid.encode()
         mixed = [] if reader.get(Database.META, META_UUID) == uuid else ["refused by opening"]
-        return mixed + [problem.kind for problem in verify(Snapshot(reader, Catalog([]), 0))]
+        problems = verify(Snapshot(reader, Catalog([]), 0), format_version=manifest.format)
+        return mixed + [problem.kind for problem in problems]
 
 
 def is_found(path: Path) -> bool:
@@ -212,6 +214,19 @@ def test_the_other_bytes_mean_nothing(small, tmp_path) -> None:
     assert contents(path) == small.contents
     assert records_of(path) == []
     assert verify_pages(path) == []
+
+
+def test_a_format_older_than_that_of_the_manifest_is_found(small, tmp_path) -> None:
+    """One flipped bit makes 2 of 3; only an upgrade that has not ended makes them differ."""
+    path = tmp_path / "db.hw"
+    shutil.copytree(small.path, path)
+    for older in (b"1", b"2"):
+        with hw.open(path) as db:
+            db._store.environment.run_write(
+                lambda writer, older=older: writer.put(Database.META, META_FORMAT, older)
+            )
+            assert [problem.kind for problem in db.verify()] == ["format_differs"]
+        assert [problem.kind for problem in hw.check(path)] == ["format_differs"]
 
 
 HEADS = 8

@@ -212,7 +212,9 @@ def _look_at_records(
         if not is_alone:  # otherwise it has been looked at, and its commits are in the file
             yield from verify_journal(directory, reader.transaction_id())
         try:
-            yield from verify(Snapshot(reader, Catalog([]), 0), progress=progress)
+            format_version = read_manifest(directory).format
+            snapshot = Snapshot(reader, Catalog([]), 0)
+            yield from verify(snapshot, format_version=format_version, progress=progress)
         except HeadwaterError as error:
             yield _problem("storage_damaged", str(error))
 

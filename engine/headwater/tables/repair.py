@@ -136,7 +136,9 @@ class _Mend:
             rebuilt = rebuild(environment, progress=progress)
             with environment.read_for_long("a repair") as reader:
                 catalog = load_catalog(reader)
-                problems = verify(Snapshot(reader, catalog), progress=progress)
+                problems = verify(
+                    Snapshot(reader, catalog), format_version=FORMAT_VERSION, progress=progress
+                )
             if problems:
                 raise CorruptionError(
                     f"{directory}: what was saved does not hold together: {problems[0].message} "

@@ -43,19 +43,30 @@ __all__ = ["Problem", "verify"]
 _REBUILD = "db.rebuild() makes it anew from the log"
 
 
-def verify(snapshot: Snapshot, *, progress: Report | None = None) -> list[Problem]:
+def verify(
+    snapshot: Snapshot,
+    *,
+    format_version: int = FORMAT_WITHOUT_JOURNAL,
+    progress: Report | None = None,
+) -> list[Problem]:
     """Check everything that a snapshot sees; an empty list means that nothing is wrong.
 
     O(log + documents + index entries) time, some hundred bytes of memory per document that ever
     was. Entries of a space that no index has are left over from a dropped index and no problem;
     an index that is being filled may lack what its filling has not reached.
+
+    Args:
+        snapshot: Of a file whose pages are in order.
+        format_version: What the manifest says. The file may be of a newer format, as the manifest
+            is the last to be changed, and never of an older one.
+        progress: Told about the steps.
     """
-    found = list(_problems(snapshot, progress))
+    found = list(_problems(snapshot, format_version, progress))
     # What is not sound cannot be judged; and what a cascade has begun, it ends.
     return found or list(_guarded(_references(snapshot)))
 
 
-def _problems(snapshot: Snapshot, report: Report | None) -> Iterator[Problem]:
+def _problems(snapshot: Snapshot, format_version: int, report: Report | None) -> Iterator[Problem]:
     reader = in_order(snapshot.reader)
     catalog = snapshot.catalog
     unreadable = _why_unreadable(reader)
@@ -68,7 +79,7 @@ def _problems(snapshot: Snapshot, report: Report | None) -> Iterator[Problem]:
     yield from _guarded(_tombstones(reader, replay, report))
     yield from _guarded(_documents(reader, replay, report))
     yield from _guarded(_catalog_ts(reader, replay))
-    yield from _guarded(_format(reader))
+    yield from _guarded(_format(reader, format_version))
     yield from _guarded(_name(reader))
     yield from _guarded(_horizon(reader, replay))
     for index in catalog.indexes_by_space.values():
@@ -134,11 +145,14 @@ def _name(reader: ReadTransaction) -> Iterator[Problem]:
         yield Problem("journal_damaged", "", "", 0, message)
 
 
-def _format(reader: ReadTransaction) -> Iterator[Problem]:
+def _format(reader: ReadTransaction, oldest: int) -> Iterator[Problem]:
     stored = reader.get(Database.META, META_FORMAT)
-    known = [str(version).encode("ascii") for version in range(1, FORMAT_VERSION + 1)]
-    if stored not in known:
-        message = f"the noted format is {stored!r}, known are those up to {FORMAT_VERSION}"
+    possible = [str(version).encode("ascii") for version in range(oldest, FORMAT_VERSION + 1)]
+    if stored not in possible:
+        message = (
+            f"the noted format is {stored!r}, the manifest says {oldest}, known are those up to "
+            f"{FORMAT_VERSION}"
+        )
         yield Problem("format_differs", "", "", 0, message)
 
 

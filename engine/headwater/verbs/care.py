@@ -55,6 +55,7 @@ class CareVerbs(Opened):
         Args:
             progress: Told about the steps.
         """
+        from headwater.storage.manifest import read_manifest
         from headwater.tables.verify import verify
         from headwater.tables.verify_pages import verify_journal, verify_pages
 
@@ -62,7 +63,9 @@ class CareVerbs(Opened):
         with self._store.environment.read_for_long("db.verify()") as reader:
             damaged = verify_pages(self.path)  # first: what is read from such pages can be anything
             journal = verify_journal(self.path, reader.transaction_id())
-            found = damaged or verify(self._store.snapshot_of(reader), progress=progress)
+            snapshot = self._store.snapshot_of(reader)
+            format_version = read_manifest(self.path).format
+            found = damaged or verify(snapshot, format_version=format_version, progress=progress)
             return journal + found
 
     def rebuild(self, *, progress: Report | None = None) -> RebuildReport:
