@@ -14,7 +14,13 @@ from typing import Final, NoReturn
 
 from bench import comparison, growth, plotting, reporting, soak, waking
 from bench.adapters.catalog import BASELINE, ENGINES, LIVE_ONLY, NAMES, Cast, cast_of
-from bench.agree import Disagreement, check_agreement, check_live_agreement
+from bench.adapters.contract import PROCESSES
+from bench.agree import (
+    Disagreement,
+    check_agreement,
+    check_live_agreement,
+    check_process_agreement,
+)
 from bench.aims import outcomes_of
 from bench.catalog import ALL_WORKLOADS
 from bench.options import existing_directory, new_file, positive
@@ -149,6 +155,8 @@ def _compare(options: argparse.Namespace) -> int:
         try:
             check_agreement(cast.engines, directory, _AGREE_QUICK if options.quick else _AGREE_FULL)
             check_live_agreement(cast.live_engines, directory)
+            if not PROCESSES.isdisjoint(options.workloads or PROCESSES):
+                check_process_agreement(cast.engines, directory)
             _measure(options, cast, directory)
         except Disagreement as difference:
             _say(str(difference))

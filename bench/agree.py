@@ -9,9 +9,10 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final, TypeAlias
 
-from bench.adapters.contract import Engine, NotOffered
+from bench.adapters.contract import PROCESSES, Engine, NotOffered
 from bench.adapters.live_contract import LiveEngine
 from bench.documents import Fields, author_name, channel_name, channels_of, make_documents
+from bench.several import Crew
 
 Answer: TypeAlias = tuple[str, Any]
 
@@ -54,6 +55,35 @@ def check_live_agreement(engines: Mapping[str, type[LiveEngine]], directory: Pat
         first = next(iter(answers), "")
         for name, others in answers.items():
             _compare(first, answers[first], name, others)
+
+
+def check_process_agreement(engines: Mapping[str, type[Engine]], directory: Path) -> None:
+    """Compare what is there after several processes have written; as `check_agreement`."""
+    answers = {
+        name: _write_together(make, directory / f"together-{name}")
+        for name, make in engines.items()
+        if any(map(make.takes_part, PROCESSES))
+    }
+    first = next(iter(answers), "")
+    for name, others in answers.items():
+        _compare(first, answers[first], name, others)
+
+
+def _write_together(make: type[Engine], directory: Path) -> list[Answer]:
+    directory.mkdir()
+    crew = Crew(make, directory, 2, 20, is_durable=True)
+    try:
+        crew.work("insert", [(20, 10, 20), (30, 10, 20)])()
+        crew.work("bump", [crew.keys[:1] * 10] * 2)()
+    finally:
+        crew.end()
+    engine = make(directory, is_durable=True)
+    try:
+        titles = sorted(document["title"] for document in engine.scan())
+        added = crew.failed() + (engine.get(crew.keys[0]) or {})["score"]
+    finally:
+        engine.end()
+    return [("what two processes inserted", titles), ("how much two processes added", added)]
 
 
 def _watch(make: type[LiveEngine], directory: Path, is_one_channel: bool) -> list[Answer]:  # noqa: FBT001

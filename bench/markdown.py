@@ -14,6 +14,7 @@ _VERSIONS: Final = {
     "msgpack": "msgpack",
     "orjson": "orjson",
     "pglite": "PGlite",
+    "node": "Node",
 }
 """Whose versions are worth a line."""
 
@@ -29,7 +30,8 @@ def markdown(table: Table, *, left: int = 1) -> str:
 def caption(results: dict[str, Any]) -> str:
     """When, what, on which machine."""
     machine, versions, settings = results["machine"], results["versions"], results["settings"]
-    programs = [f"{title} {versions[name]}" for name, title in _VERSIONS.items() if versions[name]]
+    there = [(title, versions.get(name)) for name, title in _VERSIONS.items()]
+    programs = [f"{title} {version}" for title, version in there if version]
     memory = f"{machine['memory_bytes'] / 2**30:.0f} GiB"
     return (
         f"{results['started_at'][:10]}, commit {(results['commit'] or 'unknown')[:10]}, "

@@ -184,7 +184,16 @@ def versions() -> dict[str, str | None]:
         except PackageNotFoundError:
             found[package] = None
     found["pglite"] = LivePglite.version()
+    found["node"] = _node() if found["pglite"] else None
     return found
+
+
+def _node() -> str | None:
+    node = shutil.which("node")
+    if node is None:
+        return None
+    done = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
+    return done.stdout.strip().removeprefix("v") or None
 
 
 def filesystem_of(directory: Path) -> str | None:

@@ -80,13 +80,13 @@ QUICK: Final = Sizes(
     shared=500,
     beside=10,
     processes=2,
-    mixed=200,
+    mixed=120,
     opens=4,
     updates=50,
     updates_of_all=2,
     subscriptions=200,
     dependents=10_000,
-    changes=1000,
+    changes=500,
 )
 
 SHORT: Final = 20

@@ -6,9 +6,10 @@ from threading import enumerate as threads
 
 import pytest
 from bench.adapters.catalog import ENGINES
+from bench.adapters.sqlite_json import SqliteJson
 from bench.affected import in_channel, in_scores, of_channel, of_scores
+from bench.agree import Disagreement, check_process_agreement
 from bench.beside import BusyThread, allowed
-from bench.documents import make_document
 from bench.several import Crew
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,23 +17,28 @@ from hypothesis import strategies as st
 from headwater_indexes.interval_map import IntervalMap
 
 
-@pytest.mark.parametrize("name", ["headwater", "sqlite-json", "lmdb-by-hand"])
-def test_what_several_processes_write_is_all_there(tmp_path, name):
-    make = ENGINES[name]
-    crew = Crew(make, tmp_path, 2, 20, is_durable=False)
-    try:
-        assert crew.work("insert", [(20, 15, 20), (35, 15, 20)])() == 30
-        assert crew.work("bump", [crew.keys[:1] * 10] * 2)() == 20 - crew.failed()
-        assert crew.work("get", [crew.keys[:5], crew.keys[5:]])() == 20
-    finally:
-        crew.end()
-    engine = make(tmp_path, is_durable=False)
-    try:
-        assert sum(1 for _ in engine.scan()) == 50
-        before = make_document(0, 20)["score"]
-        assert engine.get(crew.keys[0])["score"] == before + 20 - crew.failed()
-    finally:
-        engine.end()
+class Losing(Crew):
+    """One of two processes adds nothing."""
+
+    def work(self, verb, shares):
+        return super().work(verb, [shares[0], []] if verb == "bump" else shares)
+
+
+def test_what_several_processes_write_is_all_there(tmp_path):
+    check_process_agreement(ENGINES, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"together-{name}" for name in ("headwater", "sqlite-json", "lmdb-by-hand")
+    }
+
+
+def test_processes_that_lose_a_write_are_named(tmp_path, monkeypatch):
+    def crew(make, *arguments, **options):
+        return (Losing if make is SqliteJson else Crew)(make, *arguments, **options)
+
+    monkeypatch.setattr("bench.agree.Crew", crew)
+    engines = {name: ENGINES[name] for name in ("lmdb-by-hand", "sqlite-json")}
+    with pytest.raises(Disagreement, match="lmdb-by-hand and sqlite-json disagree about how much"):
+        check_process_agreement(engines, tmp_path)
 
 
 def test_the_processes_of_a_crew_end_with_it(tmp_path):
