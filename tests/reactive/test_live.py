@@ -115,7 +115,7 @@ def test_who_leaves_in_the_middle_of_a_round_is_forgotten(db: hw.Database) -> No
             if runs.count("leaving") == 2:
                 queries.unsubscribe(leaving)
             # Another range at each run, around all the same keys.
-            intervals = frozenset({Interval(DOCUMENTS_SPACE, b"", b"z" * len(runs))})
+            intervals = (Interval(DOCUMENTS_SPACE, b"", b"z" * len(runs)),)
             return Evaluation(pack(len(runs)), None, intervals, journal)
 
         return run

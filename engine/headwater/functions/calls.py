@@ -16,6 +16,9 @@ from headwater.transactions.transaction import Transaction
 
 _CONTAINERS: Final = (list, dict)
 
+_ONLY_PACKED: Final[dict[str, Any]] = {}
+"""Stands for the arguments of a call that has them as bytes alone."""
+
 AnyFunction: TypeAlias = Function[..., Any]
 
 
@@ -89,10 +92,15 @@ class Call:
         The first run gets what the caller gave: the caller waits for it.
         """
         if not self._has_containers():
-            return self.arguments
+            return unpack(self.packed) if self.arguments is _ONLY_PACKED else self.arguments
         packed, is_first = self.packed, not self._was_run
         self._was_run = True
         return self.arguments if is_first else unpack(packed)
+
+    def keep_packed(self) -> None:
+        """Keep the arguments as bytes alone, which take less room: for a call that waits long."""
+        self._packed = self.packed
+        self.arguments = _ONLY_PACKED
 
     def detach(self) -> None:
         """Copy the arguments now: the caller goes on, and may change its lists and dicts."""

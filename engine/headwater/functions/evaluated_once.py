@@ -2,9 +2,13 @@
 
 import threading
 from collections.abc import Hashable
+from typing import Final
 
 from headwater.reactive.evaluation import Evaluate, Evaluation
 from headwater.tables.snapshot import Snapshot
+
+_KNOWN_MAX: Final = 256
+"""Results that are held for others. What is not there any more is found by a run."""
 
 
 class EvaluatedOnce:
@@ -43,4 +47,6 @@ class EvaluatedOnce:
                     self._known.clear()
                 if snapshot.ts == self._ts:
                     self._known[key, journal] = evaluation
+                    if len(self._known) > _KNOWN_MAX:
+                        del self._known[next(iter(self._known))]
         return evaluation

@@ -436,28 +436,45 @@ class Runner:
 
     def wanted(self, call: Call) -> Wanted:
         """A query as live queries run it."""
+        call.keep_packed()
+        return key_of(call, by_identity=True), _LiveRun(self, call)
 
-        def evaluate(snapshot: Snapshot, journal: str | None) -> Evaluation:
-            transaction = self._begin_query(call, snapshot, journal)
-            result: bytes | None = None
-            error: BaseException | None = None
-            started, call.runs = self._monotonic(), 0
-            try:
-                result = pack(self._read(call, transaction, call.statistics))
-            except KeyboardInterrupt:
-                raise
-            except BaseException as raised:  # noqa: BLE001 - it is the outcome, and may be mended
-                error = raised
-            self.calls.end(call, self._monotonic() - started, error, "live")
-            intervals = frozenset(transaction.reads.intervals())
-            return Evaluation(
-                result,
-                error,
-                intervals,
-                transaction.journal,
-                transaction.observed_time,
-                transaction.observed_identity,
-            )
+    def evaluate(self, call: Call, snapshot: Snapshot, journal: str | None) -> Evaluation:
+        """Run a live query, unless what another one has found serves it."""
+        return self._evaluated_once.evaluate(
+            key_of(call, by_identity=False), partial(self._evaluate, call), snapshot, journal
+        )
 
-        shared = partial(self._evaluated_once.evaluate, key_of(call, by_identity=False), evaluate)
-        return key_of(call, by_identity=True), shared
+    def _evaluate(self, call: Call, snapshot: Snapshot, journal: str | None) -> Evaluation:
+        transaction = self._begin_query(call, snapshot, journal)
+        result: bytes | None = None
+        error: BaseException | None = None
+        started, call.runs = self._monotonic(), 0
+        try:
+            result = pack(self._read(call, transaction, call.statistics))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as raised:  # noqa: BLE001 - it is the outcome, and may be mended
+            error = raised
+        self.calls.end(call, self._monotonic() - started, error, "live")
+        return Evaluation(
+            result,
+            error,
+            tuple(set(transaction.reads.intervals())),
+            transaction.journal,
+            transaction.observed_time,
+            transaction.observed_identity,
+        )
+
+
+class _LiveRun:
+    """How one live query is run. There may be a million: a closure would take ten times as much."""
+
+    __slots__ = ("_call", "_runner")
+
+    def __init__(self, runner: Runner, call: Call) -> None:
+        self._runner = runner
+        self._call = call
+
+    def __call__(self, snapshot: Snapshot, journal: str | None) -> Evaluation:
+        return self._runner.evaluate(self._call, snapshot, journal)

@@ -13,7 +13,8 @@ class Evaluation(NamedTuple):
     Attributes:
         result: The packed result; None if it raised.
         error: What it raised.
-        intervals: Everything that the outcome depends on.
+        intervals: Everything that the outcome depends on, each once. Not a set, of which there
+            would be one for each live query, and most would hold one or two.
         journal: Cursor at which its page ended, for the next run.
         observed_time: Whether it asked for the time or for randomness; others have their own.
         observed_identity: Whether it asked who calls.
@@ -21,7 +22,7 @@ class Evaluation(NamedTuple):
 
     result: bytes | None
     error: BaseException | None
-    intervals: frozenset[Interval]
+    intervals: tuple[Interval, ...]
     journal: str | None
     observed_time: bool = False
     observed_identity: bool = False

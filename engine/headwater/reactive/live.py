@@ -41,6 +41,8 @@ class Live(Generic[R_co]):
     Close it, or use it in a ``with`` block, when it is not needed any more.
     """
 
+    __slots__ = ("__weakref__", "_calls_back", "_is_single", "_source", "_subscription", "_ts")
+
     def __init__(self, source: LiveSource, *, is_single: bool) -> None:
         self._source = source
         self._is_single = is_single
@@ -143,7 +145,7 @@ class Live(Generic[R_co]):
 
     def __del__(self) -> None:
         # A live result that nobody holds can tell nobody; one with a callback can.
-        if "_calls_back" in self.__dict__ and not self._calls_back:
+        if not getattr(self, "_calls_back", True):
             self._source.abandon(self._subscription)
 
     def _value(self, transition: Transition) -> R_co:

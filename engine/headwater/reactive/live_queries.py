@@ -12,6 +12,7 @@ those whose queries come and go get each change of their set with the next round
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from headwater.reactive.dependents import Dependents
@@ -42,37 +43,77 @@ class LiveQuery:
 
     Attributes:
         touched_ts: The newest commit that touched what it read.
-        subscriptions: Who wants to know.
     """
 
-    __slots__ = ("evaluate", "evaluation", "key", "subscriptions", "touched_ts")
+    __slots__ = ("_holder", "evaluate", "evaluation", "key", "touched_ts")
 
     def __init__(self, key: Hashable, evaluate: Evaluate, evaluation: Evaluation) -> None:
         self.key: Hashable = key
         self.evaluate: Evaluate = evaluate
         self.evaluation: Evaluation = evaluation
         self.touched_ts: int = 0
-        self.subscriptions: set[Subscription] = set()
+        # Most have one subscription: it stands here itself, and a set only where there are more.
+        self._holder: Subscription | set[Subscription] | None = None
+
+    @property
+    def subscriptions(self) -> Collection[Subscription]:
+        """Who wants to know."""
+        holder = self._holder
+        if holder is None:
+            return ()
+        return holder if isinstance(holder, set) else (holder,)
+
+    def add(self, subscription: Subscription) -> None:
+        """One more wants to know."""
+        holder = self._holder
+        if holder is None:
+            self._holder = subscription
+        elif isinstance(holder, set):
+            holder.add(subscription)
+        elif holder is not subscription:
+            self._holder = {holder, subscription}
+
+    def discard(self, subscription: Subscription) -> None:
+        """One does not want to know any more."""
+        if isinstance(self._holder, set):
+            self._holder.discard(subscription)
+        elif self._holder is subscription:
+            self._holder = None
 
 
 class _Wants:
-    """What one subscriber wants: queries by the number that it calls them.
+    """What one subscriber wants. Two tuples take less memory than a dict, and sets change seldom.
 
     Attributes:
+        queries: The queries.
+        numbers: What it calls each of them.
         version: What it calls the set.
         round: The round that was the last to begin before it changed the set.
+        entered: The round that was the last to begin before it subscribed with runs of its own,
+            else -1: what it sees is not all of the moment of that round.
     """
 
-    __slots__ = ("queries", "round", "version")
+    __slots__ = ("entered", "numbers", "queries", "round", "version")
 
-    def __init__(self, queries: Sequence[LiveQuery] = ()) -> None:
-        self.queries: dict[int, LiveQuery] = dict(enumerate(queries))
+    def __init__(self, queries: tuple[LiveQuery, ...] = ()) -> None:
+        self.queries: tuple[LiveQuery, ...] = queries
+        self.numbers: tuple[int, ...] = _first_numbers(len(queries))
         self.version: int = 0
         self.round: int = 0
+        self.entered: int = -1
+
+    def replace(self, queries: dict[int, LiveQuery]) -> None:
+        self.queries, self.numbers = tuple(queries.values()), tuple(queries)
 
     def transition(self, ts: int) -> Transition:
-        evaluations = tuple(query.evaluation for query in self.queries.values())
-        return Transition(ts, evaluations, tuple(self.queries), self.version)
+        evaluations = tuple([query.evaluation for query in self.queries])
+        return Transition(ts, evaluations, self.numbers, self.version)
+
+
+@lru_cache(maxsize=64)
+def _first_numbers(count: int) -> tuple[int, ...]:
+    """One tuple for all who watch so many queries."""
+    return tuple(range(count))
 
 
 class LiveQueries:
@@ -85,8 +126,6 @@ class LiveQueries:
         self._by_key: dict[Hashable, LiveQuery] = {}
         self._by_subscription: dict[Subscription, _Wants] = {}
         self._dirty: set[LiveQuery] = set()
-        # Entered since the last round began: what they see is not all of that round's moment.
-        self._entered: set[Subscription] = set()
         # Whose set has changed: they are told in the next round, whatever has changed of it.
         self._due: set[Subscription] = set()
         self._round = 0
@@ -150,9 +189,9 @@ class LiveQueries:
             )
             for (key, evaluate), evaluation in zip(wanted, evaluations, strict=True)
         )
-        numbers = tuple(self._attach(subscription, queries).queries)
-        self._entered.add(subscription)
-        subscription.deliver(Transition(snapshot.ts, tuple(evaluations), numbers))
+        wants = self._attach(subscription, queries)
+        wants.entered = self._round
+        subscription.deliver(Transition(snapshot.ts, tuple(evaluations), wants.numbers))
         if not self._dirty.isdisjoint(queries):
             self._wake()
 
@@ -173,7 +212,7 @@ class LiveQueries:
     def _attach(self, subscription: Subscription, queries: tuple[LiveQuery, ...]) -> _Wants:
         wants = self._by_subscription[subscription] = _Wants(queries)
         for query in queries:
-            query.subscriptions.add(subscription)
+            query.add(subscription)
         return wants
 
     def change(
@@ -197,12 +236,14 @@ class LiveQueries:
         """
         with self._lock:
             wants = self._by_subscription.setdefault(subscription, _Wants())
-            before = [wants.queries.pop(number) for number in removed]
+            queries = dict(zip(wants.numbers, wants.queries, strict=True))
+            before = [queries.pop(number) for number in removed]
             for number, asked in added.items():
                 query = self._hold(asked)
-                query.subscriptions.add(subscription)
-                wants.queries[number] = query
-            for query in set(before).difference(wants.queries.values()):
+                query.add(subscription)
+                queries[number] = query
+            wants.replace(queries)
+            for query in set(before).difference(wants.queries):
                 self._release(subscription, query)
             wants.version, wants.round = version, self._round
             self._due.add(subscription)
@@ -219,13 +260,13 @@ class LiveQueries:
             # Who looks at the time has come at a time of their own, and a page that is begun now
             # ends elsewhere than one that others have kept while rows came and went.
             key = (key, object())
-        nothing = Evaluation(None, None, frozenset(), asked.journal)
+        nothing = Evaluation(None, None, (), asked.journal)
         query = self._by_key[key] = LiveQuery(key, evaluate, nothing)
         self._dirty.add(query)
         return query
 
     def _release(self, subscription: Subscription, query: LiveQuery) -> None:
-        query.subscriptions.discard(subscription)
+        query.discard(subscription)
         if not query.subscriptions and query.key in self._by_key:
             del self._by_key[query.key]
             self._dirty.discard(query)
@@ -234,10 +275,9 @@ class LiveQueries:
     def unsubscribe(self, subscription: Subscription) -> None:
         """Deliver nothing more; a query that nobody wants is forgotten."""
         with self._lock:
-            self._entered.discard(subscription)
             self._due.discard(subscription)
             wants = self._by_subscription.pop(subscription, None)
-            for query in set(wants.queries.values()) if wants is not None else ():
+            for query in set(wants.queries) if wants is not None else ():
                 self._release(subscription, query)
 
     def abandon(self, subscription: Subscription) -> None:
@@ -285,7 +325,6 @@ class LiveQueries:
         while self._abandoned:
             self.unsubscribe(self._abandoned.popleft())
         with self._lock:
-            self._entered.clear()
             self._round += 1
         snapshot = self._store.snapshot()
         try:
@@ -309,11 +348,11 @@ class LiveQueries:
             return
         if query.touched_ts <= ts:
             self._dirty.discard(query)
-        before = query.evaluation.intervals
+        before, now = set(query.evaluation.intervals), set(evaluation.intervals)
         query.evaluation = evaluation
-        if evaluation.intervals != before:
-            new = evaluation.intervals - before
-            self._dependents.remove(query, before - evaluation.intervals)
+        if now != before:
+            new = now - before
+            self._dependents.remove(query, before - now)
             self._dependents.add(query, new)
             if self._dependents.were_touched(new, ts):
                 self._touch(query, self._dependents.ts)
@@ -324,9 +363,9 @@ class LiveQueries:
             if ts <= subscription.ts:
                 continue
             wants = self._by_subscription[subscription]
-            if subscription in self._entered:
+            if wants.entered == self._round:
                 # Its other queries were run on another snapshot: all of them run in the next round.
-                for query in wants.queries.values():
+                for query in wants.queries:
                     self._touch(query, ts)
             else:
                 transition = wants.transition(ts)
@@ -347,14 +386,10 @@ class LiveQueries:
             self._dependents.check()
             assert self._dirty <= set(self._by_key.values())
             assert self._due <= set(self._by_subscription)
-            held = {
-                query
-                for wants in self._by_subscription.values()
-                for query in wants.queries.values()
-            }
+            held = {query for wants in self._by_subscription.values() for query in wants.queries}
             assert held == set(self._by_key.values()), "each is held by who wants it"
             for subscription, wants in self._by_subscription.items():
-                assert all(subscription in query.subscriptions for query in wants.queries.values())
+                assert all(subscription in query.subscriptions for query in wants.queries)
 
 
 def _is_its_own(evaluation: Evaluation) -> bool:

@@ -121,7 +121,7 @@ class Reactor:
 
 
 class WatchedTogether:
-    """The `LiveSource` of queries of this database."""
+    """The `LiveSource` of queries of this database, for one subscription."""
 
     __slots__ = ("_reactor", "_wanted")
 
@@ -132,7 +132,8 @@ class WatchedTogether:
     def subscribe(self, subscription: Subscription) -> None:
         """Deliver the current results, and every change from then on."""
         self._reactor.start()
-        self._reactor.queries.subscribe(subscription, self._wanted)
+        wanted, self._wanted = self._wanted, ()  # which the registry has from now on
+        self._reactor.queries.subscribe(subscription, wanted)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Deliver nothing more."""

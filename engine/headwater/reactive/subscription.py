@@ -49,11 +49,22 @@ class Subscription:
         newest: The newest transition, seen or not.
     """
 
-    __slots__ = ("__weakref__", "_is_news", "_lock", "_notify", "_waiter", "is_closed", "newest")
+    __slots__ = (
+        "__weakref__",
+        "_is_news",
+        "_lock",
+        "_notify",
+        "_waiter",
+        "_waiting",
+        "is_closed",
+        "newest",
+    )
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        # There only while somebody waits: it takes more memory than all the rest.
         self._waiter: threading.Condition | None = None
+        self._waiting = 0
         self._notify: Callable[[], None] | None = None
         self._is_news = False
         self.newest: Transition | None = None
@@ -82,6 +93,7 @@ class Subscription:
         """End it without its lock, which a thread that the child lacks may have held."""
         self._lock = threading.Lock()
         self._waiter = self._notify = None
+        self._waiting = 0
         self.is_closed = True
 
     def _tell(self) -> None:
@@ -110,10 +122,20 @@ class Subscription:
             None if the subscription was closed, or the time is up.
         """
         with self._lock:
-            if self._waiter is None:
-                self._waiter = threading.Condition(self._lock)
-            self._waiter.wait_for(lambda: self.is_closed or self._is_news, timeout_seconds)
+            if not (self.is_closed or self._is_news):
+                self._wait(timeout_seconds)
             return None if self.is_closed else self._take()
+
+    def _wait(self, timeout_seconds: float | None) -> None:
+        if self._waiter is None:
+            self._waiter = threading.Condition(self._lock)
+        self._waiting += 1
+        try:
+            self._waiter.wait_for(lambda: self.is_closed or self._is_news, timeout_seconds)
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._waiter = None
 
     def _take(self) -> Transition | None:
         if not self._is_news:

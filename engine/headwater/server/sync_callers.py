@@ -23,7 +23,7 @@ def session_goes_on(runner: Runner, session: Id[AccountSession]) -> Wanted:
     def evaluate(snapshot: Snapshot, journal: str | None) -> Evaluation:
         transaction = store.begin(snapshot, is_read_only=True)
         goes_on = Reader(transaction).get(session) is not None
-        intervals = frozenset(transaction.reads.intervals())
+        intervals = tuple(transaction.reads.intervals())
         return Evaluation(GOES_ON if goes_on else _HAS_ENDED, None, intervals, journal)
 
     return ("_session_goes_on", session), evaluate
