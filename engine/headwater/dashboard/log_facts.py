@@ -95,6 +95,8 @@ class TouchedQueries:
         watching: Counter[str] = Counter()
         for query in self._reactor.queries.touched_by(commits[0]):
             function = query_of(query.key)
+            if function is None:
+                continue
             path = self._runner.find(function).path
             queries[path] += 1
             watching[path] += len(query.subscriptions)

@@ -1,7 +1,7 @@
 """One call of a function on its way: what it is called with, by whom, and what it came to."""
 
 from collections.abc import Hashable
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 from headwater.functions.arguments import CompiledFunction
 from headwater.functions.call_log import Lines
@@ -9,15 +9,14 @@ from headwater.functions.current_job import current_job
 from headwater.functions.declaration import Function
 from headwater.functions.identity import Identity, current_identity, fingerprint_of
 from headwater.functions.statistics import FunctionStatistics
+from headwater.reactive.evaluation import Evaluation
 from headwater.storage.codec import pack, unpack
 from headwater.storage.commit_log import RecordedCall
+from headwater.tables.snapshot import Snapshot
 from headwater.transactions.origins import marked_origin
 from headwater.transactions.transaction import Transaction
 
 _CONTAINERS: Final = (list, dict)
-
-_ONLY_PACKED: Final[dict[str, Any]] = {}
-"""Stands for the arguments of a call that has them as bytes alone."""
 
 AnyFunction: TypeAlias = Function[..., Any]
 
@@ -92,15 +91,10 @@ class Call:
         The first run gets what the caller gave: the caller waits for it.
         """
         if not self._has_containers():
-            return unpack(self.packed) if self.arguments is _ONLY_PACKED else self.arguments
+            return self.arguments
         packed, is_first = self.packed, not self._was_run
         self._was_run = True
         return self.arguments if is_first else unpack(packed)
-
-    def keep_packed(self) -> None:
-        """Keep the arguments as bytes alone, which take less room: for a call that waits long."""
-        self._packed = self.packed
-        self.arguments = _ONLY_PACKED
 
     def detach(self) -> None:
         """Copy the arguments now: the caller goes on, and may change its lists and dicts."""
@@ -132,12 +126,65 @@ def key_of(call: Call, *, by_identity: bool) -> Hashable:
     return (*key, fingerprint_of(call.caller)) if by_identity else key
 
 
-def query_of(key: Hashable) -> AnyFunction:
-    """The function of a key of `key_of`, which live queries may have made a part of their own."""
+class EvaluatesLive(Protocol):
+    """Who runs live queries."""
+
+    def evaluate(self, live: "LiveCall", snapshot: Snapshot, journal: str | None) -> Evaluation:
+        """Run one."""
+        ...
+
+
+class LiveCall:
+    """A query as live queries keep it: what makes it distinct, and how it is run.
+
+    There may be a million, so it is as small as it can be, and both in one. Equal to those that
+    would give the same to the same caller, as the keys of `key_of`.
+    """
+
+    __slots__ = ("_runner", "caller", "compiled", "is_guarded", "packed")
+
+    def __init__(self, runner: EvaluatesLive, call: Call) -> None:
+        self._runner = runner
+        self.compiled: CompiledFunction[..., Any] = call.compiled
+        self.packed: bytes = call.packed
+        self.is_guarded: bool = call.is_guarded
+        self.caller: Identity | None = call.caller
+
+    def __call__(self, snapshot: Snapshot, journal: str | None) -> Evaluation:
+        """Run it on a snapshot, with the journal of its run before."""
+        return self._runner.evaluate(self, snapshot, journal)
+
+    def begin(self, statistics: FunctionStatistics) -> Call:
+        """A call for one run."""
+        call = Call(self.compiled, unpack(self.packed), statistics)
+        call.caller, call.is_guarded = self.caller, self.is_guarded
+        return call
+
+    @property
+    def shared_key(self) -> Hashable:
+        """What makes it distinct, whoever calls."""
+        return (self.compiled.function, self.packed, self.is_guarded)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, LiveCall)
+            and self.shared_key == other.shared_key
+            and fingerprint_of(self.caller) == fingerprint_of(other.caller)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.packed, self.compiled.function))
+
+
+def query_of(key: Hashable) -> AnyFunction | None:
+    """The function of a live query by its key, which may have been made a part of another one.
+
+    None for what is no function: whether a session goes on.
+    """
     found: object = key
     while isinstance(found, tuple):
         found = cast("tuple[object, ...]", found)[0]
-    return cast("AnyFunction", found)
+    return found.compiled.function if isinstance(found, LiveCall) else None
 
 
 def cache_keys(call: Call) -> tuple[Hashable, ...]:

@@ -13,7 +13,7 @@ from headwater.errors import (
 from headwater.functions.arguments import CompiledFunction
 from headwater.functions.attempt import Attempt
 from headwater.functions.call_log import CallLog, Noted
-from headwater.functions.calls import Call, cache_keys, key_of, record
+from headwater.functions.calls import Call, LiveCall, cache_keys, key_of, record
 from headwater.functions.context_services import ContextServices
 from headwater.functions.declaration import BoundQuery, Function
 from headwater.functions.evaluated_once import EvaluatedOnce
@@ -436,16 +436,17 @@ class Runner:
 
     def wanted(self, call: Call) -> Wanted:
         """A query as live queries run it."""
-        call.keep_packed()
-        return key_of(call, by_identity=True), _LiveRun(self, call)
+        live = LiveCall(self, call)
+        return live, live
 
-    def evaluate(self, call: Call, snapshot: Snapshot, journal: str | None) -> Evaluation:
+    def evaluate(self, live: LiveCall, snapshot: Snapshot, journal: str | None) -> Evaluation:
         """Run a live query, unless what another one has found serves it."""
         return self._evaluated_once.evaluate(
-            key_of(call, by_identity=False), partial(self._evaluate, call), snapshot, journal
+            live.shared_key, partial(self._evaluate, live), snapshot, journal
         )
 
-    def _evaluate(self, call: Call, snapshot: Snapshot, journal: str | None) -> Evaluation:
+    def _evaluate(self, live: LiveCall, snapshot: Snapshot, journal: str | None) -> Evaluation:
+        call = live.begin(self._statistics_of(live.compiled.path))
         transaction = self._begin_query(call, snapshot, journal)
         result: bytes | None = None
         error: BaseException | None = None
@@ -465,16 +466,3 @@ class Runner:
             transaction.observed_time,
             transaction.observed_identity,
         )
-
-
-class _LiveRun:
-    """How one live query is run. There may be a million: a closure would take ten times as much."""
-
-    __slots__ = ("_call", "_runner")
-
-    def __init__(self, runner: Runner, call: Call) -> None:
-        self._runner = runner
-        self._call = call
-
-    def __call__(self, snapshot: Snapshot, journal: str | None) -> Evaluation:
-        return self._runner.evaluate(self._call, snapshot, journal)
