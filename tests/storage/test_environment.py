@@ -391,6 +391,16 @@ def test_an_older_copy_of_the_data_file_is_noticed(path) -> None:
         pass
 
 
+def test_who_only_reads_writes_no_note(path) -> None:
+    note = path / LAST_TRANSACTION_NAME
+    before = note.stat()
+    with Environment.open(path) as environment, environment.read() as snapshot:
+        snapshot.count(Database.LOG)
+    assert note.stat().st_ino == before.st_ino
+    make(path, 300)
+    assert note.stat().st_ino != before.st_ino
+
+
 @pytest.mark.parametrize("text", ["", "x", "-1", "-1 -1", "1", "1 x", "1 0 7"])
 def test_a_damaged_note_of_the_newest_transaction_is_passed_over(path, text) -> None:
     (path / LAST_TRANSACTION_NAME).write_text(text)

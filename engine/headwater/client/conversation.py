@@ -326,9 +326,9 @@ def _evaluation(modification: dict[str, Any]) -> Evaluation:
     journal: str | None = modification["journal"]
     if modification["type"] == "QueryUpdated":
         value = _value(modification["value"])
-        return Evaluation(pack(value), None, frozenset(), journal)
+        return Evaluation(pack(value), None, (), journal)
     error = _error_of(modification, modification["errorMessage"])
-    return Evaluation(None, error, frozenset(), journal)
+    return Evaluation(None, error, (), journal)
 
 
 def _error_of(message: dict[str, Any], text: str) -> Exception:

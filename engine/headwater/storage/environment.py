@@ -450,7 +450,9 @@ class Environment(SupervisedEngine):
                 with self._lmdb.begin() as transaction:
                     cursor = transaction.cursor(self._handles[Database.LOG])
                     ts = timestamp_of(cursor.key()) if cursor.last() else 0
-                write_newest(self.path, Newest(self._lmdb.info()["last_txnid"], ts))
+                newest = Newest(self._lmdb.info()["last_txnid"], ts)
+                if read_newest(self.path) != newest:  # whoever only read has nothing to flush
+                    write_newest(self.path, newest)
 
 
 def _prepare(directory: Path, options: EngineOptions, engine: Engine, clock: Clock) -> None:
