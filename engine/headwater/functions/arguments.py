@@ -7,7 +7,7 @@ contract for one database, which numbers its tables in its own way.
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from types import GenericAlias, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any, Generic, NamedTuple, NoReturn, ParamSpec, TypeVar
 
 from headwater.errors import ArgumentError, DeclarationError, ReturnValueError
@@ -269,7 +269,7 @@ def _where(path: str, name: str) -> str:
 
 
 def _evaluate(function: Function[..., Any], annotation: Any, where: str) -> Any:
-    if isinstance(annotation, type) and not isinstance(annotation, GenericAlias):
+    if isinstance(annotation, type):
         return annotation  # which says all of it
     handler = inspect.unwrap(function.handler)
     if isinstance(annotation, AnnotationOf):
