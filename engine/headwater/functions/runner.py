@@ -400,12 +400,13 @@ class Runner:
         return self._read(call, transaction, FunctionStatistics())
 
     def _cached(self, call: Call, snapshot: Snapshot) -> Any:
-        known = self.cache.find(cache_keys(call), snapshot)
+        keys = cache_keys(call)
+        known = self.cache.find(keys, snapshot)
         if known is not None:
             return unpack(known)
         transaction = self._begin_query(call, snapshot, None)
         value = self._read(call, transaction, call.statistics)
-        key = key_of(call, by_identity=transaction.observed_identity)
+        key = keys[transaction.observed_identity]
         if not transaction.observed_time and self.cache.wants(key):
             intervals = frozenset(transaction.reads.intervals())
             if len(intervals) <= _INTERVALS_MAX:
