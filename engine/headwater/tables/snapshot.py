@@ -12,8 +12,9 @@ from headwater.tables.records import decode_document, decode_documents
 from headwater_indexes.scan import scan_entries, take_entries
 
 DOCUMENTS_SPACE = 0
-EXPECTED: Final = 64
-"""Rows that a scan reads at once if nobody knows how many will be wanted."""
+EXPECTED: Final = 16
+"""Rows that a scan reads at once if nobody knows how many will be wanted. Each read after that is
+twice as large; what it reads beyond the end of the range is for nothing."""
 
 
 class IndexBytes:
