@@ -13,7 +13,7 @@ from headwater.errors import (
 from headwater.functions.arguments import CompiledFunction
 from headwater.functions.attempt import Attempt
 from headwater.functions.call_log import CallLog, Noted
-from headwater.functions.calls import Call, LiveCall, cache_keys, key_of, record
+from headwater.functions.calls import Call, LiveCall, cache_keys, record
 from headwater.functions.context_services import ContextServices
 from headwater.functions.declaration import BoundQuery, Function
 from headwater.functions.evaluated_once import EvaluatedOnce
