@@ -12,7 +12,14 @@ from bench.spread import Spread
 
 _COLUMNS: Final = ("engine", "per second", "each", "ratio [quartiles]", "failures")
 _SIZE_COLUMNS: Final = ("engine", "bytes", "ratio")
-_GROWTH_COLUMNS: Final = ("operation", "of", "grew by [quartiles]", "tree's height", "verdict")
+_GROWTH_COLUMNS: Final = (
+    "operation",
+    "of",
+    "grew by [quartiles]",
+    "tree's height",
+    "raw LMDB",
+    "verdict",
+)
 _AIM_COLUMNS: Final = ("workload", "of", "to", "aim", "reached [quartiles]", "verdict")
 
 
@@ -79,6 +86,7 @@ def growth_table(growths: Sequence[Growth]) -> Table:
                 growth.contestant,
                 ratio_text(growth.grown),
                 f"{growth.height:.2f}",
+                "" if growth.raw is None else f"{growth.raw:.2f}",
                 growth.verdict,
             )
             for growth in growths

@@ -62,6 +62,19 @@ def test_a_history_counts_as_so_many_records():
     assert growth.verdict == "as the tree"
 
 
+RAW_SMALL, RAW_LARGE = (f"lmdb-by-hand, {number} documents" for number in (1000, 10**6))
+
+
+@pytest.mark.parametrize(
+    ("raw", "verdict"), [(1.0, "faster"), (2.5, "faster"), (3.0, "as the tree")]
+)
+def test_what_raw_lmdb_pays_as_well_is_the_tree(raw, verdict):
+    ours, theirs = growths(**{SMALL: [1.0], LARGE: [3.0], RAW_SMALL: [1.0], RAW_LARGE: [raw]})
+    assert (ours.raw, ours.verdict) == (pytest.approx(raw), verdict)
+    assert theirs.raw is None
+    assert theirs.verdict == ("does not grow" if raw == 1 else "faster")
+
+
 def test_each_engine_is_measured_by_its_own_smallest_database():
     found = growths(
         **{SMALL: [1.0], LARGE: [1.0], "raw, 10 documents": [5.0], "raw, 100 documents": [50.0]}
@@ -76,7 +89,7 @@ def test_what_is_documented_to_grow_is_said_to_be(monkeypatch):
     monkeypatch.setitem(height.DOCUMENTED, "growth-get", "because")
     found = growths(**{SMALL: [1.0], LARGE: [9.0]})
     assert growth_table(found).rows == [
-        ("growth-get", LARGE, "9.00 [9.00..9.00]", "2.00", "faster, as documented")
+        ("growth-get", LARGE, "9.00 [9.00..9.00]", "2.00", "", "faster, as documented")
     ]
 
 
