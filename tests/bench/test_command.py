@@ -1,4 +1,3 @@
-import gc
 import json
 import os
 import signal
@@ -29,11 +28,9 @@ def run(tmp_path_factory):
     monkeypatch.setattr(sizes, "CROWD", 8)
     # Processes that come and go take most of a run as small as this; others are in test_together.
     monkeypatch.setattr(command, "QUICK", replace(sizes.QUICK, processes=1))
-    gc.freeze()  # what the test run itself holds takes long to look through before each turn
     try:
         status = command.main([*TINY, "--directory", str(directory), "--output", str(output)])
     finally:
-        gc.unfreeze()
         monkeypatch.undo()
     assert status == 0
     return json.loads(output.read_text()), directory
