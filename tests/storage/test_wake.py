@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from headwater.clock import SystemClock
 from headwater.errors import ClosedError, StorageError
 from headwater.storage import deaths, wake
 from headwater.storage.deaths import DeathWatch
@@ -47,6 +48,39 @@ def test_every_other_listener_is_told_and_not_oneself(beacons) -> None:
     assert not heard[0].is_set()
     assert three[1].notify() == 2
     assert heard[0].wait(60)
+
+
+class _Clock(SystemClock):
+    """Stands still."""
+
+    def __init__(self, now_ns: int) -> None:
+        super().__init__()
+        self.now_ns = lambda: now_ns
+
+
+@pytest.mark.parametrize(
+    ("changed_ns", "age_ns", "is_listed_again"),
+    [
+        (1_700_000_000_123_456_789, 50_000_000, True),
+        (1_700_000_000_123_456_789, 150_000_000, False),
+        # A file system that knows only seconds may be this one.
+        (1_700_000_000_000_000_000, 1_900_000_000, True),
+        (1_700_000_000_000_000_000, 2_100_000_000, False),
+    ],
+)
+def test_who_joins_within_the_tick_of_a_file_system_is_seen(
+    tmp_path: Path, changed_ns: int, age_ns: int, is_listed_again: bool
+) -> None:
+    listener, notifier = Beacon(tmp_path), Beacon(tmp_path, clock=_Clock(changed_ns + age_ns))
+    listener.listen(lambda: None)
+    os.utime(tmp_path / "wake", ns=(changed_ns, changed_ns))
+    assert notifier.notify() == 1
+    joined = Beacon(tmp_path)
+    joined.listen(lambda: None)
+    os.utime(tmp_path / "wake", ns=(changed_ns, changed_ns))  # in the same tick
+    assert notifier.notify() == (2 if is_listed_again else 1)
+    for beacon in (listener, notifier, joined):
+        beacon.close()
 
 
 def test_who_does_not_listen_may_notify(beacons) -> None:

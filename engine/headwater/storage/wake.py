@@ -29,8 +29,12 @@ _READ_BYTES: Final = 65536
 _PIPE_SMALLEST_BYTES: Final = 4096
 """So much in a pipe may have filled it, and kept out the notice of one who joined."""
 
-_TICK_NS: Final = 2_000_000_000
-"""More than any file system's unit of time."""
+_SECOND_NS: Final = 1_000_000_000
+_COARSE_TICK_NS: Final = 2 * _SECOND_NS
+"""The unit of time of the file systems that know only seconds; all others have one of these."""
+
+_FINE_TICK_NS: Final = _SECOND_NS // 10
+"""More than that of any other, which is at most a tick of the system's clock."""
 
 _CLOCK: Final = SystemClock()
 
@@ -127,7 +131,8 @@ class Beacon:
             for name in os.listdir(self._directory)  # noqa: PTH208 - names are all that is needed
             if name != own and not name.startswith(_HIDDEN)
         ]
-        is_settled = self._clock.now_ns() - changed_ns > _TICK_NS
+        tick_ns = _FINE_TICK_NS if changed_ns % _SECOND_NS else _COARSE_TICK_NS
+        is_settled = self._clock.now_ns() - changed_ns > tick_ns
         self._listed_ns = changed_ns if is_settled else -1
 
     def close(self) -> None:
