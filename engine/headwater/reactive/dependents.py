@@ -82,9 +82,7 @@ class Dependents(Generic[S]):
         """Who depends now on a key that a commit touched."""
         if _renumbers(commit):
             return set(self._everyone())
-        return {
-            one for space, keys in commit.spaces() for one in self._map.touched_many({space: keys})
-        }
+        return self._map.touched_many(commit.by_space())
 
     def _look_at(self, commits: list[CommitKeys]) -> None:
         for commit in commits:
@@ -92,9 +90,8 @@ class Dependents(Generic[S]):
                 for dependent in list(self._everyone()):
                     self._touch(dependent, commit.ts)
                 continue
-            for space, keys in commit.spaces():
-                for dependent in self._map.touched_many({space: keys}):
-                    self._touch(dependent, commit.ts)
+            for dependent in self._map.touched_many(commit.by_space()):
+                self._touch(dependent, commit.ts)
 
     def check(self) -> None:
         """Check the invariants of the map. O(n)."""

@@ -1,7 +1,7 @@
 """The keys that a commit touched, for conflict checks and for live queries."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Set
+from collections.abc import Collection, Set
 
 from headwater.tables.snapshot import DOCUMENTS_SPACE
 
@@ -64,7 +64,6 @@ class CommitKeys:
             return list(self.documents)
         return self.index_keys.get(space, [])
 
-    def spaces(self) -> Iterator[tuple[int, list[bytes]]]:
-        """Every space with its touched keys."""
-        yield DOCUMENTS_SPACE, list(self.documents)
-        yield from self.index_keys.items()
+    def by_space(self) -> dict[int, Collection[bytes]]:
+        """The touched keys of every space, in no order."""
+        return {DOCUMENTS_SPACE: self.documents, **self.index_keys}
