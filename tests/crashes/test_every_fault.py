@@ -242,5 +242,5 @@ def test_any_read_may_fail_and_never_gives_something_else(place) -> None:
                         break
                 armed.before = lambda number, name: None
                 assert read() == expected
-        assert failed > 60
+        assert failed > 50  # each read has a few calls that may fail
         assert CHANGING.isdisjoint(armed.calls)
