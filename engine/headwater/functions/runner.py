@@ -40,7 +40,8 @@ from headwater.transactions.writer import Writer
 T = TypeVar("T")
 
 _WORTH_CACHING_SECONDS: Final = 0.0002
-"""A query that is faster than this runs again sooner than its result is looked up and copied."""
+"""The result of a query that is faster than this is not kept: that costs a tenth of its run, and
+pays only where the same is asked again."""
 _INTERVALS_MAX: Final = 1000
 
 
