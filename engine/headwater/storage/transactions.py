@@ -203,24 +203,22 @@ class ReadTransaction:
 
     def close(self) -> None:
         """Give the snapshot back. Does nothing the second time."""
-        reference = self._reference
-        if reference is not None:
-            self._reference = None
-            self._transaction = CLOSED
-            owner = self._owner
-            owner.readers.pop(reference, None)
-            if owner.is_draining:
-                owner.drained.set()
+        self.replace_by(CLOSED)
 
     def replace_by(self, gone: "lmdb.Transaction[bytes]") -> bool:
         """Give the snapshot back and let every later use raise what ``gone`` raises.
 
         From any thread. Returns whether it was open.
         """
-        if self._reference is None:
+        reference = self._reference
+        if reference is None:
             return False
-        self.close()
-        self._transaction = gone
+        self._reference = None
+        self._transaction = gone  # at once: a read under way elsewhere is to say why it is gone
+        owner = self._owner
+        owner.readers.pop(reference, None)
+        if owner.is_draining:
+            owner.drained.set()
         return True
 
     def get(self, database: Database, key: bytes) -> bytes | None:
