@@ -55,6 +55,20 @@ def put(opened: Environment, *keys: bytes, value: bytes = b"v") -> None:
         transaction.put_many(DATA, [(key, value) for key in keys])
 
 
+def kept_open(path, start):
+    """A process that reads the database, until it is sent a line."""
+    other = start(
+        """
+        with Environment.open(path, read_only=True) as environment:
+            print("open", flush=True)
+            input()
+        """,
+        path,
+    )
+    assert other.stdout.readline() == "open\n"
+    return other
+
+
 def keys(opened: Environment) -> list[bytes]:
     with opened.read() as snapshot:
         return [key for key, _ in snapshot.scan(DATA, b"", None)]
@@ -223,15 +237,7 @@ def test_a_great_journal_is_cut_when_it_is_not_needed(path, monkeypatch) -> None
 
 def test_who_closes_it_last_leaves_an_empty_journal(path, start) -> None:
     with Environment.open(path) as opened:
-        other = start(
-            """
-            with Environment.open(path, read_only=True) as environment:
-                print("open", flush=True)
-                input()
-            """,
-            path,
-        )
-        assert other.stdout.readline() == "open\n"
+        other = kept_open(path, start)
         put(opened, b"a", value=b"v" * 3_000_000)
     assert (path / JOURNAL_NAME).stat().st_size > 3_000_000  # not yet: the other one is there
     other.stdin.write("\n")
@@ -697,15 +703,7 @@ def test_a_database_of_format_1_that_others_have_open_stays_one(path, start) -> 
     with Environment.open(path) as opened:
         put(opened, b"a")
     as_format_1(path)
-    other = start(
-        """
-        with Environment.open(path, read_only=True) as environment:
-            print("open", flush=True)
-            input()
-        """,
-        path,
-    )
-    assert other.stdout.readline() == "open\n"
+    other = kept_open(path, start)
     with Environment.open(path) as opened:
         assert opened._journaling is None
         assert opened._lmdb.flags()["sync"] is True
@@ -792,15 +790,7 @@ def test_a_database_of_format_2_that_others_have_open_stays_one(path, start) -> 
     with Environment.open(path) as opened:
         put(opened, b"a")
     as_format_2(path)
-    other = start(
-        """
-        with Environment.open(path, read_only=True) as environment:
-            print("open", flush=True)
-            input()
-        """,
-        path,
-    )
-    assert other.stdout.readline() == "open\n"
+    other = kept_open(path, start)
     with Environment.open(path) as opened, opened.write() as transaction:
         assert transaction.compresses is False
     other.stdin.write("\n")
