@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import shutil
+from itertools import chain, count, repeat
 from pathlib import Path
 
 import lmdb
@@ -199,15 +200,15 @@ def test_a_great_transaction_goes_in_parts_and_counts_only_as_a_whole(
     cut = tmp_path / "cut"
     shutil.copytree(whole, cut)
     change(cut / JOURNAL_NAME, places[-1] - 5, b"torn")
-    for target, count in ((whole, 602), (cut, 2)):
+    for target, expected in ((whole, 602), (cut, 2)):
         with Environment.open(target) as found:
-            assert len(keys(found)) == count
+            assert len(keys(found)) == expected
             with pytest.raises(RuntimeError, match="given up"):
                 write(found)  # its parts are in the journal, and mean nothing
             put(found, b"after")
-            again = unclosed(found, tmp_path / f"again{count}")
+            again = unclosed(found, tmp_path / f"again{expected}")
         with Environment.open(again) as found:
-            assert len(keys(found)) == count + 1
+            assert len(keys(found)) == expected + 1
 
 
 def test_a_checkpoint_is_made_when_there_is_much_and_the_file_does_not_explode(
@@ -663,6 +664,36 @@ def test_a_journal_that_does_not_lead_far_enough_is_found(path) -> None:
         assert check_journal(path, newest) == []
         (finding,) = check_journal(path, newest + 1)
         assert f"leads up to {newest}, the data file has transaction {newest + 1}" in finding
+
+
+@pytest.mark.parametrize("is_begun_anew", [False, True])
+def test_a_look_at_the_journal_may_be_overtaken_by_commits_at_any_call(
+    path, monkeypatch, is_begun_anew
+) -> None:
+    """The frame that was not there yet is then followed by later ones that are."""
+    calls = iter(())
+    pread = os.pread
+
+    def overtaken(descriptor: int, length: int, at: int) -> bytes:
+        if next(calls, None) == "commit":
+            monkeypatch.setattr(os, "pread", pread)
+            if is_begun_anew:
+                opened.sync()
+            put(opened, b"c")
+            put(opened, b"d")
+        return pread(descriptor, length, at)
+
+    with Environment.open(path) as opened:
+        for before in count():
+            opened.sync()
+            put(opened, b"a")
+            put(opened, b"b")
+            calls = chain(repeat("look", before), ["commit"])
+            monkeypatch.setattr(os, "pread", overtaken)
+            assert check_journal(path, opened.stats().last_transaction) == [], before
+            if next(calls, None) is not None:
+                break
+        assert before > 8
 
 
 # Ways to open -----------------------------------------------------------------------------------

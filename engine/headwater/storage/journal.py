@@ -233,20 +233,32 @@ class Journal:
     def transactions(self) -> Iterator[list[Whole]]:
         """The frames of every transaction after the one of the header, in their order.
 
+        Others may write meanwhile; one that begins the journal anew makes the rest meaningless.
+
         Raises:
             CorruptionError: After the last that is whole there is a later one: the ones in between
                 are damaged. What a power loss leaves has nothing after it.
         """
         at, number = FRAMES_AT, self.header.transaction + 1
-        while frames := self.transaction(at, number):
+        while True:
+            frames = self.transaction(at, number)
+            if not frames and self._has_later(at, number):
+                # Whoever wrote the later one had written this one: it may have come just now.
+                frames = self._surely(at, number)
+            if not frames:
+                return
             yield frames
             at, number = frames[-1].end, number + 1
-        if self._has_later(at, number):
+
+    def _surely(self, at: int, number: int) -> list[Whole]:
+        frames = self.transaction(at, number)
+        if not frames:
             raise CorruptionError(
                 f"{self.path}: the frame of transaction {number} at byte {at} is damaged, and "
                 "later ones are not: commits that were acknowledged are lost; nothing was changed; "
                 "restore a backup, or let hw.repair() go on with those before it"
             )
+        return frames
 
     def _has_later(self, at: int, number: int) -> bool:
         """Whether somewhere behind a place there is a whole frame of a later transaction."""
