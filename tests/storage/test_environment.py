@@ -456,6 +456,21 @@ def test_a_creation_that_lost_the_race_takes_the_winner(tmp_path, monkeypatch) -
         assert opened.uuid == uuid
 
 
+@pytest.mark.parametrize(("count", "copies"), [(900, 3), (4000, 2)])
+def test_a_great_transaction_leaves_one_copy_of_the_pages_that_it_changed(
+    tmp_path, count, copies
+) -> None:
+    """Of what smaller ones change LMDB keeps two."""
+    items = [(b"%08d" % number, b"v" * 500) for number in range(count)]
+    with Environment.open(tmp_path / "db", durability="none") as opened:
+        for _ in range(8):
+            with opened.write() as transaction:
+                transaction.put_many(DATA, items)
+        statistics = opened.stats()
+        used = statistics.file_bytes - statistics.free_bytes
+        assert round(statistics.file_bytes / used) == copies
+
+
 def test_a_copy_is_the_same_database_without_unused_space(path, tmp_path) -> None:
     with Environment.open(path) as opened:
         with opened.write() as transaction:

@@ -696,3 +696,17 @@ def test_a_file_that_outgrows_every_map_is_given_up(faulty, faults, monkeypatch)
     with pytest.raises(DatabaseFullError, match="another process keeps enlarging"):
         faulty.grow()
     put(faulty, b"k")
+
+
+@pytest.mark.parametrize("kind", ["at_begin", "at_end"])
+def test_what_a_great_transaction_wrote_is_there_whatever_happens_after_it(
+    path, faults, kind
+) -> None:
+    items = [(b"%08d" % number, b"v") for number in range(2000)]
+    with Environment.open(path, durability="none", engine=faults) as opened:
+        with opened.write() as transaction:
+            transaction.put_many(DATA, items)
+            getattr(faults, kind).append(lmdb.Error("for the small one that follows"))
+        assert not getattr(faults, kind)
+        with opened.read() as snapshot:
+            assert list(snapshot.scan(DATA, b"", None)) == items

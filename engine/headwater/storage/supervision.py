@@ -31,7 +31,7 @@ from headwater.storage.checkpointing import CheckpointThread
 from headwater.storage.connecting import MENDS_MAX, ConnectedEngine
 from headwater.storage.engine import Engine, EngineOptions
 from headwater.storage.failures import InDoubtError, MapFullError, RewindNeededError, translate
-from headwater.storage.format import Database
+from headwater.storage.format import META_UUID, Database
 from headwater.storage.old_snapshots import OldSnapshots, warn
 from headwater.storage.registry import notice_forks
 from headwater.storage.taken_away import (
@@ -52,6 +52,9 @@ T = TypeVar("T")
 
 COMMITS_PER_READER_CHECK: Final = 256
 """A killed process's snapshots keep up to this many commits from reusing space (some megabytes)."""
+
+GREAT_ENTRIES: Final = 1000
+"""A transaction of so many entries copies about as many pages: megabytes, and takes milliseconds."""
 
 ROOM_LOW_BYTES: Final = 2**20
 """With less room than this on the disk, a write that was cut short was cut by that."""
@@ -267,6 +270,8 @@ class SupervisedEngine(ConnectedEngine):
         journaling = self._journaling
         if recorder is None or journaling is None or not recorder.has_changes:
             transaction.commit()
+            if self._writing is not None and self._writing.entries >= GREAT_ENTRIES:
+                self._turn_page()
             return
         try:
             if recorder.is_spoiled:
@@ -285,6 +290,23 @@ class SupervisedEngine(ConnectedEngine):
         transaction.commit()  # if it fails, the next writer finds what it left in the journal
         journaling.committed()
         self._checkpoints.note(is_urgent=journaling.is_due)
+
+    def _turn_page(self) -> None:
+        """Let the next transaction use the pages of which a great one has left copies.
+
+        LMDB keeps the pages of the last two states. A small transaction makes the last one small.
+        Whether it goes well is no matter: what was to be committed is.
+        """
+        meta = self._handles[Database.META]
+        with suppress(lmdb.Error):
+            transaction = self._lmdb.begin(write=True)
+            try:
+                uuid = transaction.get(META_UUID, None, meta)
+                if uuid is not None:  # a database that is just being made has none yet
+                    transaction.put(META_UUID, uuid, db=meta)
+                transaction.commit()
+            finally:
+                transaction.abort()  # does nothing after the commit
 
     def _look_at_snapshots(self, *, with_others: bool) -> list[str]:
         """What there is to tell of old snapshots of this process, and of others.

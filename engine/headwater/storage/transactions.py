@@ -360,9 +360,12 @@ class WriteTransaction(ReadTransaction):
     and aborts at an exception. It must end on the thread that began it. Each key should be
     written at most once: LMDB's offline verifier takes a large value that was replaced by a
     shorter one inside one transaction for damage.
+
+    Attributes:
+        entries: How many entries were written or removed in batches.
     """
 
-    __slots__ = ("_recorder", "_thread")
+    __slots__ = ("_recorder", "_thread", "entries")
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
@@ -371,6 +374,7 @@ class WriteTransaction(ReadTransaction):
         self._reference = None
         self._recorder: Recorder | None = None
         self._thread = 0
+        self.entries: int = 0
 
     def __enter__(self) -> Self:
         self._transaction, self._handles, self._recorder = self._owner.begin_write(self)
@@ -439,6 +443,7 @@ class WriteTransaction(ReadTransaction):
                 handle = self._handles[database]
                 added = int(self._transaction.put(key, value, append=append, db=handle))
             else:
+                self.entries += len(items)
                 items = sorted(items)
                 cursor = self._transaction.cursor(self._handles[database])
                 _, added = cursor.putmulti(items, append=append)
@@ -463,6 +468,7 @@ class WriteTransaction(ReadTransaction):
     def delete_many(self, database: Database, keys: list[bytes]) -> int:
         """Remove entries. Returns how many were there. One call per key, made in key order."""
         try:
+            self.entries += len(keys)
             delete, handle = self._transaction.delete, self._handles[database]
             count = sum([delete(key, b"", handle) for key in sorted(keys)])
         except lmdb.Error as error:
