@@ -54,7 +54,7 @@ COMMITS_PER_READER_CHECK: Final = 256
 """A killed process's snapshots keep up to this many commits from reusing space (some megabytes)."""
 
 GREAT_ENTRIES: Final = 1000
-"""A transaction of so many entries copies about as many pages: megabytes, and takes milliseconds."""
+"""A transaction of so many entries copies up to as many pages, and takes milliseconds."""
 
 ROOM_LOW_BYTES: Final = 2**20
 """With less room than this on the disk, a write that was cut short was cut by that."""

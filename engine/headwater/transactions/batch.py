@@ -7,7 +7,7 @@ from headwater.tables.catalog import CATALOG_NUMBERS
 from headwater.tables.projection import Changes, physical_entries
 from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.overlay import Overlay, Write
-from headwater_indexes.ids import creation_time_of
+from headwater_indexes.ids import noted_creation_time
 
 
 class Batch:
@@ -104,6 +104,6 @@ def _event(write: Write) -> Event:
     created: float | None = None
     # The id of a document that is new here was made from its creation time.
     may_differ = write.previous_ts or write.table.foreign_ids
-    if may_differ and creation_time_of(id_text) != write.creation_time:
+    if may_differ and noted_creation_time(write.key) != write.creation_time:
         created = write.creation_time
     return as_event((id_text, write.previous_ts, created, write.body))

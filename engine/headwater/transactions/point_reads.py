@@ -1,4 +1,4 @@
-"""Documents by their ids, many at once, with writes laid over them."""
+"""Documents by their ids, many at once, with writes laid over them: storage is asked once."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ class Found(NamedTuple):
 
 
 def documents_at(snapshot: Snapshot, layers: Sequence[Overlay], keys: Sequence[bytes]) -> Found:
-    """The documents with those keys; storage is asked once.
+    """The documents with those keys.
 
     Args:
         snapshot: What is stored.
@@ -50,6 +50,52 @@ def documents_at(snapshot: Snapshot, layers: Sequence[Overlay], keys: Sequence[b
             else decode_body(key, write.creation_time, content)
         )
     return Found(documents, present, size)
+
+
+class FoundRows(NamedTuple):
+    """Rows of a range.
+
+    Attributes:
+        keys: Those of the rows that are there, as they were given.
+        documents: In the order of the keys.
+        size: Their size as stored.
+    """
+
+    keys: list[bytes]
+    documents: list[dict[str, Any]]
+    size: int
+
+
+def rows_at(
+    snapshot: Snapshot, layers: Sequence[Overlay], keys: Sequence[bytes], ids: Sequence[bytes]
+) -> FoundRows:
+    """Rows whose keys a scan has found, without those that a write has deleted.
+
+    Args:
+        snapshot: What is stored.
+        layers: The writes over it, the newest first.
+        keys: Where the scan found the rows.
+        ids: Their documents, one for each key.
+
+    Raises:
+        CorruptionError: One is neither stored nor written, or damaged.
+    """
+    own = _newest_writes(layers, ids)
+    stored, size = snapshot.documents([id for id in ids if id not in own])
+    found: list[bytes] = []
+    documents: list[dict[str, Any]] = []
+    for key, id in zip(keys, ids, strict=True):
+        write = own.get(id)
+        if write is None:
+            document = next(stored)
+        elif write.body is None:
+            continue
+        else:
+            size += len(write.body)
+            document = decode_body(id, write.creation_time, write.body)
+        found.append(key)
+        documents.append(document)
+    return FoundRows(found, documents, size)
 
 
 def _newest_writes(layers: Sequence[Overlay], keys: Iterable[bytes]) -> dict[bytes, Write]:

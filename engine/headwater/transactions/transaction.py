@@ -17,7 +17,7 @@ from headwater.transactions.existing import Existing
 from headwater.transactions.minting import Minting
 from headwater.transactions.moment import Moment
 from headwater.transactions.overlay import KeyOverlay, Overlay, Revival, Write
-from headwater.transactions.point_reads import documents_at
+from headwater.transactions.point_reads import documents_at, rows_at
 from headwater.transactions.read_set import RangeRead, ReadSet
 from headwater.transactions.usage import Usage
 from headwater_indexes.definition import CREATION_TIME
@@ -375,26 +375,9 @@ class Transaction:
 
     def _load_each(self, keys: list[bytes], ids: list[bytes]) -> Rows:
         """The rows with own writes laid over them; without those that this iteration deleted."""
-        found: list[bytes] = []
-        documents: list[dict[str, Any]] = []
-        for key, id_key in zip(keys, ids, strict=True):
-            document = self._load_one(id_key)
-            if document is not None:
-                found.append(key)
-                documents.append(document)
-        return found, documents
-
-    def _load_one(self, key: bytes) -> dict[str, Any] | None:
-        for layer in self.layers:
-            write = layer.documents.get(key)
-            if write is not None:
-                if write.body is None:
-                    return None
-                self.usage.add_read(1, len(write.body))
-                return decode_body(key, write.creation_time, write.body)
-        documents, size = self.snapshot.documents([key])
-        self.usage.add_read(1, size)
-        return next(documents)
+        found = rows_at(self.snapshot, self.layers, keys, ids)
+        self.usage.add_read(len(found.keys), found.size)
+        return found.keys, iter(found.documents)
 
     # -- writing --------------------------------------------------------------------------------
 
