@@ -330,9 +330,12 @@ def test_what_does_not_become_smaller_is_stored_as_it_is() -> None:
 
 @given(COMMITS)
 def test_the_versions_of_a_commit_are_those_of_its_events(commit: Commit) -> None:
-    previous_ts, versions = commit_log.decode_versions(*encode_commit(commit))
+    key, value = encode_commit(commit)
+    previous_ts, facts = commit_log.decode_facts(key, value)
+    _, versions = commit_log.decode_versions(key, value)
 
     assert previous_ts == commit.previous_ts
+    assert [commit_log.as_event(event) for event in facts] == list(commit.events)
     assert versions == {event.id: (event.creation_time, event.body) for event in commit.events}
 
 
@@ -340,7 +343,7 @@ def test_an_event_of_another_length_is_damage() -> None:
     key = timestamp_key(5)
     for event in (("0" * 31, 0, None), ("0" * 31, 0, None, b"", 0), ()):
         value = seal(key, codec.pack_record((0, {}, (event,))))
-        for decode in (decode_commit, commit_log.decode_versions):
+        for decode in (decode_commit, commit_log.decode_facts, commit_log.decode_versions):
             with pytest.raises(CorruptionError, match=r"commit 5: the checksum is right.*4 parts"):
                 decode(key, value)
 
@@ -348,7 +351,7 @@ def test_an_event_of_another_length_is_damage() -> None:
 def test_a_compressed_commit_that_is_none_is_damage() -> None:
     key = timestamp_key(5)
     for content in (b"\xc1", b"\xc1 no zlib", b"\xc1" + zlib.compress(b"x" * 9)[:-1]):
-        for decode in (decode_commit, commit_log.decode_versions):
+        for decode in (decode_commit, commit_log.decode_facts, commit_log.decode_versions):
             with pytest.raises(CorruptionError, match="commit 5: the checksum is right"):
                 decode(key, seal(key, content))
 

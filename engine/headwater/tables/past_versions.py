@@ -13,7 +13,7 @@ from typing import Final
 
 from headwater.errors import CorruptionError
 from headwater.storage import commit_log
-from headwater.storage.commit_log import Event, decode_commit
+from headwater.storage.commit_log import Event, Facts, as_event, decode_facts
 from headwater.storage.format import (
     TIMESTAMP,
     Database,
@@ -24,8 +24,7 @@ from headwater.storage.format import (
 from headwater.storage.transactions import ReadTransaction
 from headwater.tables.catalog import CATALOG_NUMBERS
 from headwater.tables.horizon import horizon
-from headwater.tables.replay import creation_time
-from headwater_indexes.ids import table_bounds
+from headwater_indexes.ids import noted_creation_time, table_bounds
 
 _CACHE_EVENTS: Final = 20_000
 """Events of decoded commits that are kept: neighbours in a table often come from few commits."""
@@ -69,7 +68,10 @@ class PastVersions:
             if event is None or event.body is None:
                 yield key, None
             else:
-                yield key, seal_document(key, ts, creation_time(event), event.body)
+                created = event.creation_time
+                if created is None:
+                    created = noted_creation_time(key)
+                yield key, seal_document(key, ts, created, event.body)
 
     def changed_tombstones(self, touched: Sequence[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
         """The tombstones as of then of documents that were touched since; None for none."""
@@ -151,7 +153,7 @@ class Versions:
     def __init__(self, reader: ReadTransaction) -> None:
         self._reader = reader
         self._horizon = horizon(reader)
-        self._kept: OrderedDict[int, dict[bytes, Event]] = OrderedDict()
+        self._kept: OrderedDict[int, dict[str, Facts]] = OrderedDict()
         self._count = 0
 
     def events(self, versions: Sequence[tuple[bytes, int]]) -> list[Event | None]:
@@ -170,9 +172,10 @@ class Versions:
         if ts not in self._kept:
             self._load([ts])
         self._kept.move_to_end(ts)
-        event = self._kept[ts].get(key)
-        if event is None and ts > self._horizon:
+        facts = self._kept[ts].get(key.decode("ascii"))
+        if facts is None and ts > self._horizon:
             raise _broken(key, ts)
+        event = None if facts is None else as_event(facts)
         if event is not None and event.body is None and ts <= self._horizon:
             return None  # trimming takes deletions away, sooner or later
         return event
@@ -188,8 +191,8 @@ class Versions:
         for ts, key, value in zip(
             missing, keys, self._reader.get_many(Database.LOG, keys), strict=True
         ):
-            events = () if value is None else decode_commit(key, value).events
-            self._kept[ts] = {event.id.encode("ascii"): event for event in events}
+            events = () if value is None else decode_facts(key, value)[1]
+            self._kept[ts] = {facts[0]: facts for facts in events}
             self._count += 1 + len(events)
 
 
