@@ -225,7 +225,7 @@ class AsyncVerbs:
     def watch(self, function: Query[P, R], *args: P.args, **kwargs: P.kwargs) -> Live[R]:
         """The result now and after every change: ``async for result in db.aio.watch(...)``."""
         call = self._runner.call("query", function, args, kwargs)
-        return Live(self._reactor.watching([self._runner.wanted(call)]), is_single=True)
+        return Live(self._reactor, [self._runner.wanted(call)], is_single=True)
 
     async def _query(self, call: Call, at: int | None) -> Any:
         if at is not None:

@@ -107,7 +107,7 @@ class Client:
             ArgumentError: Names do not fit. Wrong types are told by the first result.
         """
         call = self._functions.call("query", function, args, kwargs)
-        return Live(_RemoteSource(self._connection, self._callbacks, [call]), is_single=True)
+        return Live(_RemoteSource(self._connection, self._callbacks), [call], is_single=True)
 
     @overload
     def watch_all(self, a: BoundQuery[A], /) -> Live[tuple[A]]: ...
@@ -127,7 +127,7 @@ class Client:
     def watch_all(self, *queries: BoundQuery[Any]) -> Live[Any]:
         """Several queries as one: a tuple of results, always all of one moment."""
         calls = [self._functions.bound(query) for query in queries]
-        return Live(_RemoteSource(self._connection, self._callbacks, calls), is_single=False)
+        return Live(_RemoteSource(self._connection, self._callbacks), calls, is_single=False)
 
     def ask(self, call: RemoteCall) -> "Future[Any]":
         """Have a call made; for the verbs."""
@@ -217,20 +217,17 @@ class AsyncClient:
 
 
 class _RemoteSource:
-    """The `LiveSource` of queries that a server runs."""
+    """The `LiveSource` of queries that a server runs, for one subscription."""
 
-    def __init__(
-        self, connection: Connection, callbacks: Callbacks, calls: Sequence[RemoteCall]
-    ) -> None:
+    def __init__(self, connection: Connection, callbacks: Callbacks) -> None:
         self._connection = connection
         self._callbacks = callbacks
-        self._calls = calls
         self._watch: Watch | None = None
 
-    def subscribe(self, subscription: Subscription) -> None:
+    def subscribe(self, subscription: Subscription, queries: Sequence[RemoteCall]) -> None:
         """Deliver the current results, and every change from then on."""
         watch = self._watch = Watch(subscription)
-        self._connection.do(lambda conversation: conversation.watch(watch, self._calls))
+        self._connection.do(lambda conversation: conversation.watch(watch, queries))
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Deliver nothing more."""

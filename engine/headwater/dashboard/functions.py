@@ -89,8 +89,10 @@ class Functions:
             call = self._call(asked)
         if call.compiled.function.kind != "query":
             raise RequestInvalidError(f"{call.path}: only a query can be watched")
-        source = self._reactor.watching([self._runner.wanted(call)])
-        live: Live[Any] = await asyncio.to_thread(lambda: Live(source, is_single=True))
+        wanted = [self._runner.wanted(call)]
+        live: Live[Any] = await asyncio.to_thread(
+            lambda: Live(self._reactor, wanted, is_single=True)
+        )
         is_over = False
         with live:
             while not is_over:

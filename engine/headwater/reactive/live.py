@@ -1,20 +1,22 @@
 """A live result in the hands of the application."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
 from headwater.errors import ClosedError
 from headwater.reactive.subscription import Subscription, Transition
 
+Q = TypeVar("Q")
+Q_contra = TypeVar("Q_contra", contravariant=True)
 R_co = TypeVar("R_co", covariant=True)
 
 
-class LiveSource(Protocol):
-    """Where the results of some queries come from."""
+class LiveSource(Protocol[Q_contra]):
+    """Where the results of queries come from."""
 
-    def subscribe(self, subscription: Subscription) -> None:
-        """Deliver the current results, and every change from then on."""
+    def subscribe(self, subscription: Subscription, queries: Sequence[Q_contra]) -> None:
+        """Deliver the current results, always all of one moment, and every change from then on."""
         ...
 
     def unsubscribe(self, subscription: Subscription) -> None:
@@ -43,13 +45,13 @@ class Live(Generic[R_co]):
 
     __slots__ = ("__weakref__", "_calls_back", "_is_single", "_source", "_subscription", "_ts")
 
-    def __init__(self, source: LiveSource, *, is_single: bool) -> None:
-        self._source = source
+    def __init__(self, source: LiveSource[Q], queries: Sequence[Q], *, is_single: bool) -> None:
+        self._source: LiveSource[Any] = source
         self._is_single = is_single
         self._subscription = Subscription()
         self._ts = 0
         self._calls_back = False
-        source.subscribe(self._subscription)
+        source.subscribe(self._subscription, queries)
 
     @property
     def ts(self) -> int:

@@ -19,7 +19,7 @@ _RETRY_SECONDS: Final = 0.25
 
 
 class Reactor:
-    """Wakes when a commit touched a live query, and sleeps otherwise.
+    """Wakes when a commit touched a live query, and sleeps otherwise. A `LiveSource`.
 
     Attributes:
         queries: The live queries.
@@ -65,9 +65,18 @@ class Reactor:
         self.wake()
         self.listeners.tell(None)
 
-    def watching(self, wanted: Sequence[Wanted]) -> "WatchedTogether":
-        """Where the results of queries come from, which are always of one moment."""
-        return WatchedTogether(self, wanted)
+    def subscribe(self, subscription: Subscription, queries: Sequence[Wanted]) -> None:
+        """Deliver the current results, always all of one moment, and every change from then on."""
+        self.start()
+        self.queries.subscribe(subscription, queries)
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Deliver nothing more."""
+        self.queries.unsubscribe(subscription)
+
+    def abandon(self, subscription: Subscription) -> None:
+        """Unsubscribe soon. For finalizers, which run while any lock may be held."""
+        self.queries.abandon(subscription)
 
     def wake(self) -> None:
         """Run a round soon: a query was touched, or another process has committed."""
@@ -118,34 +127,6 @@ class Reactor:
                 self.wake()
             if self._stop.is_set():
                 return
-
-
-class WatchedTogether:
-    """The `LiveSource` of queries of this database, for one subscription."""
-
-    __slots__ = ("_reactor", "_wanted")
-
-    def __init__(self, reactor: Reactor, wanted: Sequence[Wanted]) -> None:
-        self._reactor = reactor
-        self._wanted = wanted
-
-    def subscribe(self, subscription: Subscription) -> None:
-        """Deliver the current results, and every change from then on."""
-        self._reactor.start()
-        wanted, self._wanted = self._wanted, ()  # which the registry has from now on
-        self._reactor.queries.subscribe(subscription, wanted)
-
-    def unsubscribe(self, subscription: Subscription) -> None:
-        """Deliver nothing more."""
-        self._reactor.queries.unsubscribe(subscription)
-
-    def abandon(self, subscription: Subscription) -> None:
-        """Unsubscribe soon."""
-        self._reactor.queries.abandon(subscription)
-
-    def call(self, callback: Callable[[], None]) -> None:
-        """Call back on a thread that may be slow."""
-        self._reactor.call(callback)
 
 
 def _start(target: Callable[[], None], name: str) -> threading.Thread:

@@ -131,7 +131,7 @@ class FunctionVerbs(Opened):
             ArgumentError: The arguments do not fit.
         """
         wanted = self._runner.wanted(self._runner.call("query", function, args, kwargs))
-        return Live(self._watching().watching([wanted]), is_single=True)
+        return Live(self._watching(), [wanted], is_single=True)
 
     @overload
     def watch_all(self, a: BoundQuery[A], /) -> Live[tuple[A]]: ...
@@ -154,4 +154,4 @@ class FunctionVerbs(Opened):
         ``db.watch_all(chat.latest.bind(channel=general), chat.channels.bind())``
         """
         wanted = [self._runner.wanted(self._runner.bound(query)) for query in queries]
-        return Live(self._watching().watching(wanted), is_single=False)
+        return Live(self._watching(), wanted, is_single=False)
