@@ -1,5 +1,6 @@
 """One subscriber: the newest transition that it has not seen, and how it hears of it."""
 
+import os
 import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -42,6 +43,20 @@ class Transition(NamedTuple):
         return [unpack(evaluation.result or b"\xc0") for evaluation in self.evaluations]
 
 
+_lock = threading.RLock()
+"""One for all subscriptions, of which there may be a million: it is held for a few instructions.
+Reentrant, because a finalizer, which may run while it is held, may close another subscription."""
+
+
+def _renew_lock_in_child() -> None:
+    # It may be held by a thread that the child does not have.
+    global _lock  # noqa: PLW0603 - there is one lock in a process
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock_in_child)
+
+
 class Subscription:
     """A slot for the newest transition. A slow subscriber skips those between, never the last.
 
@@ -49,19 +64,9 @@ class Subscription:
         newest: The newest transition, seen or not.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_is_news",
-        "_lock",
-        "_notify",
-        "_waiter",
-        "_waiting",
-        "is_closed",
-        "newest",
-    )
+    __slots__ = ("_is_news", "_notify", "_waiter", "_waiting", "is_closed", "newest")
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         # There only while somebody waits: it takes more memory than all the rest.
         self._waiter: threading.Condition | None = None
         self._waiting = 0
@@ -77,7 +82,7 @@ class Subscription:
 
     def deliver(self, transition: Transition) -> None:
         """Put a newer transition in place of the one before and wake the subscriber."""
-        with self._lock:
+        with _lock:
             assert transition.ts >= self.ts
             self.newest = transition
             self._is_news = True
@@ -85,34 +90,33 @@ class Subscription:
 
     def close(self) -> None:
         """End the subscription; who waits is woken."""
-        with self._lock:
+        with _lock:
             self.is_closed = True
         self._tell()
 
     def after_fork_in_child(self) -> None:
-        """End it without its lock, which a thread that the child lacks may have held."""
-        self._lock = threading.Lock()
+        """End it; who waited are threads that the child lacks."""
         self._waiter = self._notify = None
         self._waiting = 0
         self.is_closed = True
 
     def _tell(self) -> None:
-        with self._lock:
-            if self._waiter is not None:
-                self._waiter.notify_all()
-            notify = self._notify
+        waiter, notify = self._waiter, self._notify
+        if waiter is not None:
+            with waiter:
+                waiter.notify_all()
         if notify is not None:
             notify()
 
     def on_news(self, notify: Callable[[], None]) -> None:
         """Call back, on any thread, whenever there may be something to take."""
-        with self._lock:
+        with _lock:
             self._notify = notify
         notify()
 
     def take(self) -> Transition | None:
         """The newest transition if it was not taken yet, without waiting."""
-        with self._lock:
+        with _lock:
             return self._take()
 
     def wait(self, timeout_seconds: float | None) -> Transition | None:
@@ -121,14 +125,14 @@ class Subscription:
         Returns:
             None if the subscription was closed, or the time is up.
         """
-        with self._lock:
+        with _lock:
             if not (self.is_closed or self._is_news):
                 self._wait(timeout_seconds)
             return None if self.is_closed else self._take()
 
     def _wait(self, timeout_seconds: float | None) -> None:
         if self._waiter is None:
-            self._waiter = threading.Condition(self._lock)
+            self._waiter = threading.Condition(_lock)
         self._waiting += 1
         try:
             self._waiter.wait_for(lambda: self.is_closed or self._is_news, timeout_seconds)
