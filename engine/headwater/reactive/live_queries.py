@@ -39,19 +39,14 @@ class Asked(NamedTuple):
 
 
 class LiveQuery:
-    """One distinct query with its newest outcome.
+    """One distinct query with its newest outcome."""
 
-    Attributes:
-        touched_ts: The newest commit that touched what it read.
-    """
-
-    __slots__ = ("_holder", "evaluate", "evaluation", "key", "touched_ts")
+    __slots__ = ("_holder", "evaluate", "evaluation", "key")
 
     def __init__(self, key: Hashable, evaluate: Evaluate, evaluation: Evaluation) -> None:
         self.key: Hashable = key
         self.evaluate: Evaluate = evaluate
         self.evaluation: Evaluation = evaluation
-        self.touched_ts: int = 0
         # Most have one subscription: it stands here itself, and a set only where there are more.
         self._holder: Subscription | set[Subscription] | None = None
 
@@ -88,18 +83,16 @@ class _Wants:
         queries: The queries.
         numbers: What it calls each of them.
         version: What it calls the set.
-        round: The round that was the last to begin before it changed the set.
         entered: The round that was the last to begin before it subscribed with runs of its own,
             else -1: what it sees is not all of the moment of that round.
     """
 
-    __slots__ = ("entered", "numbers", "queries", "round", "version")
+    __slots__ = ("entered", "numbers", "queries", "version")
 
     def __init__(self, queries: tuple[LiveQuery, ...] = ()) -> None:
         self.queries: tuple[LiveQuery, ...] = queries
         self.numbers: tuple[int, ...] = _first_numbers(len(queries))
         self.version: int = 0
-        self.round: int = 0
         self.entered: int = -1
 
     def replace(self, queries: dict[int, LiveQuery]) -> None:
@@ -125,9 +118,11 @@ class LiveQueries:
         self._lock = threading.RLock()
         self._by_key: dict[Hashable, LiveQuery] = {}
         self._by_subscription: dict[Subscription, _Wants] = {}
-        self._dirty: set[LiveQuery] = set()
-        # Whose set has changed: they are told in the next round, whatever has changed of it.
-        self._due: set[Subscription] = set()
+        # Which have to run again, and the newest commit that touched what each has read.
+        self._dirty: dict[LiveQuery, int] = {}
+        # Whose set has changed, and the round that was the last to begin before: they are told in
+        # the next one, whatever has changed of it.
+        self._due: dict[Subscription, int] = {}
         self._round = 0
         self._abandoned: deque[Subscription] = deque()
         self._dependents: Dependents[LiveQuery] = Dependents(
@@ -166,7 +161,7 @@ class LiveQueries:
         if len(queries) != len(wanted) or any(_is_its_own(q.evaluation) for q in queries):
             return False
         self._dependents.advance(snapshot)
-        if self._dependents.ts != snapshot.ts or not self._dirty.isdisjoint(queries):
+        if self._dependents.ts != snapshot.ts or not self._dirty.keys().isdisjoint(queries):
             return False
         subscription.deliver(self._attach(subscription, queries).transition(snapshot.ts))
         return True
@@ -192,7 +187,7 @@ class LiveQueries:
         wants = self._attach(subscription, queries)
         wants.entered = self._round
         subscription.deliver(Transition(snapshot.ts, tuple(evaluations), wants.numbers))
-        if not self._dirty.isdisjoint(queries):
+        if not self._dirty.keys().isdisjoint(queries):
             self._wake()
 
     def _add(
@@ -245,8 +240,8 @@ class LiveQueries:
             wants.replace(queries)
             for query in set(before).difference(wants.queries):
                 self._release(subscription, query)
-            wants.version, wants.round = version, self._round
-            self._due.add(subscription)
+            wants.version = version
+            self._due[subscription] = self._round
         self._wake()
 
     def _hold(self, asked: Asked) -> LiveQuery:
@@ -262,20 +257,20 @@ class LiveQueries:
             key = (key, object())
         nothing = Evaluation(None, None, (), asked.journal)
         query = self._by_key[key] = LiveQuery(key, evaluate, nothing)
-        self._dirty.add(query)
+        self._dirty[query] = 0
         return query
 
     def _release(self, subscription: Subscription, query: LiveQuery) -> None:
         query.discard(subscription)
         if not query.subscriptions and query.key in self._by_key:
             del self._by_key[query.key]
-            self._dirty.discard(query)
+            self._dirty.pop(query, None)
             self._dependents.remove(query, query.evaluation.intervals)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Deliver nothing more; a query that nobody wants is forgotten."""
         with self._lock:
-            self._due.discard(subscription)
+            self._due.pop(subscription, None)
             wants = self._by_subscription.pop(subscription, None)
             for query in set(wants.queries) if wants is not None else ():
                 self._release(subscription, query)
@@ -313,8 +308,7 @@ class LiveQueries:
             return self._dependents.of(commit)
 
     def _touch(self, query: LiveQuery, ts: int) -> None:
-        query.touched_ts = max(query.touched_ts, ts)
-        self._dirty.add(query)
+        self._dirty[query] = max(self._dirty.get(query, 0), ts)
 
     def run_round(self) -> bool:
         """Run all marked queries on one snapshot and deliver what changed.
@@ -346,8 +340,8 @@ class LiveQueries:
     def _update(self, query: LiveQuery, evaluation: Evaluation, ts: int) -> None:
         if not query.subscriptions:
             return
-        if query.touched_ts <= ts:
-            self._dirty.discard(query)
+        if self._dirty[query] <= ts:
+            del self._dirty[query]
         before, now = set(query.evaluation.intervals), set(evaluation.intervals)
         query.evaluation = evaluation
         if now != before:
@@ -359,7 +353,7 @@ class LiveQueries:
 
     def _deliver(self, queries: list[LiveQuery], ts: int) -> None:
         subscriptions = {wanting for query in queries for wanting in query.subscriptions}
-        for subscription in subscriptions - self._due:
+        for subscription in subscriptions.difference(self._due):
             if ts <= subscription.ts:
                 continue
             wants = self._by_subscription[subscription]
@@ -373,19 +367,18 @@ class LiveQueries:
                     subscription.deliver(transition)
 
     def _deliver_due(self, ts: int) -> None:
-        for subscription in list(self._due):
-            wants = self._by_subscription[subscription]
+        for subscription, changed in list(self._due.items()):
             # Else it changed its set after the snapshot, and what is new has not been run.
-            if wants.round < self._round:
-                self._due.discard(subscription)
-                subscription.deliver(wants.transition(ts))
+            if changed < self._round:
+                del self._due[subscription]
+                subscription.deliver(self._by_subscription[subscription].transition(ts))
 
     def check(self) -> None:
         """Check the invariants of all structures. O(n)."""
         with self._lock:
             self._dependents.check()
-            assert self._dirty <= set(self._by_key.values())
-            assert self._due <= set(self._by_subscription)
+            assert self._dirty.keys() <= set(self._by_key.values())
+            assert self._due.keys() <= self._by_subscription.keys()
             held = {query for wants in self._by_subscription.values() for query in wants.queries}
             assert held == set(self._by_key.values()), "each is held by who wants it"
             for subscription, wants in self._by_subscription.items():
