@@ -96,6 +96,34 @@ end()
     assert child.finish() == [*["closed"] * 15, "parent []"]
 
 
+def test_a_child_gets_no_live_result_that_a_lost_thread_was_at(path, start) -> None:
+    child = start(
+        BUSY
+        + """
+stop.set()
+for thread in threads:
+    thread.join()
+from headwater.reactive import subscription
+taken, forked = threading.Event(), threading.Event()
+def be_at_it():
+    with subscription._lock:
+        taken.set()
+        forked.wait()
+threads = [threading.Thread(target=be_at_it)]
+threads[0].start()
+taken.wait()
+def close():
+    live.close()
+    say("closed")
+in_child(close)
+forked.set()
+end()
+""",
+        path,
+    )
+    assert child.finish() == ["closed", "parent []"]
+
+
 def test_a_fork_with_an_open_snapshot_says_so_to_who_opens_in_the_child(path, start) -> None:
     child = start(
         """

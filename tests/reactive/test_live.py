@@ -5,6 +5,7 @@ is interrupted harm nobody. Method: rounds by hand, and loops that are run and c
 """
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.laws.batches import WAIT_SECONDS
 from tests.laws.clocks import StillClock
 
 import headwater as hw
+from headwater.reactive import subscription
 from headwater.reactive.evaluation import Evaluation
 from headwater.reactive.live_queries import LiveQueries
 from headwater.reactive.subscription import Subscription
@@ -102,6 +104,21 @@ def test_news_of_what_was_taken_already_hand_out_nothing(db: hw.Database) -> Non
         return seen
 
     assert asyncio.run(asyncio.wait_for(iterate(), WAIT_SECONDS)) == [1, 2]
+
+
+def test_a_finalizer_may_close_a_live_result_at_any_moment(db: hw.Database) -> None:
+    live = db.watch(cached.count_runs, group=0)
+
+    def finalize_in_the_midst_of_another() -> None:
+        with subscription._lock:
+            live.close()
+
+    thread = threading.Thread(target=finalize_in_the_midst_of_another, daemon=True)
+    thread.start()
+    thread.join(WAIT_SECONDS)
+    assert not thread.is_alive()
+    with pytest.raises(hw.ClosedError):
+        live.next(WAIT_SECONDS)
 
 
 def test_who_leaves_in_the_middle_of_a_round_is_forgotten(db: hw.Database) -> None:
