@@ -23,7 +23,7 @@ from headwater.functions.kinds import A_KIND, Kind
 from headwater.functions.modules import Application
 from headwater.functions.purity import Pure, refuse_inside
 from headwater.functions.statistics import FunctionStatistics
-from headwater.reactive.evaluation import Evaluation
+from headwater.reactive.evaluation import Evaluation, each_once
 from headwater.reactive.live_queries import Wanted
 from headwater.reactive.result_cache import ResultCache
 from headwater.schema.explain import TableNumbers
@@ -463,7 +463,7 @@ class Runner:
         return Evaluation(
             result,
             error,
-            tuple(set(transaction.reads.intervals())),
+            each_once(transaction.reads.intervals()),
             transaction.journal,
             transaction.observed_time,
             transaction.observed_identity,

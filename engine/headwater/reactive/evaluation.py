@@ -1,10 +1,14 @@
 """What a query gave on one snapshot, and how live queries run one."""
 
-from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Final, NamedTuple, TypeAlias
 
 from headwater.tables.snapshot import Snapshot
 from headwater_indexes.intervals import Interval
+
+_SHARED_MAX: Final = 2
+"""Intervals of one run that are looked for among those of others; more are seldom the same."""
 
 
 class Evaluation(NamedTuple):
@@ -36,3 +40,19 @@ class Evaluation(NamedTuple):
 
 Evaluate: TypeAlias = Callable[[Snapshot, str | None], Evaluation]
 """Runs a query on a snapshot, with the journal of its run before."""
+
+
+def each_once(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
+    """Intervals without those that are there twice.
+
+    Many live queries may watch the same, each with arguments of its own: those that have read the
+    same one or two intervals keep them together.
+    """
+    distinct = tuple(set(intervals))
+    return _shared(distinct) if len(distinct) <= _SHARED_MAX else distinct
+
+
+@lru_cache(maxsize=256)
+def _shared(intervals: tuple[Interval, ...]) -> tuple[Interval, ...]:
+    """The equal tuple that came first."""
+    return intervals
