@@ -4,6 +4,8 @@ Goal: an iteration shows each document as it is at that moment; a dependency is 
 and no more. Method: a list as model, tables of more than one chunk, and limits made small.
 """
 
+import sys
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from tests.laws.clocks import StillClock
 
 import headwater as hw
+from headwater import Document, Index, Table
 from headwater.storage.commit_log import Commit, Event, Origin
 from headwater.tables.snapshot import DOCUMENTS_SPACE
 from headwater.transactions.commit_keys import CommitKeys
@@ -55,6 +58,58 @@ def test_what_an_iteration_changes_it_shows_changed(db: hw.Database) -> None:
             assert row.get("m") == (at or None)
             if at + 1 < MANY:
                 tx.patch(rows[at + 1]["_id"], m=at + 1)
+
+
+WRITES = st.lists(
+    st.tuples(st.sampled_from(["insert", "patch", "delete"]), st.integers(0, 3), st.integers(0, 9)),
+    max_size=8,
+)
+
+
+class Numbered(Document):
+    n: int
+
+
+class Numbers(Table[Numbered]):
+    by_n = Index("n")
+
+
+def write_some(writer: Any, writes: list[tuple[str, int, int]]) -> None:
+    for verb, n, at in writes:
+        there = writer.query(Numbers).collect()
+        if verb == "insert" or not there:
+            writer.insert(Numbers, {"n": n})
+        elif verb == "patch":
+            writer.patch(there[at % len(there)]["_id"], n=n)
+        else:
+            writer.delete(there[at % len(there)]["_id"])
+
+
+@given(st.lists(st.integers(0, 3), min_size=3, max_size=8), WRITES, WRITES, st.booleans())
+def test_the_first_documents_are_those_of_all(
+    committed: list[int],
+    written: list[tuple[str, int, int]],
+    nested: list[tuple[str, int, int]],
+    is_nested: bool,
+) -> None:
+    """Below the writes of a transaction, and below those of one inside of it."""
+    with hw.open(None, clock=StillClock(), modules=[sys.modules[__name__]]) as db:
+        db.transact(lambda tx: tx.insert_many(Numbers, [{"n": n} for n in committed]))
+        with db.transaction() as tx:
+            write_some(tx, written)
+            with tx._transaction.nested() if is_nested else nullcontext():
+                write_some(tx, nested)
+                check_first(tx)
+
+
+def check_first(tx: Any) -> None:
+    for order in ("asc", "desc"):
+        whole = tx.query(Numbers).with_index(Numbers.by_n).order(order)
+        part = tx.query(Numbers).with_index(Numbers.by_n, 1).order(order)
+        for found in (whole, part):
+            every = found.collect()
+            for count in range(len(every) + 2):
+                assert found.take(count) == every[:count]
 
 
 @given(st.lists(st.sampled_from([2, 3, 5]), max_size=3))

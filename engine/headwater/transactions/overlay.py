@@ -89,11 +89,28 @@ class KeyOverlay:
 
         The keys are copied, so that a caller may write while it iterates.
         """
-        if self._ordered is None:
-            self._ordered = _sorted_list(self.entries)
-        keys = list(self._ordered.irange(low, high, (True, False), reverse))
+        keys = list(self._in_order().irange(low, high, (True, False), reverse))
         entries = self.entries
         return iter([(key, entries[key]) for key in keys])
+
+
+    def first(
+        self, low: bytes, high: bytes, count: int, *, reverse: bool
+    ) -> list[tuple[bytes, bool]]:
+        """What `scan` gives up to the key that is the last of ``count`` which are there now."""
+        found: list[tuple[bytes, bool]] = []
+        for key in self._in_order().irange(low, high, (True, False), reverse):
+            is_present = self.entries[key]
+            found.append((key, is_present))
+            count -= is_present
+            if not count:
+                break
+        return found
+
+    def _in_order(self) -> Any:
+        if self._ordered is None:
+            self._ordered = _sorted_list(self.entries)
+        return self._ordered
 
 
 class IndexWrites(KeyOverlay):

@@ -285,21 +285,31 @@ class Transaction:
     def first_rows(
         self, table: TableInfo, index: IndexInfo, read: RangeRead, count: int
     ) -> list[dict[str, Any]] | None:
-        """The first documents of an index range; None if writes have to be laid over it.
+        """The first documents of an index range; None if there are writes over writes in it.
 
         What `chunks` would give, in one step. Moves the read's mark.
         """
-        for layer in self.layers:
-            if layer.documents:
-                return None
-        keys = self.snapshot.first_entries(index, read.low, read.high, count, reverse=read.reverse)
+        keys = self._first_keys(index, read, count)
+        if keys is None:
+            return None
         self.usage.check_time()
         id_from = -table.id_length
-        documents, size = self.snapshot.documents([key[id_from:] for key in keys])
-        self.usage.add_read(len(keys), size)
+        _, documents = self._load(keys, [key[id_from:] for key in keys])
         read.last = keys[-1] if keys else None
         read.exhausted = len(keys) < count
         return list(documents)
+
+    def _first_keys(self, index: IndexInfo, read: RangeRead, count: int) -> list[bytes] | None:
+        low, high, reverse = read.low, read.high, read.reverse
+        overlays = [o for layer in self.layers if (o := layer.by_space.get(index.space))]
+        if len(overlays) > 1:
+            return None
+        changes = overlays[0].first(low, high, count, reverse=reverse) if overlays else []
+        removed = sum([not is_present for _, is_present in changes])
+        keys = self.snapshot.first_entries(index, low, high, count + removed, reverse=reverse)
+        if not changes:
+            return keys
+        return list(islice(merge(iter(keys), iter(changes), reverse=reverse), count))
 
     def _documents(
         self, table: TableInfo, read: RangeRead, sizes: Iterator[int], expected: int
