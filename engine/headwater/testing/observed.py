@@ -167,8 +167,9 @@ class ObservedTransaction(Transaction):
         """The first documents of an index range."""
         documents = super().first_rows(table, index, read, count)
         if documents is not None:
-            seen = RangeSeen(table, index, read, frozenset())
-            seen.consumed += [_row(b"", document) for document in documents]
+            seen = RangeSeen(table, index, read, self._own())
+            rows = [_row(b"", document) for document in documents]
+            seen.consumed += [row for row in rows if not self._is_own(row.key)]
             self.seen.append(seen)
         return documents
 
