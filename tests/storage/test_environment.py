@@ -590,6 +590,46 @@ def test_network_file_systems_are_refused_unless_forced(tmp_path, monkeypatch) -
     assert filesystem.kind_of(tmp_path, "") == ""
 
 
+def test_a_directory_that_was_suitable_is_looked_at_again_once_it_changed(tmp_path) -> None:
+    mounts, directory = tmp_path / "mountinfo", tmp_path / "db"
+    directory.mkdir()
+    mounts.write_text("1 0 0:1 / / rw - ext4 x rw\n")
+    filesystem.refuse_unsuitable(directory, mounts)
+    mounts.write_text("1 0 0:1 / / rw - nfs x rw\n")
+    filesystem.refuse_unsuitable(directory, mounts)
+    before = directory.stat().st_ctime_ns
+    while directory.stat().st_ctime_ns == before:  # it is counted in ticks
+        (directory / "new").touch()
+        (directory / "new").unlink()
+    with pytest.raises(StorageError, match="nfs"):
+        filesystem.refuse_unsuitable(directory, mounts)
+
+
+@pytest.mark.parametrize("durability", ["full", "none"])
+def test_who_only_reads_flushes_nothing_and_leaves_every_file_as_it_was(
+    tmp_path, monkeypatch, durability
+) -> None:
+    def state() -> dict[str, tuple[int, bytes]]:
+        return {
+            file.name: (file.stat().st_mtime_ns, file.read_bytes())
+            for file in tmp_path.rglob("*")
+            if file.is_file() and file.name != LOCK_NAME
+        }
+
+    def flush(_: int) -> None:
+        raise AssertionError("flushed")
+
+    with Environment.open(tmp_path, durability=durability) as environment:
+        environment.run_write(lambda writer: writer.put(Database.META, b"key", b"value"))
+    before = state()
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, flush)
+    with Environment.open(tmp_path, durability=durability) as environment:
+        assert environment.get(Database.META, b"key") == b"value"
+        assert before.items() <= state().items()
+    assert state() == before
+
+
 def test_a_fork_is_refused_in_the_child_and_harmless_to_the_parent(tmp_path, run) -> None:
     output = run(
         """

@@ -21,7 +21,7 @@ from headwater.storage.format import (
     Database,
     unseal,
 )
-from headwater.storage.manifest import read_manifest
+from headwater.storage.manifest import Manifest, read_manifest
 from headwater.storage.precheck import check_data_file
 from headwater.storage.registry import identity_of
 from headwater.storage.taken_away import OUTGROWN
@@ -82,14 +82,16 @@ class ConnectedEngine(RestingAtForks):
 
     def _open(self, map_size_bytes: int | None) -> None:
         while True:
-            self.newest_at_opening: int = check_data_file(self.path / DATA_NAME)
-            file = identity_of(self.path / DATA_NAME)
-            format_version = read_manifest(self.path).format
+            data = self.path / DATA_NAME
+            self.newest_at_opening: int = check_data_file(data)
+            file = identity_of(data)
+            self._manifest: Manifest = read_manifest(self.path)
+            format_version = self._manifest.format
             is_flushed = self._options.is_durable and format_version == FORMAT_WITHOUT_JOURNAL
             options = EngineOptions(map_size_bytes, is_flushed, self._options.is_read_only)
             self._lmdb = self._engine(self.path, options)
             # Now that it is open, nobody replaces the file or begins with a journal.
-            now = identity_of(self.path / DATA_NAME), read_manifest(self.path).format
+            now = identity_of(data), read_manifest(self.path).format
             if now == (file, format_version):
                 break
             self._lmdb.close()  # another process has compacted it while LMDB waited for the lock
@@ -108,7 +110,7 @@ class ConnectedEngine(RestingAtForks):
         return Journaling(
             self.path,
             self._lmdb,
-            bytes.fromhex(read_manifest(self.path).uuid),
+            bytes.fromhex(self._manifest.uuid),
             unseal(META_JOURNAL, name or b"") or NO_NAME,
             is_durable=self._options.is_durable,
         )

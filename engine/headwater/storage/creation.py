@@ -42,6 +42,8 @@ def is_database(directory: Path) -> bool:
         NotADatabaseError: The path is a file, or a directory with other things in it.
         OSError: Of the system.
     """
+    if os.path.exists(f"{directory}/{MANIFEST_NAME}"):  # noqa: PTH110 - takes half
+        return True
     if not directory.exists():
         return False
     if not directory.is_dir():
@@ -50,7 +52,7 @@ def is_database(directory: Path) -> bool:
             "directory: choose another path"
         )
     names = sorted(path.name for path in directory.iterdir())
-    if MANIFEST_NAME in names:
+    if MANIFEST_NAME in names:  # by now
         return True
     unfinished = any(name.startswith(STAGING_PREFIX) for name in names)
     others = [

@@ -20,6 +20,8 @@ MAP_SIZE_SMALLEST_BYTES: Final = 64 * MIB
 READERS_MAX: Final = 4096
 """Snapshots at one time, of all processes; the first opener decides. 64 bytes of lock file each."""
 
+_NAMES: Final = [database.name_on_disk for database in Database]
+
 _ENGINE_09: Final = 0
 """Format version 1 is defined on LMDB's 0.9 file format, whatever py-lmdb prefers."""
 
@@ -126,13 +128,12 @@ def open_handles(environment: "lmdb.Environment") -> Handles:
     Raises:
         lmdb.Error: LMDB's own; NotFoundError if one is missing from a read-only file.
     """
-    names = [database.name_on_disk for database in Database]
     if environment.flags()["readonly"]:
-        return tuple([environment.open_db(name, create=False) for name in names])
+        return tuple([environment.open_db(name, create=False) for name in _NAMES])
     # In a transaction of ours: py-lmdb's own would wait for the write lock of another process
     # without letting other threads run.
     with environment.begin(write=True) as transaction:
-        return tuple([environment.open_db(name, txn=transaction) for name in names])
+        return tuple([environment.open_db(name, txn=transaction) for name in _NAMES])
 
 
 def _open_file(

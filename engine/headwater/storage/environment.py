@@ -56,7 +56,7 @@ from headwater.storage.members import Membership, members, refuse_other_containe
 from headwater.storage.newest import Newest, read_newest, write_newest
 from headwater.storage.registry import identity_of, register, unregister
 from headwater.storage.supervision import SupervisedEngine
-from headwater.storage.transactions import CLOSED, bytes_of
+from headwater.storage.transactions import CLOSED, ReadTransaction, bytes_of
 
 Durability = Literal["full", "none"]
 
@@ -124,9 +124,10 @@ class Environment(SupervisedEngine):
         self._remove: weakref.finalize[[Path, int], Environment] | None = None
         register(self._identity, self, directory)
         self._membership = Membership.join(directory)
-        recorded = read_newest(directory)  # before the file is looked at: others go on writing
+        # Before the file is looked at: others go on writing.
+        recorded = self._recorded = read_newest(directory)
         try:
-            refuse_other_containers(directory)
+            refuse_other_containers(directory, self._membership.name)
             super().__init__(
                 directory,
                 options,
@@ -139,7 +140,7 @@ class Environment(SupervisedEngine):
             if not options.is_read_only:
                 # Nobody is compacting now: whoever does has the lock that LMDB has just taken.
                 with contextlib.suppress(OSError):
-                    (directory / NEW_DATA_NAME).unlink(missing_ok=True)
+                    os.unlink(f"{directory}/{NEW_DATA_NAME}")  # noqa: PTH108 - seldom there
         except BaseException:
             self._exclusion.close()
             self._membership.leave()
@@ -282,7 +283,8 @@ class Environment(SupervisedEngine):
         if self._journaling is not None:
             with contextlib.suppress(AlreadyOpenError, OSError, lmdb.Error):
                 self._exclusion.take(self.path)
-                self._checkpoint_alone()
+                if not self._journaling.is_idle_at(self._lmdb.info()["last_txnid"]):
+                    self._checkpoint_alone()
                 self._journaling.give_back()
 
     def copy_to(self, directory: Path, told: Told | None = None) -> None:
@@ -410,26 +412,27 @@ class Environment(SupervisedEngine):
 
     def _check_state(self, recorded: Newest) -> None:
         try:
-            self._check_newest(recorded)
-            self._check_uuid()
+            with self.read() as snapshot:
+                self._check_newest(snapshot, recorded)
+                self._check_uuid(snapshot)
         except BaseException:
             self._close_journal()
             self._lmdb.close()
             raise
 
-    def _check_uuid(self) -> None:
-        with self.read() as snapshot:
-            found = snapshot.get(Database.META, META_UUID)
+    def _check_uuid(self, snapshot: ReadTransaction) -> None:
+        found = snapshot.get(Database.META, META_UUID)
         if found != self.uuid.encode("ascii"):
             raise CorruptionError(
                 f"{self.path}: {DATA_NAME} is of database {found!r}, {MANIFEST_NAME} of "
                 f"{self.uuid!r}: files of two databases were mixed; restore both from one backup"
             )
 
-    def _check_newest(self, recorded: Newest) -> None:
+    def _check_newest(self, snapshot: ReadTransaction, recorded: Newest) -> None:
         """Notice a data file that went back in time: an old copy, or a damaged head page."""
-        with self.read() as snapshot:
-            found = Newest(self.newest_at_opening, head(snapshot))
+        found = Newest(self.newest_at_opening, head(snapshot))
+        if all(here >= then for here, then in zip(found, recorded, strict=True)):
+            return
         # Read again: a repair of another process may have put a new file there in between.
         again = read_newest(self.path)
         for what, here, then, now in zip(
@@ -451,8 +454,8 @@ class Environment(SupervisedEngine):
                     cursor = transaction.cursor(self._handles[Database.LOG])
                     ts = timestamp_of(cursor.key()) if cursor.last() else 0
                 newest = Newest(self._lmdb.info()["last_txnid"], ts)
-                if read_newest(self.path) != newest:  # whoever only read has nothing to flush
-                    write_newest(self.path, newest)
+                if newest != self._recorded and newest != read_newest(self.path):
+                    write_newest(self.path, newest)  # and flush: whoever only read need not
 
 
 def _prepare(directory: Path, options: EngineOptions, engine: Engine, clock: Clock) -> None:

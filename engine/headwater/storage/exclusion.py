@@ -107,7 +107,7 @@ class Exclusion:
 
     def _open(self, directory: Path) -> None:
         if self._descriptor < 0:
-            self._descriptor = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+            self._descriptor = os.open(f"{directory}/{LOCK_NAME}", os.O_RDWR | os.O_CREAT, 0o600)
 
     def close(self) -> None:
         """Close the descriptor, after LMDB has closed its own. Does nothing again."""

@@ -16,9 +16,16 @@ _REFUSED: Final = frozenset(
     }
 )  # fmt: skip
 
+_suitable: Final[dict[str, tuple[int, int, int]]] = {}
+"""Directories that were found suitable, by path: device, inode, and when it last changed."""
+
+_SUITABLE_MAX: Final = 64
+
 
 def refuse_unsuitable(directory: Path, mounts: Path = Path("/proc/self/mountinfo")) -> None:
     """Refuse network and user-space file systems.
+
+    A directory that was looked at and is the same, unchanged, is not looked at again.
 
     Does nothing where the system has no mount table (macOS), or where the environment variable
     HEADWATER_ALLOW_ANY_FILE_SYSTEM is set: at your own risk, and with one process at a time.
@@ -27,6 +34,9 @@ def refuse_unsuitable(directory: Path, mounts: Path = Path("/proc/self/mountinfo
         StorageError: The directory lies on one of them.
     """
     if os.environ.get(FORCE_VARIABLE):
+        return
+    name, state = str(directory), _state_of(directory)
+    if state is not None and _suitable.get(name) == state:
         return
     try:
         table = mounts.read_text(encoding="utf-8", errors="surrogateescape")
@@ -39,6 +49,19 @@ def refuse_unsuitable(directory: Path, mounts: Path = Path("/proc/self/mountinfo
             "are not shared reliably and a database gets damaged; move it to a local disk (or set "
             f"{FORCE_VARIABLE}=1 to risk it with one process at a time)"
         )
+    if state is not None:
+        if len(_suitable) >= _SUITABLE_MAX:
+            _suitable.clear()
+        _suitable[name] = state
+
+
+def _state_of(directory: Path) -> tuple[int, int, int] | None:
+    """What no other directory has, on whatever it is mounted later; None if there is none."""
+    try:
+        status = os.stat(directory)  # noqa: PTH116 - takes half
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_ctime_ns
 
 
 @lru_cache(maxsize=16)

@@ -86,11 +86,12 @@ class Journal:
             CorruptionError: It is missing, or has no header that is whole.
             OSError: Of the system.
         """
-        self.path: Path = directory / JOURNAL_NAME
+        self._directory = directory
         self._known_bytes = 0
         flags = os.O_RDWR if is_writable else os.O_RDONLY
         try:
-            self._descriptor = os.open(self.path, flags | getattr(os, "O_CLOEXEC", 0))
+            name = f"{directory}/{JOURNAL_NAME}"
+            self._descriptor = os.open(name, flags | getattr(os, "O_CLOEXEC", 0))
         except FileNotFoundError as error:
             raise CorruptionError(
                 f"{self.path}: it is missing while the manifest says that there is one: commits "
@@ -108,6 +109,11 @@ class Journal:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self._directory / JOURNAL_NAME
 
     @property
     def size_bytes(self) -> int:

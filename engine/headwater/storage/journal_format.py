@@ -4,6 +4,7 @@
 """
 
 from enum import IntEnum
+from functools import lru_cache
 from struct import Struct
 from typing import Any, Final, NamedTuple
 from zlib import crc32
@@ -81,6 +82,7 @@ class Header(NamedTuple):
         return _HEADER.pack(crc32(sealed[4:]), _MAGIC, *self)
 
 
+@lru_cache(maxsize=16)  # each opening reads the same two, twice
 def parse_header(raw: bytes) -> Header | None:
     """Take a header apart; None if it is not what was written."""
     if len(raw) < HEADER_BYTES:

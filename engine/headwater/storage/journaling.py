@@ -89,7 +89,7 @@ class Journaling:
         self._name = name
         self._page_bytes: int = environment.stat()["psize"]
         self._journal = Journal(directory)
-        self._data = os.open(directory / DATA_NAME, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        self._data = os.open(f"{directory}/{DATA_NAME}", os.O_RDONLY)
         self._pin: lmdb.Transaction[bytes] | None = None
         self._pin_transaction = 0
         # What another process wrote last, it may have failed to flush.
@@ -262,15 +262,23 @@ class Journaling:
             RewindNeededError: The data file could not be flushed, and has to be made anew.
             lmdb.Error, OSError: LMDB's and the system's own; what counted counts.
         """
-        self._look()
-        header = self._journal.header
-        is_idle = header.state is State.IDLE and header.transaction == base
-        if not is_idle or self._must_checkpoint:
+        if not self.is_idle_at(base):
             self._make_header_durable()
             self._flush_data_file()
             self._say_flushed(base)
         if self.is_durable and (self._pin is None or self._pin_transaction != base):
             self._renew_pin(base)
+
+    def is_idle_at(self, base: int) -> bool:
+        """Whether the data file stands for itself, as of a transaction: nothing is to be flushed.
+
+        Raises:
+            RewindNeededError, CorruptionError, OSError: As for `checkpoint`.
+        """
+        self._look()
+        header = self._journal.header
+        is_idle = header.state is State.IDLE and header.transaction == base
+        return is_idle and not self._must_checkpoint
 
     def _say_flushed(self, base: int) -> None:
         idle = Header(self._journal.header.sequence + 1, State.IDLE, transaction=base)

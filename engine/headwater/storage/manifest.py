@@ -7,11 +7,15 @@ data file is touched.
 
 import json
 import os
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 from headwater.errors import NewerFormatError, NotADatabaseError
 from headwater.storage.format import FORMAT_VERSION, MAGIC, MANIFEST_NAME
+
+_SMALL_BYTES_MAX: Final = 4096
+"""More than any of the small files beside the data has."""
 
 
 class Manifest(NamedTuple):
@@ -44,19 +48,38 @@ def read_manifest(directory: Path) -> Manifest:
         NotADatabaseError: It is not one of ours, or damaged.
         NewerFormatError: A newer library wrote it.
     """
-    path = directory / MANIFEST_NAME
-    raw = path.read_bytes()
+    raw = read_small(directory, MANIFEST_NAME)
     try:
-        facts = cast("dict[str, Any]", json.loads(raw))
-        manifest = Manifest(**{name: facts[name] for name in Manifest._fields})
+        manifest = _parse(raw)
     except (ValueError, KeyError, TypeError) as error:
         raise NotADatabaseError(
-            f"{path}: expected a manifest of Headwater, found {raw[:80]!r} ({error!r}); if the "
-            f"file was damaged, restore it from a backup: it never changes after creation; or let "
-            "hw.repair() write it anew"
+            f"{directory / MANIFEST_NAME}: expected a manifest of Headwater, found {raw[:80]!r} "
+            f"({error!r}); if the file was damaged, restore it from a backup: it never changes "
+            "after creation; or let hw.repair() write it anew"
         ) from error
-    _check(path, manifest)
+    _check(directory, manifest)
     return manifest
+
+
+@lru_cache(maxsize=16)
+def _parse(raw: bytes) -> Manifest:
+    facts = cast("dict[str, Any]", json.loads(raw))
+    return Manifest(**{name: facts[name] for name in Manifest._fields})
+
+
+def read_small(directory: Path, name: str) -> bytes:
+    """The beginning of a file, which is all of one that belongs here.
+
+    In a third of the time of `Path.read_bytes`: an opening reads several, some of them again.
+
+    Raises:
+        OSError: Of the system.
+    """
+    descriptor = os.open(f"{directory}/{name}", os.O_RDONLY)
+    try:
+        return os.read(descriptor, _SMALL_BYTES_MAX)
+    finally:
+        os.close(descriptor)
 
 
 def write_durably(path: Path, content: bytes) -> None:
@@ -89,15 +112,15 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _check(path: Path, manifest: Manifest) -> None:
+def _check(directory: Path, manifest: Manifest) -> None:
     if manifest.magic != MAGIC or type(manifest.format) is not int or manifest.format < 1:
         raise NotADatabaseError(
-            f"{path}: expected magic {MAGIC!r} and a format version, got {manifest.magic!r} and "
-            f"{manifest.format!r}; this directory belongs to another program"
+            f"{directory / MANIFEST_NAME}: expected magic {MAGIC!r} and a format version, got "
+            f"{manifest.magic!r} and {manifest.format!r}; this directory belongs to another program"
         )
     if manifest.format > FORMAT_VERSION:
         raise NewerFormatError(
-            f"{path.parent}: written in format {manifest.format}, this library reads up to "
+            f"{directory}: written in format {manifest.format}, this library reads up to "
             f"format {FORMAT_VERSION}; nothing was changed; upgrade the package headwater",
             found=manifest.format,
             supported=FORMAT_VERSION,

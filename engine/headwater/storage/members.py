@@ -67,7 +67,7 @@ class Member(NamedTuple):
 class Membership:
     """The file of this process in one directory. Safe to leave twice, and after a fork."""
 
-    def __init__(self, file: Path | None, descriptor: int) -> None:
+    def __init__(self, file: str, descriptor: int) -> None:
         self._file = file
         self._descriptor = descriptor
         notice_forks(self)
@@ -81,24 +81,24 @@ class Membership:
         """
         try:
             while True:
-                made = _make(directory / MEMBERS_NAME)
+                made = _make(f"{directory}/{MEMBERS_NAME}")
                 if made is not None:
                     return cls(*made)
         except OSError:
-            return cls(None, -1)
+            return cls("", -1)
 
     @property
     def name(self) -> str:
         """Name of the file, which nobody else ever has; empty if there is none."""
-        return "" if self._file is None else self._file.name
+        return self._file.rpartition("/")[2]
 
     def leave(self) -> None:
         """Remove the file. Does nothing the second time."""
         file, descriptor = self._file, self._descriptor
-        self._file, self._descriptor = None, -1
-        if file is not None:
+        self._file, self._descriptor = "", -1
+        if file:
             with contextlib.suppress(OSError):
-                file.unlink()
+                os.unlink(file)  # noqa: PTH108 - takes half
             os.close(descriptor)
 
     def before_fork(self) -> None:
@@ -109,31 +109,41 @@ class Membership:
 
     def after_fork_in_child(self) -> None:
         """Let go of the lock: held here too, the parent would look alive after its death."""
-        if self._file is not None:
+        if self._file:
             os.close(self._descriptor)
-        self._file, self._descriptor = None, -1
+        self._file, self._descriptor = "", -1
 
 
-def members(directory: Path) -> list[Member]:
+def members(directory: Path, *, without: str = "") -> list[Member]:
     """Who has a database open, this process included, in the order of process numbers.
 
     Files of processes that are dead are removed where that is allowed. O(number of files).
+
+    Args:
+        directory: The database.
+        without: Name of a file that is not looked at.
     """
     found: list[Member] = []
     with contextlib.suppress(OSError):
-        for name in os.listdir(directory / MEMBERS_NAME):  # noqa: PTH208 - names are all it needs
+        for name in os.listdir(f"{directory}/{MEMBERS_NAME}"):  # noqa: PTH208 - names are enough
+            if name == without:
+                continue
             member = _look_at(directory / MEMBERS_NAME / name)
             if member is not None:
                 found.append(member)
     return sorted(found)
 
 
-def refuse_other_containers(directory: Path) -> None:
+def refuse_other_containers(directory: Path, own_name: str) -> None:
     """Refuse to open what a process in another container, or under another kernel, has open.
 
     LMDB asks by process number whether a reader or the writer still lives. Across containers the
     answer is wrong: snapshots in use would be freed, and the file damaged. Does nothing where the
     environment variable HEADWATER_ALLOW_OTHER_CONTAINERS is set: at your own risk.
+
+    Args:
+        directory: The database.
+        own_name: Name of the file of this process.
 
     Raises:
         StorageError: Somebody there has it open.
@@ -141,7 +151,7 @@ def refuse_other_containers(directory: Path) -> None:
     if os.environ.get(FORCE_VARIABLE):
         return
     own = own_place()
-    for member in members(directory):
+    for member in members(directory, without=own_name):
         there = member.place
         if own.boot and there.boot and there.boot != own.boot:
             where = "under another kernel (a virtual machine or a sandbox on the same disk)"
@@ -192,16 +202,20 @@ def start_of(pid: int) -> int:
 _start_of_this = lru_cache(maxsize=1)(start_of)
 
 
-def _make(folder: Path) -> tuple[Path, int] | None:
+def _make(folder: str) -> tuple[str, int] | None:
     """Make and lock the file of this process; None if somebody took it for a dead one's."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    file = folder / f"{os.getpid()}-{os.urandom(8).hex()}"
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    file = f"{folder}/{os.getpid()}-{os.urandom(8).hex()}"
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
+    try:
+        descriptor = os.open(file, flags, 0o600)
+    except FileNotFoundError:  # as at the first opening of all
+        Path(folder).mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(file, flags, 0o600)
     try:
         os.write(descriptor, _describe())
         # Until it is locked it looks like that of a dead process, and may be removed.
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if file.exists():
+        if os.fstat(descriptor).st_nlink:
             return file, descriptor
     except BlockingIOError:
         pass
@@ -212,8 +226,8 @@ def _make(folder: Path) -> tuple[Path, int] | None:
     return None
 
 
-def _drop(file: Path, descriptor: int) -> None:
-    file.unlink(missing_ok=True)
+def _drop(file: str, descriptor: int) -> None:
+    Path(file).unlink(missing_ok=True)
     os.close(descriptor)
 
 

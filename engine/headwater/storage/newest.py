@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from headwater.storage.format import LAST_TRANSACTION_NAME
-from headwater.storage.manifest import write_durably
+from headwater.storage.manifest import read_small, write_durably
 
 
 class Newest(NamedTuple):
@@ -27,8 +27,7 @@ class Newest(NamedTuple):
 def read_newest(directory: Path) -> Newest:
     """What was noted; zeros for a note that is missing or makes no sense."""
     try:
-        words = (directory / LAST_TRANSACTION_NAME).read_text("ascii").split()
-        numbers = [int(word) for word in words]
+        numbers = [int(word) for word in read_small(directory, LAST_TRANSACTION_NAME).split()]
     except (OSError, ValueError):
         return Newest(0, 0)
     transaction, ts = (*numbers, 0, 0)[:2]

@@ -44,7 +44,7 @@ def identity_of(directory: Path) -> Identity:
     Raises:
         OSError: Of the system.
     """
-    status = directory.stat()
+    status = os.stat(directory)  # noqa: PTH116 - takes half
     return status.st_dev, status.st_ino
 
 
