@@ -14,7 +14,7 @@ import headwater as hw
 from headwater import Document, Id, Index, Table
 from headwater.functions.modules import collect
 from headwater.limits import Limits
-from headwater.schema.compile import compile_checker
+from headwater.schema.compile import LateChecker
 from headwater.schema.references import ReferenceDefinition
 from headwater.services.service_tables import ServiceTables
 from headwater.storage.commit_log import Origin
@@ -87,9 +87,10 @@ def open_graph(cascade_documents: int = 1000) -> Store:
     assert cascades is not None
     tables = [cascades]
     for name, validator in APPLICATION.documents.items():
-        check = compile_checker(validator, store.tables)
-        tables.append(declared(APPLICATION.tables[name], validator, REFERENCES[name], check))
-        store.rules.declare(name, tables[-1].schema_json, check)
+        check = LateChecker(validator, store.tables, nesting=64)
+        schema = APPLICATION.schemas[name]
+        tables.append(declared(APPLICATION.tables[name], schema, REFERENCES[name], check))
+        store.rules.declare(name, schema, check.compiled)
     deploy(store, tables)
     return store
 

@@ -281,8 +281,8 @@ def test_what_a_transaction_began_with_counts_no_more_once_references_are_declar
         application = collect([module(Parents, Others, Children)])
         validator = application.documents["children"]
         check = compile_checker(validator, db._store.tables)
-        references = application.references["children"]
-        deploy(db._store, [declared(Children, validator, references, check)])
+        schema, references = application.schemas["children"], application.references["children"]
+        deploy(db._store, [declared(Children, schema, references, check)])
         build_indexes(db._store)
         with pytest.raises(hw.ConflictError, match="'parents' changed while it ran"):
             tx.commit()

@@ -18,6 +18,7 @@ from headwater.functions.projections import Projection, in_order
 from headwater.functions.routes import Route, RouteTable
 from headwater.schema.annotations import document_validator
 from headwater.schema.explain import TableNumbers, name_problem
+from headwater.schema.json_form import to_json
 from headwater.schema.references import ReferenceDefinition, definitions_of
 from headwater.schema.tables import Table, TableIndex, is_table, table_of
 from headwater.schema.validators import ObjectValidator, RefinedValidator, Validator
@@ -40,6 +41,7 @@ class Application:
         contracts: What each of them takes and gives, by published path.
         tables: By name.
         documents: The type of each table's documents, without the system fields, by table name.
+        schemas: The same in its JSON form.
         references: What each table's documents refer to, by table name.
         projections: By name.
         crons: By name.
@@ -54,6 +56,7 @@ class Application:
     contracts: Mapping[str, Contract]
     tables: Mapping[str, AnyTable]
     documents: Mapping[str, ObjectValidator]
+    schemas: Mapping[str, Any]
     references: Mapping[str, tuple[ReferenceDefinition, ...]]
     projections: Mapping[str, Projection]
     crons: "Mapping[str, CronDeclaration]"
@@ -150,8 +153,15 @@ def collect(
             other's, two modules have rules for one table, or an
             annotation cannot be stored.
     """
+    return collect_found(modules_of(modules), default_access)
+
+
+def collect_found(
+    found: Iterable[tuple[ModuleType, str]], default_access: DefaultAccess
+) -> Application:
+    """The same for what `modules_of` has found."""
     collector = _Collector()
-    for module, path in _modules(modules):
+    for module, path in found:
         collector.add_module(module, path)
     return collector.finish(default_access)
 
@@ -306,6 +316,7 @@ class _Collector:
             contracts=MappingProxyType(contracts),
             tables=MappingProxyType(self.tables),
             documents=MappingProxyType(documents),
+            schemas=MappingProxyType({name: to_json(one) for name, one in documents.items()}),
             references=MappingProxyType(references),
             projections=MappingProxyType(in_order(self.projections)),
             crons=MappingProxyType(self.crons),
@@ -393,7 +404,12 @@ def _check_index(table: str, index: TableIndex[Any], document: ObjectValidator) 
             inner = inner.fields[name].validator
 
 
-def _modules(modules: Iterable[ModuleType | str]) -> Iterator[tuple[ModuleType, str]]:
+def modules_of(modules: Iterable[ModuleType | str]) -> Iterator[tuple[ModuleType, str]]:
+    """Modules that were given, imported, and what is to be collected with them; with their paths.
+
+    Raises:
+        DeclarationError: Something else was given.
+    """
     if isinstance(modules, ModuleType | str):
         shown = getattr(modules, "__name__", modules)
         raise DeclarationError(f"modules: expected a list of modules, as in modules=[{shown}]")
@@ -405,8 +421,10 @@ def _modules(modules: Iterable[ModuleType | str]) -> Iterator[tuple[ModuleType, 
             )
         yield module, module_path(module.__name__)
         if hasattr(module, "__path__"):
-            for name, inner in sorted(sys.modules.items()):
-                if name.startswith(f"{module.__name__}.") and inspect.ismodule(inner):
+            prefix = f"{module.__name__}."
+            for name in sorted([name for name in sys.modules if name.startswith(prefix)]):
+                inner = sys.modules[name]
+                if inspect.ismodule(inner):
                     yield inner, module_path(name, module.__name__)
 
 

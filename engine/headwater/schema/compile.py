@@ -134,6 +134,26 @@ def compile_checker(
     return checker
 
 
+class LateChecker:
+    """What `compile_checker` gives, made when it is first needed: most opened tables never are."""
+
+    def __init__(self, validator: Validator, tables: TableNumbers, *, nesting: int) -> None:
+        self._validator = validator
+        self._tables = tables
+        self._nesting = nesting
+        self._compiled: Checker | None = None
+
+    def compiled(self) -> Checker:
+        """The checker itself, which is quicker to call than this."""
+        if self._compiled is None:
+            self._compiled = compile_checker(self._validator, self._tables, nesting=self._nesting)
+        return self._compiled
+
+    def __call__(self, value: Any) -> None:
+        """Check a value."""
+        self.compiled()(value)
+
+
 class _Source:
     """The functions of one validator while they are being written."""
 

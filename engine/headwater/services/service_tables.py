@@ -6,8 +6,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from headwater.schema.annotations import document_validator
-from headwater.schema.compile import compile_checker
+from headwater.schema.compile import LateChecker
 from headwater.schema.explain import TableNumbers
+from headwater.schema.json_form import to_json
 from headwater.schema.references import definitions_of
 from headwater.schema.tables import Table, table_of
 from headwater.tables.catalog import Catalog
@@ -74,8 +75,8 @@ class ServiceTables:
         where = f"table {table.table_name!r}"
         validator = document_validator(table.document_type, where=where, table_name_of=_name_of)
         references = definitions_of(table.document_type, validator, where=where)
-        check = compile_checker(validator, self._tables, nesting=self._nesting)
-        return declared(table, validator, references, check)
+        check = LateChecker(validator, self._tables, nesting=self._nesting)
+        return declared(table, to_json(validator), references, check)
 
 
 def _load(place: str) -> type[Table[Any]]:

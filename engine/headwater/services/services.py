@@ -1,5 +1,6 @@
 """The services of one open database, and when they begin and end."""
 
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ class ServiceOptions:
     sessions: "Sessions | None" = None
 
     def __post_init__(self) -> None:
-        if self.jobs not in (None, *get_args(Jobs)):
+        if self.jobs is not None and self.jobs not in get_args(Jobs):
             raise ArgumentError(
                 f"jobs={self.jobs!r}: expected 'run' or 'hold', or nothing for the default"
             )
@@ -250,7 +251,7 @@ class Services:
         elif self.options.jobs is None:
             store.on_catalog = self._saw
             self._saw(store.catalog)
-        if (self._runner.store.environment.path / FILES_NAME).is_dir():
+        if os.path.isdir(f"{store.environment.path}/{FILES_NAME}"):  # noqa: PTH112 - takes half
             _ = self.files  # which collects what was left
 
     def somebody_died(self) -> None:

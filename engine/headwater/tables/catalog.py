@@ -8,6 +8,7 @@ any other. A `Catalog` is an immutable picture of them at one timestamp.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
+from itertools import starmap
 from typing import Any, Final, Literal, TypeAlias
 
 from headwater.schema.references import ReferenceDefinition, from_stored
@@ -214,14 +215,27 @@ def _completed(
 
 def load_catalog(reader: ReadTransaction) -> Catalog:
     """Read the catalog as of a snapshot. O(tables + indexes)."""
+    tables, indexes, projections = (
+        tuple(reader.scan(Database.DOCUMENTS, *table_bounds(number)))
+        for number in (TABLES_NUMBER, INDEXES_NUMBER, PROJECTIONS_NUMBER)
+    )
+    return _catalog_of(tables, indexes, projections)
+
+
+_Records: TypeAlias = tuple[tuple[bytes, bytes], ...]
+"""Keys and documents of a table, as they are stored."""
+
+
+@lru_cache(maxsize=8)  # what a database had when it was closed, it has when it is opened again
+def _catalog_of(of_tables: _Records, of_indexes: _Records, of_projections: _Records) -> Catalog:
     indexes: dict[int, list[dict[str, Any]]] = {}
-    for document in _documents(reader, INDEXES_NUMBER):
+    for document in starmap(decode_document, of_indexes):
         indexes.setdefault(document["table"], []).append(document)
     tables = [
         table_info(document, indexes.get(document["number"], []))
-        for document in _documents(reader, TABLES_NUMBER)
+        for document in starmap(decode_document, of_tables)
     ]
-    projections = map(projection_info, _documents(reader, PROJECTIONS_NUMBER))
+    projections = map(projection_info, starmap(decode_document, of_projections))
     return Catalog([*map(_system_table, SYSTEM_NAMES), *tables], Projections(projections))
 
 
@@ -293,9 +307,3 @@ def _system_table(number: int) -> TableInfo:
 @lru_cache(maxsize=1024)
 def _id_length(table_number: int) -> int:
     return len(encode_id(table_number, bytes(16)))
-
-
-def _documents(reader: ReadTransaction, table_number: int) -> Iterator[dict[str, Any]]:
-    low, high = table_bounds(table_number)
-    for key, value in reader.scan(Database.DOCUMENTS, low, high):
-        yield decode_document(key, value)

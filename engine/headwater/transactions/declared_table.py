@@ -4,10 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from headwater.schema.json_form import to_json
 from headwater.schema.references import ReferenceDefinition, indexes_for
 from headwater.schema.tables import Table
-from headwater.schema.validators import ObjectValidator
 from headwater_indexes.definition import IndexDefinition
 
 Check: TypeAlias = Callable[[Mapping[str, Any]], None]
@@ -36,7 +34,7 @@ class DeclaredTable:
 
 def declared(
     table: type[Table[Any]],
-    validator: ObjectValidator,
+    schema_json: Any,
     references: Sequence[ReferenceDefinition],
     check: Check,
 ) -> DeclaredTable:
@@ -44,14 +42,14 @@ def declared(
 
     Args:
         table: The class.
-        validator: Its documents' own fields.
+        schema_json: The JSON form of its document type.
         references: What they refer to.
-        check: The validator, compiled.
+        check: Raises for fields that do not fit the type.
     """
     definitions = [index.definition for index in table.indexes.values()]
     return DeclaredTable(
         table.table_name,
-        to_json(validator),
+        schema_json,
         [*definitions, *indexes_for(references, definitions)],
         check,
         table.table_number,

@@ -56,7 +56,7 @@ def build_indexes(store: Store, *, progress: Report | None = None) -> None:
     """
     clear_dropped(store, progress=progress)
     refused: SchemaMismatchError | None = None
-    for space, index in sorted(_catalog(store).indexes_by_space.items()):
+    for space, index in sorted(store.catalog.indexes_by_space.items()):
         if index.state == "building":
             try:
                 build_index(store, space, progress=progress)
@@ -65,11 +65,6 @@ def build_indexes(store: Store, *, progress: Report | None = None) -> None:
             clear_dropped(store)  # it was given up, or another process has dropped it meanwhile
     if refused is not None:
         raise refused
-
-
-def _catalog(store: Store) -> Catalog:
-    with closing(store.snapshot()) as snapshot:
-        return snapshot.catalog
 
 
 # Filling ----------------------------------------------------------------------------------------
@@ -217,7 +212,7 @@ def clear_dropped(store: Store, *, progress: Report | None = None) -> int:
 def _dropped_spaces(reader: ReadTransaction, catalog: Catalog) -> Iterator[int]:
     """Spaces with entries and without an index. O(spaces * log entries)."""
     low = b""
-    while (entry := next(reader.scan(Database.INDEXES, low, None), None)) is not None:
+    while (entry := next(reader.scan(Database.INDEXES, low, None, expected=1), None)) is not None:
         space = space_of(entry[0])
         if space not in catalog.indexes_by_space:
             yield space

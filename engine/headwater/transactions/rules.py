@@ -19,7 +19,7 @@ _ANOTHER_TYPE = (
 
 class _Declared(NamedTuple):
     schema: Any
-    check: Check
+    compiled: Callable[[], Check]
 
 
 class TableRules:
@@ -43,9 +43,15 @@ class TableRules:
         rules._declared = self._declared  # also what is declared from now on
         return rules
 
-    def declare(self, name: str, schema: Any, check: Check) -> None:
-        """Take in the declared type of a table, as JSON and compiled."""
-        self._declared[name] = _Declared(schema, check)
+    def declare(self, name: str, schema: Any, compiled: Callable[[], Check]) -> None:
+        """Take in the declared type of a table.
+
+        Args:
+            name: Of the table.
+            schema: The type as JSON.
+            compiled: Gives its check; asked when the table is first written to.
+        """
+        self._declared[name] = _Declared(schema, compiled)
 
     def check_of(self, table: TableInfo) -> Check | None:
         """What a document of the table has to pass; None if it may be any.
@@ -64,11 +70,11 @@ class TableRules:
             return _refusing(table.name, table.projection)
         declared = self._declared.get(table.name)
         if declared is not None and table.schema in (None, declared.schema):
-            return declared.check
+            return declared.compiled()
         stored = self._stored_check(table.schema)
         if declared is None or stored is None:
-            return stored if declared is None else declared.check
-        return _both(declared.check, stored)
+            return stored if declared is None else declared.compiled()
+        return _both(declared.compiled(), stored)
 
     def _stored_check(self, schema: Any) -> Check | None:
         if schema is None:

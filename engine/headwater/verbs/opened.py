@@ -16,7 +16,7 @@ from headwater.functions.purity import refuse_inside
 from headwater.functions.runner import Runner
 from headwater.limits import Limits
 from headwater.reactive.reactor import Reactor
-from headwater.schema.compile import compile_checker
+from headwater.schema.compile import LateChecker
 from headwater.services.services import ServiceOptions, Services
 from headwater.sharing import release
 from headwater.storage.environment import Environment
@@ -121,11 +121,10 @@ class Opened:
         application, services = self.application, self._services.tables
         nesting = self._store.limits.nesting
         for name, validator in application.documents.items():
-            check = compile_checker(validator, self._runner.tables, nesting=nesting)
-            references = application.references[name]
-            table = declared(application.tables[name], validator, references, check)
-            self._store.rules.declare(name, table.schema_json, check)
-            yield table
+            check = LateChecker(validator, self._runner.tables, nesting=nesting)
+            schema, references = application.schemas[name], application.references[name]
+            self._store.rules.declare(name, schema, check.compiled)
+            yield declared(application.tables[name], schema, references, check)
         used = {table.name: table for table in services.stored(self._store.catalog)}
         cascades = services.find(CASCADES) if any(application.references.values()) else None
         if cascades is not None:
