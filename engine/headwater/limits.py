@@ -57,6 +57,8 @@ class Limits:
         batch_transactions: Transactions that share one flush.
         cache_bytes: Results kept for queries that are asked again.
         recent_commits: Commits whose keys are kept in memory for conflict checks.
+        recent_documents: Documents whose keys are kept for them; those of the newest commit are
+            kept in any case.
         log_lines: Lines that one run of a function may log; the rest is left out.
         log_line_bytes: Of one such line, as UTF-8; a longer one is cut.
         log_bytes: Memory for the lines of all calls that are kept; the oldest are forgotten.
@@ -105,6 +107,7 @@ class Limits:
     batch_transactions: int = 512
     cache_bytes: int = 64 * MIB
     recent_commits: int = 4096
+    recent_documents: int = 50_000
     log_lines: int = 256
     log_line_bytes: int = 4 * KIB
     log_bytes: int = 8 * MIB

@@ -15,9 +15,10 @@ CELLS = 40
 TEXT = "x" * 400
 GROWTH_PAGES = 300
 """What live queries may pin between two looks; untrimmed, the second half takes 500 and more."""
-LIMITS = hw.Limits(recent_commits=100, cache_bytes=40_000)
+LIMITS = hw.Limits(recent_commits=100, recent_documents=1000, cache_bytes=40_000)
 BOUNDS = {
     "recent commits": LIMITS.recent_commits,
+    "recent documents": LIMITS.recent_documents,
     "live queries": 4,
     "subscriptions": 4,
     "bytes of cached results": LIMITS.cache_bytes,
@@ -34,6 +35,7 @@ def in_memory(db) -> dict[str, int]:
     store, queries, cache = db._store, db._reactor.queries, db._runner.cache
     return {
         "recent commits": len(store.recent._commits),
+        "recent documents": sum(len(commit.documents) for commit in store.recent._commits),
         "live queries": len(queries),
         "subscriptions": len(queries._by_subscription),
         "bytes of cached results": cache._size,
@@ -70,3 +72,17 @@ def test_file_and_memory_do_not_grow_with_the_number_of_commits(tmp_path) -> Non
         for live in lives:
             live.close()
         assert len(db._reactor.queries) == 0
+
+
+def test_memory_does_not_grow_with_the_size_of_commits() -> None:
+    """The documents of the newest one are kept, however many they are."""
+    with hw.open(None, modules=[application], limits=LIMITS) as db:
+
+        def kept_after(count: int) -> int:
+            new = [{"group": 0, "number": number, "writer": ""} for number in range(count)]
+            db.transact(lambda tx: tx.insert_many("cells", new))
+            return in_memory(db)["recent documents"]
+
+        kept_after(1000)  # and the table itself, which was not there yet
+        assert [kept_after(count) for count in (400, 400, 400)] == [400, 800, 800]
+        assert [kept_after(count) for count in (1200, 30, 900)] == [1200, 30, 930]

@@ -20,6 +20,7 @@ BOUNDS_OF_WORK = {
     "batch_transactions",
     "cache_bytes",
     "recent_commits",
+    "recent_documents",
     "backfill_documents",
     "cascade_documents",
     "jobs_concurrent",

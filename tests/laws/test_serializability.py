@@ -96,7 +96,7 @@ def _rest(transactions: Sequence[tuple[str, Any]]) -> list[int]:
     return [at for at, (_, program) in enumerate(transactions) for _ in range(len(program) + 1)]
 
 
-@pytest.mark.parametrize("recent_commits", [1, 4096])
+@pytest.mark.parametrize("kept", [{"recent_commits": 1}, {"recent_documents": 1}, {}])
 @given(
     drawn.seeds(),
     st.lists(drawn.transactions(), min_size=2, max_size=5),
@@ -108,9 +108,9 @@ def _rest(transactions: Sequence[tuple[str, Any]]) -> list[int]:
 @example(*PHANTOM_BEHIND_A_TAKE)
 @example(*READ_ONLY_ANOMALY)
 def test_interleaved_transactions_are_serializable(
-    recent_commits: int, seeds: Any, transactions: Any, order: Any
+    kept: dict[str, int], seeds: Any, transactions: Any, order: Any
 ) -> None:
-    limits = hw.Limits(**LONG, recent_commits=recent_commits)
+    limits = hw.Limits(**LONG, **kept)
     with hw.open(None, modules=[application], clock=SlowClock(), limits=limits) as db:
         recorder = Recorder(db, seeds)
         interleave(recorder, transactions, order)

@@ -93,7 +93,6 @@ class KeyOverlay:
         entries = self.entries
         return iter([(key, entries[key]) for key in keys])
 
-
     def first(
         self, low: bytes, high: bytes, count: int, *, reverse: bool
     ) -> list[tuple[bytes, bool]]:

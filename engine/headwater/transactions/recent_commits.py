@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from headwater.errors import ConflictError, LogTrimmedError
+from headwater.limits import Limits
 from headwater.storage import commit_log
 from headwater.storage.codec import unpack
 from headwater.storage.commit_log import Commit, Event
@@ -26,9 +27,11 @@ class RecentCommits:
     the log when a snapshot shows that there are some.
     """
 
-    def __init__(self, head_ts: int, maximum: int) -> None:
+    def __init__(self, head_ts: int, limits: Limits) -> None:
         self._commits: deque[CommitKeys] = deque()
-        self._maximum = maximum
+        self._commits_max = limits.recent_commits
+        self._documents = 0
+        self._documents_max = limits.recent_documents
         self._floor = head_ts
         self._head = head_ts
         self._lock = threading.Lock()
@@ -66,6 +69,7 @@ class RecentCommits:
         if self._head >= oldest:
             return False
         self._commits.clear()
+        self._documents = 0
         self._floor = self._head = oldest
         return True
 
@@ -73,10 +77,16 @@ class RecentCommits:
         return commit_log.after(snapshot.reader, self._head)
 
     def _append(self, commit: CommitKeys) -> None:
-        self._commits.append(commit)
+        commits = self._commits
+        commits.append(commit)
         self._head = commit.ts
-        if len(self._commits) > self._maximum:
-            self._floor = self._commits.popleft().ts
+        self._documents += len(commit.documents)
+        while len(commits) > self._commits_max or (
+            self._documents > self._documents_max and len(commits) > 1
+        ):
+            oldest = commits.popleft()
+            self._documents -= len(oldest.documents)
+            self._floor = oldest.ts
 
     def since(self, snapshot: Snapshot, ts: int) -> list[CommitKeys]:
         """Commits after ``ts`` up to the snapshot, oldest first.

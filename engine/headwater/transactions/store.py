@@ -100,7 +100,7 @@ class Store:
             self._known = _Known(
                 reader.version(), head(reader), _catalog_ts(reader), load_catalog(reader)
             )
-        self.recent: RecentCommits = RecentCommits(self._known.head_ts, limits.recent_commits)
+        self.recent: RecentCommits = RecentCommits(self._known.head_ts, limits)
         self.committer: Committer = Committer(self)
         environment.batches = self.committer
 
