@@ -3,12 +3,10 @@
 import os
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 from headwater.errors import AlreadyOpenError
-from headwater.storage.registry import Identity, identity_of
 
 D = TypeVar("D")
 
@@ -23,7 +21,7 @@ class _Shared:
 
 
 _lock = threading.RLock()
-_open: Final[dict[Identity, _Shared]] = {}
+_open: Final[dict[str, _Shared]] = {}
 
 
 def share(path: Path, asked: Mapping[str, object], make: Callable[[], D]) -> D:
@@ -38,12 +36,12 @@ def share(path: Path, asked: Mapping[str, object], make: Callable[[], D]) -> D:
         AlreadyOpenError: It is open with something else than was asked for.
     """
     with _lock:
-        shared = None
-        with suppress(OSError):  # there is nothing yet
-            shared = _open.get(identity_of(path))
+        # Not by its inode: that of a directory that was removed may be given to another one.
+        key = os.path.realpath(path)
+        shared = _open.get(key)
         if shared is None:
             database = make()
-            _open[identity_of(path)] = _Shared(asked, database)
+            _open[key] = _Shared(asked, database)
             return database
         for name, value in asked.items():
             if value is not None and value != shared.asked.get(name):

@@ -162,6 +162,18 @@ def test_a_database_that_is_open_with_other_options(path, said) -> None:
             assert again is db
 
 
+def test_a_database_that_was_moved_while_it_was_open(path, said) -> None:
+    """Another directory may come to its place on the disk: what it is called decides."""
+    moved = path.with_name("moved.hw")
+    with hw.open(path):
+        path.rename(moved)
+        assert said(hw.AlreadyOpenError, lambda: hw.open(moved)) == (
+            f"{moved}: already open in this process; share the open database, or close it first "
+            "(LMDB cannot open a file twice in one process)"
+        )
+        moved.rename(path)
+
+
 def test_modules_that_are_no_list(said) -> None:
     assert said(hw.DeclarationError, lambda: hw.open(None, modules=application)) == (
         "modules: expected a list of modules, as in modules=[tests.errors.application]"
