@@ -15,6 +15,7 @@ from tests.laws.clocks import StillClock
 
 import headwater as hw
 from headwater import Document, Index, Table
+from headwater.storage import commit_log
 from headwater.storage.commit_log import Commit, Event, Origin
 from headwater.tables.snapshot import DOCUMENTS_SPACE
 from headwater.transactions.commit_keys import CommitKeys
@@ -223,6 +224,32 @@ def test_a_commit_to_a_table_that_nobody_knows_touches_its_document_alone(db: hw
     assert keys.documents == {id_text.encode()}
     assert keys.index_keys == {}
     assert not keys.changes_catalog
+
+
+def test_what_others_have_changed_is_found_by_reading_each_commit_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All documents were inserted by one commit, and are changed by one."""
+    reads: list[int] = []
+    content = commit_log._content
+
+    def counted(ts: int, key: bytes, value: bytes) -> bytes:
+        reads.append(ts)
+        return content(ts, key, value)
+
+    with hw.open(None, clock=StillClock(), modules=[sys.modules[__name__]]) as db:
+        ids = db.transact(lambda tx: tx.insert_many(Numbers, [{"n": n} for n in range(MANY)]))
+        inserted = db.ts
+        db.transact(lambda tx: [tx.patch(id, n=-1) for id in ids])
+        with db.snapshot() as opened:
+            snapshot = opened._transaction.snapshot
+            (commit,) = commit_log.after(snapshot.reader, inserted)
+            monkeypatch.setattr(commit_log, "_content", counted)
+            keys = keys_of(snapshot, commit)
+        assert reads == [inserted]
+        assert keys.documents == {id.encode() for id in ids}
+        (touched,) = keys.index_keys.values()
+        assert len(set(touched)) == 2 * MANY
 
 
 # Advice -----------------------------------------------------------------------------------------

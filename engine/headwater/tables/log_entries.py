@@ -8,7 +8,8 @@ from headwater.errors import UsageError
 from headwater.schema.tables import Table, is_table
 from headwater.storage import commit_log
 from headwater.storage.codec import unpack
-from headwater.storage.commit_log import Commit, Event, Origin
+from headwater.storage.commit_log import Commit, Event, Origin, Version, decode_versions
+from headwater.storage.format import Database, timestamp_key
 from headwater.storage.transactions import ReadTransaction
 from headwater.tables.catalog import Catalog, TableInfo
 from headwater.tables.history import changed_fields
@@ -149,39 +150,48 @@ def _names_of(tables: Iterable[object]) -> frozenset[str]:
 
 
 class EarlierVersions:
-    """The bodies that commits replaced, found by the previous timestamps of their events.
+    """The versions that commits replaced, found by the previous timestamps of their events.
 
     Keeps some of the commits that it has read; what the log says of the past does not change.
     """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[int, Mapping[str, bytes | None]] = OrderedDict()
+        self._kept: OrderedDict[int, Mapping[str, Version]] = OrderedDict()
         self._sizes: dict[int, int] = {}
         self._size = 0
 
     def body_before(self, reader: ReadTransaction, event: Event) -> bytes | None:
-        """What an event replaced; None if there was nothing, or the log has lost it. O(log n)."""
+        """The body that an event replaced; None if there was none, or the log has lost it."""
+        version = self.version_before(reader, event)
+        return None if version is None else version[1]
+
+    def version_before(self, reader: ReadTransaction, event: Event) -> Version | None:
+        """What an event replaced; None if there was nothing, or the log has lost it.
+
+        O(log n) once the commit was read that made it.
+        """
         if event.previous_ts == 0:
             return None
-        bodies = self._kept.get(event.previous_ts)
-        if bodies is None:
-            bodies = self._load(reader, event.previous_ts)
+        versions = self._kept.get(event.previous_ts)
+        if versions is None:
+            versions = self._load(reader, event.previous_ts)
         else:
             self._kept.move_to_end(event.previous_ts)
-        return bodies.get(event.id)
+        return versions.get(event.id)
 
-    def _load(self, reader: ReadTransaction, ts: int) -> Mapping[str, bytes | None]:
-        commit = commit_log.read(reader, ts)
-        bodies = {} if commit is None else {event.id: event.body for event in commit.events}
-        self._kept[ts] = bodies
+    def _load(self, reader: ReadTransaction, ts: int) -> Mapping[str, Version]:
+        key = timestamp_key(ts)
+        value = reader.get(Database.LOG, key)
+        versions = {} if value is None else decode_versions(key, value)[1]
+        self._kept[ts] = versions
         self._sizes[ts] = sum(
-            [len(body or b"") for body in bodies.values()], _OVERHEAD * len(bodies)
+            [len(body or b"") for _, body in versions.values()], _OVERHEAD * len(versions)
         )
         self._size += self._sizes[ts]
         while len(self._kept) > 1 and self._size > _KEPT_BYTES:
             dropped, _ = self._kept.popitem(last=False)
             self._size -= self._sizes.pop(dropped)
-        return bodies
+        return versions
 
 
 def changes_of(

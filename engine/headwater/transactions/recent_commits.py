@@ -8,15 +8,15 @@ from headwater.errors import ConflictError, LogTrimmedError
 from headwater.limits import Limits
 from headwater.storage import commit_log
 from headwater.storage.codec import unpack
-from headwater.storage.commit_log import Commit, Event
-from headwater.tables.catalog import Catalog
-from headwater.tables.history import event_of
+from headwater.storage.commit_log import Commit, Version
+from headwater.tables.catalog import Catalog, TableInfo
 from headwater.tables.horizon import check_horizon, horizon
-from headwater.tables.replay import creation_time
+from headwater.tables.log_entries import EarlierVersions
 from headwater.tables.snapshot import DOCUMENTS_SPACE, Snapshot
 from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.read_set import ReadSet
 from headwater_indexes.definition import CREATION_TIME
+from headwater_indexes.ids import creation_time_of
 from headwater_indexes.keys import decode
 
 
@@ -34,6 +34,7 @@ class RecentCommits:
         self._documents_max = limits.recent_documents
         self._floor = head_ts
         self._head = head_ts
+        self._earlier = EarlierVersions()
         self._lock = threading.Lock()
 
     @property
@@ -58,7 +59,8 @@ class RecentCommits:
             return False
         with self._lock:
             is_cut = self._begin_at_horizon(snapshot)
-            foreign = [keys_of(snapshot, commit) for commit in self._missing(snapshot)]
+            missing, earlier = self._missing(snapshot), self._earlier
+            foreign = [keys_of(snapshot, commit, earlier) for commit in missing]
             for commit in foreign:
                 self._append(commit)
         return is_cut or any(commit.changes_catalog for commit in foreign)
@@ -101,7 +103,8 @@ class RecentCommits:
         if found is not None:
             return found
         check_horizon(snapshot.reader, ts)
-        return [keys_of(snapshot, commit) for commit in commit_log.after(snapshot.reader, ts)]
+        missing, earlier = commit_log.after(snapshot.reader, ts), EarlierVersions()
+        return [keys_of(snapshot, commit, earlier) for commit in missing]
 
     def between(self, after_ts: int, up_to_ts: int) -> list[CommitKeys] | None:
         """Commits of the window after the one and up to the other; None if it begins too late."""
@@ -118,8 +121,17 @@ class RecentCommits:
         return found
 
 
-def keys_of(snapshot: Snapshot, commit: Commit) -> CommitKeys:
-    """The keys that a logged commit touched, from its documents and the versions before them."""
+def keys_of(
+    snapshot: Snapshot, commit: Commit, earlier: EarlierVersions | None = None
+) -> CommitKeys:
+    """The keys that a logged commit touched, from its documents and the versions before them.
+
+    Args:
+        snapshot: A state in which it is.
+        commit: What the log says of it.
+        earlier: What was read before of the commits that made those versions.
+    """
+    earlier = earlier or EarlierVersions()
     documents: set[bytes] = set()
     index_keys: dict[int, list[bytes]] = {}
     changes_catalog = False
@@ -129,13 +141,11 @@ def keys_of(snapshot: Snapshot, commit: Commit) -> CommitKeys:
         if table is None:
             continue
         changes_catalog = changes_catalog or table.is_catalog
-        for version in (event, _version_before(snapshot, event)) if table.indexes else ():
-            if version is not None and version.body is not None:
-                fields = unpack(version.body)
-                if table.foreign_ids:
-                    fields[CREATION_TIME] = creation_time(version)
-                for index in table.indexes:
-                    index_keys.setdefault(index.space, []).append(index.key_of(fields, event.id))
+        if table.indexes:
+            before = earlier.version_before(snapshot.reader, event)
+            for version in (event[2:], before):
+                if version is not None:
+                    _add_keys(index_keys, table, event.id, version)
     return CommitKeys(
         commit.ts,
         commit.previous_ts,
@@ -146,11 +156,17 @@ def keys_of(snapshot: Snapshot, commit: Commit) -> CommitKeys:
     )
 
 
-def _version_before(snapshot: Snapshot, event: Event) -> Event | None:
-    if event.previous_ts == 0:
-        return None
-    commit = commit_log.read(snapshot.reader, event.previous_ts)
-    return None if commit is None else event_of(commit.events, event.id)
+def _add_keys(
+    index_keys: dict[int, list[bytes]], table: TableInfo, id: str, version: Version
+) -> None:
+    created, body = version
+    if body is None:
+        return
+    fields = unpack(body)
+    if table.foreign_ids:
+        fields[CREATION_TIME] = creation_time_of(id) if created is None else created
+    for index in table.indexes:
+        index_keys.setdefault(index.space, []).append(index.key_of(fields, id))
 
 
 def find_conflict(
