@@ -118,7 +118,7 @@ class PastVersions:
         newest = self._newest(key, now)
         if newest <= self._ts:
             return False
-        self._before[key] = self._walk(key, newest)
+        self._before[key] = self._versions.ts_at(key, newest, self._ts)
         return True
 
     def _newest(self, key: bytes, now: bytes | None) -> int:
@@ -127,14 +127,6 @@ class PastVersions:
             return open_document(key, now)[0]
         tombstone = self._now.get(Database.DELETED, key)
         return 0 if tombstone is None else int(TIMESTAMP.unpack(tombstone)[0])
-
-    def _walk(self, key: bytes, ts: int) -> int:
-        """From a version back to the last one that is not after this moment."""
-        while ts > self._ts:
-            event = self._versions.event(key, ts)
-            assert event is not None, "the log goes back to this moment"
-            ts = event.previous_ts
-        return ts
 
     def _events(self, touched: Sequence[bytes]) -> Iterator[tuple[bytes, int, Event | None]]:
         """The events that made the versions of then, with their timestamps."""
@@ -179,6 +171,22 @@ class Versions:
         if event is not None and event.body is None and ts <= self._horizon:
             return None  # trimming takes deletions away, sooner or later
         return event
+
+    def ts_at(self, key: bytes, newest: int, moment: int) -> int:
+        """The commit that made the version of a moment; 0 for none and for what was trimmed.
+
+        O(versions since).
+
+        Args:
+            key: The document.
+            newest: The commit that made its newest version.
+            moment: Nanoseconds since the epoch.
+        """
+        ts = newest
+        while ts > moment:
+            event = self.event(key, ts)
+            ts = 0 if event is None else event.previous_ts
+        return ts
 
     def _load(self, wanted: Iterable[int]) -> None:
         """Decode the commits that are not kept; they are kept until other ones are loaded."""

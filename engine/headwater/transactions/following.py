@@ -18,9 +18,9 @@ from headwater.storage import commit_log
 from headwater.storage.commit_log import Commit, Event
 from headwater.storage.format import Database, open_document, timestamp_of
 from headwater.storage.transactions import ReadTransaction
-from headwater.tables.history import event_of
 from headwater.tables.horizon import horizon
 from headwater.tables.log_entries import Change, EarlierVersions, change_of
+from headwater.tables.past_versions import Versions
 from headwater.tables.projection_info import ProjectionInfo, ProjectionPhase
 from headwater.tables.reports import ProjectionStatus
 from headwater.tables.snapshot import Snapshot
@@ -196,8 +196,9 @@ class _Chunk:
     ) -> bool:
         """Read on; whether that was all that there is."""
         commits = commit_log.after(snapshot.reader, self.ts)
+        since = Versions(snapshot.reader)
         for commit in islice(commits, stride.commits):
-            for change in self._wanted(snapshot, info, versions, commit):
+            for change in self._wanted(snapshot, info, (versions, since), commit):
                 if len(self.changes) >= stride.changes or self._size >= _BYTES_AT_ONCE:
                     return False
                 self.changes.append(change)
@@ -211,19 +212,22 @@ class _Chunk:
         self,
         snapshot: Snapshot,
         info: ProjectionInfo,
-        versions: EarlierVersions,
+        versions: tuple[EarlierVersions, Versions],
         commit: Commit,
     ) -> Iterator[Change]:
         """The changes of a commit that were not applied yet."""
         catalog, reader = snapshot.catalog, snapshot.reader
+        earlier, since = versions
         for event in _after(commit.events, self.within):
             table = catalog.table_of(event.id)
             if table is None or table.is_system or not catalog.projections.takes(info, table.name):
                 continue
             if commit.ts > self._base:
-                yield change_of(table.name, event, versions.body_before(reader, event))
-            elif event.body is not None and _ts_at(reader, event.id, self._base) == commit.ts:
-                yield change_of(table.name, event, None)
+                yield change_of(table.name, event, earlier.body_before(reader, event))
+            elif event.body is not None:
+                key = event.id.encode("ascii")
+                if since.ts_at(key, _newest_ts(reader, key), self._base) == commit.ts:
+                    yield change_of(table.name, event, None)
 
 
 def settle(transaction: Transaction, before: int) -> int:
@@ -305,16 +309,6 @@ def _after(events: Sequence[Event], id: str) -> Iterator[Event]:
     if not id:
         return iter(events)
     return islice(dropwhile(lambda event: event.id != id, events), 1, None)
-
-
-def _ts_at(reader: ReadTransaction, id: str, moment: int) -> int:
-    """The commit that a document had its version from at a moment. O(versions since then)."""
-    ts = _newest_ts(reader, id.encode("ascii"))
-    while ts > moment:
-        commit = commit_log.read(reader, ts)
-        event = None if commit is None else event_of(commit.events, id)
-        ts = 0 if event is None else event.previous_ts
-    return ts
 
 
 def _newest_ts(reader: ReadTransaction, key: bytes) -> int:
