@@ -17,6 +17,7 @@ import headwater as hw
 from headwater import Document, Index, Table
 from headwater.storage import commit_log
 from headwater.storage.commit_log import Commit, Event, Origin
+from headwater.tables import log_entries
 from headwater.tables.snapshot import DOCUMENTS_SPACE
 from headwater.transactions.commit_keys import CommitKeys
 from headwater.transactions.read_set import ReadSet
@@ -226,10 +227,11 @@ def test_a_commit_to_a_table_that_nobody_knows_touches_its_document_alone(db: hw
     assert not keys.changes_catalog
 
 
-def test_what_others_have_changed_is_found_by_reading_each_commit_once(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("kept_bytes", [0, 2**20])
+def test_what_a_commit_replaced_is_found_by_reading_each_commit_before_it_once(
+    monkeypatch: pytest.MonkeyPatch, kept_bytes: int
 ) -> None:
-    """All documents were inserted by one commit, and are changed by one."""
+    """Its documents come from three commits, and are changed in another order."""
     reads: list[int] = []
     content = commit_log._content
 
@@ -237,19 +239,30 @@ def test_what_others_have_changed_is_found_by_reading_each_commit_once(
         reads.append(ts)
         return content(ts, key, value)
 
+    monkeypatch.setattr(log_entries, "_KEPT_BYTES", kept_bytes)
     with hw.open(None, clock=StillClock(), modules=[sys.modules[__name__]]) as db:
-        ids = db.transact(lambda tx: tx.insert_many(Numbers, [{"n": n} for n in range(MANY)]))
-        inserted = db.ts
-        db.transact(lambda tx: [tx.patch(id, n=-1) for id in ids])
+        ids, inserted = [], []
+        for first in (0, 10, 20):
+            new = [{"n": n} for n in range(first, first + 10)]
+            ids.append(db.transact(lambda tx, new=new: tx.insert_many(Numbers, new)))
+            inserted.append(db.ts)
+        mixed = [id for three in zip(*ids, strict=True) for id in three]
+        db.transact(lambda tx: [tx.patch(id, n=-1) for id in mixed])
         with db.snapshot() as opened:
             snapshot = opened._transaction.snapshot
-            (commit,) = commit_log.after(snapshot.reader, inserted)
+            (commit,) = commit_log.after(snapshot.reader, inserted[-1])
             monkeypatch.setattr(commit_log, "_content", counted)
             keys = keys_of(snapshot, commit)
-        assert reads == [inserted]
-        assert keys.documents == {id.encode() for id in ids}
+        assert sorted(reads) == inserted
+        assert keys.documents == {id.encode() for id in mixed}
         (touched,) = keys.index_keys.values()
-        assert len(set(touched)) == 2 * MANY
+        assert len(set(touched)) == 2 * len(mixed)
+        reads.clear()
+        (entry,) = db.log.read(inserted[-1])
+        assert [change.before["n"] for change in entry.changes] == [
+            n + first for n in range(10) for first in (0, 10, 20)
+        ]
+        assert sorted(reads) == [*inserted, commit.ts]
 
 
 # Advice -----------------------------------------------------------------------------------------

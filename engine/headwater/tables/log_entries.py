@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from headwater.errors import UsageError
@@ -149,6 +150,9 @@ def _names_of(tables: Iterable[object]) -> frozenset[str]:
     return frozenset(names)
 
 
+_previous_ts: Final = attrgetter("previous_ts")
+
+
 class EarlierVersions:
     """The versions that commits replaced, found by the previous timestamps of their events.
 
@@ -164,6 +168,13 @@ class EarlierVersions:
         """The body that an event replaced; None if there was none, or the log has lost it."""
         version = self.version_before(reader, event)
         return None if version is None else version[1]
+
+    def versions_before(
+        self, reader: ReadTransaction, events: Iterable[Event]
+    ) -> dict[str, Version | None]:
+        """What the events of a commit replaced, by document; each earlier commit is read once."""
+        ordered = sorted(events, key=_previous_ts)
+        return {event.id: self.version_before(reader, event) for event in ordered}
 
     def version_before(self, reader: ReadTransaction, event: Event) -> Version | None:
         """What an event replaced; None if there was nothing, or the log has lost it.
@@ -202,10 +213,15 @@ def changes_of(
     versions: EarlierVersions,
 ) -> Iterator[Change]:
     """The wanted changes of a commit, in its order."""
+    found: list[tuple[str, Event]] = []
     for event in commit.events:
         table = catalog.table_of(event.id)
         if table is not None and wanted.takes(table):
-            yield change_of(table.name, event, versions.body_before(reader, event))
+            found.append((table.name, event))
+    before = versions.versions_before(reader, [event for _, event in found])
+    for name, event in found:
+        version = before[event.id]
+        yield change_of(name, event, None if version is None else version[1])
 
 
 def change_of(table: str, event: Event, before: bytes | None) -> Change:

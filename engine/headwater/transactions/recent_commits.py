@@ -8,7 +8,7 @@ from headwater.errors import ConflictError, LogTrimmedError
 from headwater.limits import Limits
 from headwater.storage import commit_log
 from headwater.storage.codec import unpack
-from headwater.storage.commit_log import Commit, Version
+from headwater.storage.commit_log import Commit, Event, Version
 from headwater.tables.catalog import Catalog, TableInfo
 from headwater.tables.horizon import check_horizon, horizon
 from headwater.tables.log_entries import EarlierVersions
@@ -135,17 +135,19 @@ def keys_of(
     documents: set[bytes] = set()
     index_keys: dict[int, list[bytes]] = {}
     changes_catalog = False
+    indexed: list[tuple[TableInfo, Event]] = []
     for event in commit.events:
         documents.add(event.id.encode("ascii"))
         table = snapshot.catalog.table_of(event.id)
-        if table is None:
-            continue
-        changes_catalog = changes_catalog or table.is_catalog
-        if table.indexes:
-            before = earlier.version_before(snapshot.reader, event)
-            for version in (event[2:], before):
-                if version is not None:
-                    _add_keys(index_keys, table, event.id, version)
+        if table is not None:
+            changes_catalog = changes_catalog or table.is_catalog
+            if table.indexes:
+                indexed.append((table, event))
+    before = earlier.versions_before(snapshot.reader, [event for _, event in indexed])
+    for table, event in indexed:
+        for version in (event[2:], before[event.id]):
+            if version is not None:
+                _add_keys(index_keys, table, event.id, version)
     return CommitKeys(
         commit.ts,
         commit.previous_ts,
