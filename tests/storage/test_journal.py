@@ -892,6 +892,48 @@ def test_durable_and_throw_away_writers_may_take_turns(path, start, tmp_path) ->
         assert len(keys(opened)) == 13 - 4 + 4
 
 
+def test_a_durable_commit_may_come_between_a_great_one_and_the_small_one_after_it(
+    path, start
+) -> None:
+    with Environment.open(path) as opened:
+        other = start(
+            """
+            turn_page = Environment._turn_page
+            def paused(environment):
+                print("great", flush=True)
+                input()
+                turn_page(environment)
+            Environment._turn_page = paused
+            with Environment.open(path, durability="none") as environment:
+                with environment.write() as transaction:
+                    items = [(b"%04d" % number, b"v") for number in range(2000)]
+                    transaction.put_many(Database.DOCUMENTS, items)
+                print("small", flush=True)
+                input()
+            """,
+            path,
+        )
+        assert other.stdout.readline() == "great\n"
+        put(opened, b"durable")
+        other.stdin.write("\n")
+        other.stdin.flush()
+        assert other.stdout.readline() == "small\n"
+        assert check_journal(path, opened.stats().last_transaction) == []
+        assert len(keys(opened)) == 2001
+        other.stdin.write("\n")
+        other.stdin.flush()
+        other.wait(30)
+
+
+@pytest.mark.parametrize("durability", ["full", "none"])
+def test_a_great_removal_of_what_is_not_there_leaves_the_journal_as_it_is(path, durability) -> None:
+    with Environment.open(path, durability=durability) as opened:
+        put(opened, b"a")
+        with opened.write() as transaction:
+            assert transaction.delete_many(DATA, [b"%04d" % number for number in range(2000)]) == 0
+        assert check_journal(path, opened.stats().last_transaction) == []
+
+
 def test_a_backup_of_an_open_database_stands_for_itself(path, tmp_path) -> None:
     with Environment.open(path) as opened:
         put(opened, b"a")

@@ -270,7 +270,8 @@ class SupervisedEngine(ConnectedEngine):
         journaling = self._journaling
         if recorder is None or journaling is None or not recorder.has_changes:
             transaction.commit()
-            if self._writing is not None and self._writing.entries >= GREAT_ENTRIES:
+            writing = self._writing
+            if recorder is None and writing is not None and writing.entries >= GREAT_ENTRIES:
                 self._turn_page()
             return
         try:
@@ -297,10 +298,10 @@ class SupervisedEngine(ConnectedEngine):
         LMDB keeps the pages of the last two states. A small transaction makes the last one small.
         Whether it goes well is no matter: what was to be committed is.
         """
-        meta = self._handles[Database.META]
-        with suppress(lmdb.Error):
-            transaction = self._lmdb.begin(write=True)
+        with suppress(lmdb.Error, OSError):
+            transaction, handles, _ = self._begin_journaled()
             try:
+                meta = handles[Database.META]
                 uuid = transaction.get(META_UUID, None, meta)
                 if uuid is not None:  # a database that is just being made has none yet
                     transaction.put(META_UUID, uuid, db=meta)
