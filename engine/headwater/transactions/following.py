@@ -11,7 +11,7 @@ from the beginning is fed with them as inserts, whatever the log still knew of t
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import dropwhile, islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from headwater.errors import UsageError
 from headwater.storage import commit_log
@@ -20,7 +20,6 @@ from headwater.storage.format import Database, open_document, timestamp_of
 from headwater.storage.transactions import ReadTransaction
 from headwater.tables.horizon import horizon
 from headwater.tables.log_entries import Change, EarlierVersions, change_of
-from headwater.tables.past_versions import Versions
 from headwater.tables.projection_info import ProjectionInfo, ProjectionPhase
 from headwater.tables.reports import ProjectionStatus
 from headwater.tables.snapshot import Snapshot
@@ -28,6 +27,9 @@ from headwater.transactions.feeding import Feeder
 from headwater.transactions.system_tables import position_of, set_position, set_projection_state
 from headwater.transactions.transaction import Transaction
 from headwater.transactions.writer import Writer
+
+if TYPE_CHECKING:
+    from headwater.tables.past_versions import Versions
 
 _BYTES_AT_ONCE: Final = 16 * 1024 * 1024
 _FAR: Final = 1000
@@ -195,6 +197,8 @@ class _Chunk:
         stride: Stride,
     ) -> bool:
         """Read on; whether that was all that there is."""
+        from headwater.tables.past_versions import Versions  # few programs have projections
+
         commits = commit_log.after(snapshot.reader, self.ts)
         since = Versions(snapshot.reader)
         for commit in islice(commits, stride.commits):
@@ -212,7 +216,7 @@ class _Chunk:
         self,
         snapshot: Snapshot,
         info: ProjectionInfo,
-        versions: tuple[EarlierVersions, Versions],
+        versions: "tuple[EarlierVersions, Versions]",
         commit: Commit,
     ) -> Iterator[Change]:
         """The changes of a commit that were not applied yet."""
