@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 from headwater.clock import Clock, SystemClock
 from headwater.database import Database
 from headwater.functions.access import DefaultAccess
-from headwater.functions.applications import application_of
 from headwater.functions.context_services import Configuration
 from headwater.limits import DEFAULT_LIMITS, Limits
 from headwater.services.services import Jobs, ServiceOptions
@@ -84,6 +83,8 @@ def open(  # noqa: PLR0913 - each option is of its own, and given by name
         SchemaMismatchError: Stored documents do not fit a declared type; nothing was changed.
         DeclarationError: The modules declare something that cannot work.
     """
+    from headwater.functions.applications import application_of  # who only imports needs none
+
     application = application_of(modules, default_access=default_access or "allow")
 
     bounds = limits or DEFAULT_LIMITS
