@@ -148,6 +148,7 @@ def test_what_the_data_file_lost_comes_back(path, tmp_path) -> None:
         with opened.write() as transaction:
             transaction.clear(Database.META)
             transaction.put_many(Database.META, [(b"uuid", opened.uuid.encode())])
+            transaction.put_keys(Database.META, b"v", [b"1", b"2"], append=True)
         everything = unclosed(opened, tmp_path / "everything")
     shutil.copy(lost / DATA_NAME, everything / DATA_NAME)
 
@@ -157,7 +158,8 @@ def test_what_the_data_file_lost_comes_back(path, tmp_path) -> None:
     with Environment.open(everything) as found:
         assert keys(found) == [b"a", b"b", b"before", b"c"]
         with found.read() as snapshot:
-            assert list(snapshot.scan(Database.META, b"", None)) == [(b"uuid", found.uuid.encode())]
+            facts = dict(snapshot.scan(Database.META, b"", None))
+        assert facts == {b"uuid": found.uuid.encode(), b"v1": b"", b"v2": b""}
 
 
 def test_a_transaction_without_effect_takes_no_number_and_no_frame(path, tmp_path) -> None:

@@ -586,6 +586,7 @@ def test_every_write_of_an_aborted_transaction_is_an_error(faulty) -> None:
         for use in (
             lambda: transaction.put(DATA, b"k", b"1"),
             lambda: transaction.put_many(DATA, [(b"k", b"1")]),
+            lambda: transaction.put_keys(DATA, b"k", [b"1"]),
             lambda: transaction.delete(DATA, b"k"),
             lambda: transaction.delete_many(DATA, [b"k"]),
             lambda: transaction.clear(DATA),

@@ -224,6 +224,24 @@ def test_appending_in_order_writes(environment) -> None:
         assert [key for key, _ in snapshot.scan(DATA, b"", None)] == [b"1", b"2"]
 
 
+@pytest.mark.parametrize("append", [False, True])
+def test_keys_without_values_are_written_below_their_prefix(environment, append) -> None:
+    with environment.write() as transaction:
+        transaction.put_keys(DATA, b"a/", [], append=append)
+        transaction.put_keys(DATA, b"a/", [b"1"], append=append)
+        transaction.put_keys(DATA, b"b/", [b"", b"1", b"2"], append=append)
+
+    with environment.read() as snapshot:
+        written = list(snapshot.scan(DATA, b"", None))
+    assert written == [(key, b"") for key in (b"a/1", b"b/", b"b/1", b"b/2")]
+
+
+def test_appending_keys_out_of_order_is_refused(environment) -> None:
+    fill(environment, 3)
+    with pytest.raises(StorageError, match="append"), environment.write() as transaction:
+        transaction.put_keys(DATA, b"0", [b"", b"9"], append=True)
+
+
 def test_an_old_snapshot_is_taken_away_by_the_next_write(clock: HandClock) -> None:
     with Environment.open(None, clock=clock, snapshot_seconds=60) as environment:
         entries = fill(environment, 100)

@@ -12,6 +12,7 @@ from typing import Any
 import lmdb.verify
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.tables.histories import (
     INDEXES,
     TABLES,
@@ -27,6 +28,7 @@ from tests.transactions.dying import Killed, open_dying
 from headwater.errors import CorruptionError
 from headwater.storage import commit_log
 from headwater.storage.format import Database, timestamp_key
+from headwater.tables import index_entries
 from headwater.tables import rebuild as rebuild_module
 from headwater.tables.progress import Progress
 from headwater.tables.rebuild import RebuildReport, rebuild
@@ -70,14 +72,17 @@ def test_a_rebuild_needs_nothing_but_the_log(history: list[list[Act]]) -> None:
         assert contents(store.environment) == made
 
 
-@settings(deadline=None, max_examples=20)
-@given(histories())
-def test_small_chunks_caches_and_runs_give_the_same_bytes(history: list[list[Act]]) -> None:
+@settings(deadline=None, max_examples=40)
+@given(histories(), st.sampled_from([0, 3, 1_000_000]))
+def test_small_chunks_caches_and_runs_give_the_same_bytes(
+    history: list[list[Act]], gathered: int
+) -> None:
     store, _ = store_after(history)
     with closing(store), pytest.MonkeyPatch.context() as patch:
         patch.setattr(rebuild_module, "_CHUNK_DOCUMENTS", 2)
         patch.setattr(rebuild_module, "_CACHE_EVENTS", 3)
-        patch.setattr(rebuild_module, "_RUN_ENTRIES", 2)
+        patch.setattr(rebuild_module, "_GATHERED_ENTRIES", gathered)
+        patch.setattr(index_entries, "_RUN_ENTRIES", 2)
         made = contents(store.environment)
         rebuild(store.environment)
         assert contents(store.environment) == made

@@ -11,7 +11,7 @@ import sys
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import islice, repeat
 from operator import itemgetter
 from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias, cast
@@ -447,13 +447,34 @@ class WriteTransaction(ReadTransaction):
                 items = sorted(items)
                 cursor = self._transaction.cursor(self._handles[database])
                 _, added = cursor.putmulti(items, append=append)
-            if added != len(items):
-                # putmulti passes over what it may not append, and says nothing.
-                raise lmdb.KeyExistsError(f"{added} of {len(items)} entries written")
+            _check_added(added, len(items))
         except lmdb.Error as error:
             raise self._failure(error, "write") from error
         if self._recorder is not None:
             self._recorder.put(database, items)
+
+    def put_keys(
+        self, database: Database, prefix: bytes, keys: list[bytes], *, append: bool = False
+    ) -> None:
+        """Write entries that have no values: fewer objects than `put_many` needs, and faster.
+
+        Args:
+            database: Where to.
+            prefix: Comes before each key.
+            keys: In ascending order, each once.
+            append: As for `put_many`.
+        """
+        items = zip(map(prefix.__add__, keys), repeat(b""))
+        if self._recorder is not None:
+            self.put_many(database, list(items), append=append)
+            return
+        try:
+            self.entries += len(keys)
+            cursor = self._transaction.cursor(self._handles[database])
+            _, added = cursor.putmulti(items, append=append)
+            _check_added(added, len(keys))
+        except lmdb.Error as error:
+            raise self._failure(error, "write") from error
 
     def delete(self, database: Database, key: bytes) -> bool:
         """Remove an entry. Returns whether it was there. O(log n)."""
@@ -505,3 +526,9 @@ class WriteTransaction(ReadTransaction):
         self._transaction = CLOSED
         recorder, self._recorder = self._recorder, None
         self._owner.end_write(transaction, recorder, commit=commit)
+
+
+def _check_added(added: int, given: int) -> None:
+    # putmulti passes over what it may not append, and says nothing.
+    if added != given:
+        raise lmdb.KeyExistsError(f"{added} of {given} entries written")

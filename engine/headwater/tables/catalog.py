@@ -40,7 +40,8 @@ SYSTEM_NAMES: Final = {
     PROJECTIONS_NUMBER: "_projections",
     POSITIONS_NUMBER: "_projection_positions",
 }
-CATALOG_NUMBERS: Final = frozenset({TABLES_NUMBER, INDEXES_NUMBER, PROJECTIONS_NUMBER})
+CATALOG_TABLES: Final = (TABLES_NUMBER, INDEXES_NUMBER, PROJECTIONS_NUMBER)
+CATALOG_NUMBERS: Final = frozenset(CATALOG_TABLES)
 """The tables that the catalog is read from. How far a projection is changes with each batch."""
 
 IndexState: TypeAlias = Literal["building", "ready"]
@@ -216,18 +217,18 @@ def _completed(
 def load_catalog(reader: ReadTransaction) -> Catalog:
     """Read the catalog as of a snapshot. O(tables + indexes)."""
     tables, indexes, projections = (
-        tuple(reader.scan(Database.DOCUMENTS, *table_bounds(number)))
-        for number in (TABLES_NUMBER, INDEXES_NUMBER, PROJECTIONS_NUMBER)
+        tuple(reader.scan(Database.DOCUMENTS, *table_bounds(number))) for number in CATALOG_TABLES
     )
-    return _catalog_of(tables, indexes, projections)
+    return catalog_of(tables, indexes, projections)
 
 
-_Records: TypeAlias = tuple[tuple[bytes, bytes], ...]
+Records: TypeAlias = tuple[tuple[bytes, bytes], ...]
 """Keys and documents of a table, as they are stored."""
 
 
 @lru_cache(maxsize=8)  # what a database had when it was closed, it has when it is opened again
-def _catalog_of(of_tables: _Records, of_indexes: _Records, of_projections: _Records) -> Catalog:
+def catalog_of(of_tables: Records, of_indexes: Records, of_projections: Records) -> Catalog:
+    """The catalog that the documents of its three tables say."""
     indexes: dict[int, list[dict[str, Any]]] = {}
     for document in starmap(decode_document, of_indexes):
         indexes.setdefault(document["table"], []).append(document)

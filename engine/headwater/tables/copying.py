@@ -7,8 +7,8 @@ from headwater.storage.format import META_FORMAT, META_JOURNAL, META_UUID, Datab
 from headwater.storage.transactions import ReadTransaction, WriteTransaction
 from headwater.tables.catalog import load_catalog
 from headwater.tables.fill_notes import FILL_NOTES, FILL_NOTES_END
+from headwater.tables.index_entries import write_indexes
 from headwater.tables.progress import Report, reported
-from headwater.tables.rebuild import write_indexes
 
 _OF_THE_DATABASE: Final = frozenset({META_FORMAT, META_UUID, META_JOURNAL})
 _CHUNK: Final = 1000

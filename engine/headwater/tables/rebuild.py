@@ -7,10 +7,11 @@ it will have once it is ready; how far its filling had come is forgotten. And en
 dropped index left behind are gone.
 """
 
+from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, islice
-from typing import Final, NamedTuple
+from itertools import chain, groupby, islice
+from typing import Any, Final, NamedTuple
 
 from headwater.errors import CorruptionError
 from headwater.storage.commit_log import Version, decode_versions
@@ -23,26 +24,22 @@ from headwater.storage.format import (
     timestamp_of,
 )
 from headwater.storage.transactions import ReadTransaction, WriteTransaction
-from headwater.tables.catalog import (
-    CATALOG_NUMBERS,
-    Catalog,
-    IndexInfo,
-    TableInfo,
-    load_catalog,
-)
+from headwater.tables.catalog import CATALOG_TABLES, Catalog, catalog_of
 from headwater.tables.fill_notes import FILL_NOTES, FILL_NOTES_END
+from headwater.tables.index_entries import IndexKeys, write_indexes
 from headwater.tables.progress import Report, reported
-from headwater.tables.projection import META_CATALOG, physical_entries
-from headwater.tables.records import count_documents, decode_document
+from headwater.tables.projection import META_CATALOG
+from headwater.tables.records import decode_body
 from headwater.tables.reports import RebuildReport
-from headwater_indexes.ids import noted_creation_time, table_number_of
+from headwater_indexes.ids import noted_creation_time, table_bounds, table_number_of
 
 _CHUNK_DOCUMENTS: Final = 2000
 _CACHE_EVENTS: Final = 100_000
 """Events of decoded commits that are kept: neighbours in id order come from few commits."""
 
-_RUN_ENTRIES: Final = 500_000
-"""Index entries sorted in memory at a time."""
+_GATHERED_ENTRIES: Final = 1_000_000
+"""Index entries that are kept in memory on the way: those of further tables are made from what
+was written, which takes longer."""
 
 
 def rebuild(environment: Environment, *, progress: Report | None = None) -> RebuildReport:
@@ -50,7 +47,7 @@ def rebuild(environment: Environment, *, progress: Report | None = None) -> Rebu
 
     All of it happens in one storage transaction: after an error or a kill everything is as it was.
     Writers wait; open snapshots see what they saw. Memory: some hundred bytes per document that
-    ever was.
+    ever was, and as much for each of the first million index entries.
 
     Raises:
         CorruptionError: A commit is damaged or missing. Nothing was changed.
@@ -63,7 +60,6 @@ class _Newest(NamedTuple):
 
     alive: dict[str, int]
     deleted: dict[str, int]
-    catalog_ts: int
     commits: int
 
 
@@ -72,12 +68,17 @@ def _rebuild(writer: WriteTransaction, progress: Report | None) -> RebuildReport
     newest = _gather(writer, log, progress)
     for database in (Database.DOCUMENTS, Database.DELETED, Database.INDEXES):
         writer.clear(database)
-    _write_documents(writer, log, newest.alive, progress)
-    deleted = sorted(newest.deleted.items())
-    tombstones = [(id.encode("ascii"), TIMESTAMP.pack(ts)) for id, ts in deleted]
+    documents = _Documents(newest.alive, log)
+    catalog = _catalog(documents)
+    keys = _key_gatherers(catalog, documents)
+    _write_documents(writer, documents, keys, progress)
+    deleted = sorted(newest.deleted)
+    tombstones = [(id.encode("ascii"), TIMESTAMP.pack(newest.deleted[id])) for id in deleted]
     writer.put_many(Database.DELETED, tombstones, append=True)
-    _write_meta(writer, newest.catalog_ts)
-    entries = write_indexes(writer, load_catalog(writer), progress)
+    # The last change of the catalog made the newest version of what it changed.
+    last_changes = _last_change(documents.ids, newest.alive), _last_change(deleted, newest.deleted)
+    _write_meta(writer, max(last_changes))
+    entries = write_indexes(writer, catalog, progress, keys)
     return RebuildReport(newest.commits, len(newest.alive), len(deleted), entries)
 
 
@@ -100,17 +101,7 @@ def _gather(reader: ReadTransaction, log: "_Commits", progress: Report | None) -
         alive |= dict.fromkeys(versions, ts)
         for id_text in [id_text for id_text, (_, body) in versions.items() if body is None]:
             deleted[id_text] = alive.pop(id_text)
-    # The last change of the catalog made the newest version of what it changed.
-    catalog_ts = max(_last_change(alive), _last_change(deleted))
-    return _Newest(alive, deleted, catalog_ts, total)
-
-
-def _last_change(newest: dict[str, int]) -> int:
-    """Timestamp of the last change of a document of the catalog; 0 if there is none."""
-    return max(
-        (ts for id_text, ts in newest.items() if table_number_of(id_text) in CATALOG_NUMBERS),
-        default=0,
-    )
+    return _Newest(alive, deleted, total)
 
 
 def _gap(ts: int, expected: int, found: int) -> CorruptionError:
@@ -121,26 +112,106 @@ def _gap(ts: int, expected: int, found: int) -> CorruptionError:
     )
 
 
+def _last_change(ids: list[str], newest: dict[str, int]) -> int:
+    """Timestamp of the last change of a document of the catalog; 0 if there is none."""
+    of_catalog = chain.from_iterable(_of_table(ids, number) for number in CATALOG_TABLES)
+    return max(map(newest.__getitem__, of_catalog), default=0)
+
+
+def _of_table(ids: list[str], number: int) -> list[str]:
+    """Those of a table, of ids in order."""
+    low, high = (bound.decode("ascii") for bound in table_bounds(number))
+    return ids[bisect_left(ids, low) : bisect_left(ids, high)]
+
+
 # Documents --------------------------------------------------------------------------------------
 
 
+class _Versions(NamedTuple):
+    """The newest versions of some documents, side by side."""
+
+    keys: list[bytes]
+    stamps: list[int]
+    creation_times: list[float]
+    bodies: list[bytes]
+
+    def records(self) -> list[tuple[bytes, bytes]]:
+        """As they are stored."""
+        return list(zip(self.keys, map(seal_document, *self), strict=True))
+
+    def documents(self) -> Iterator[dict[str, Any]]:
+        """As a caller sees them."""
+        return map(decode_body, self.keys, self.creation_times, self.bodies)
+
+
+class _Documents:
+    """All documents that there are.
+
+    Attributes:
+        ids: In order.
+    """
+
+    def __init__(self, alive: dict[str, int], log: "_Commits") -> None:
+        self.ids: list[str] = sorted(alive)
+        self._stamps = alive
+        self._log = log
+
+    def load(self, ids: list[str]) -> _Versions:
+        """Documents from the log."""
+        keys = [id_text.encode("ascii") for id_text in ids]
+        stamps = [self._stamps[id_text] for id_text in ids]
+        versions = self._log.versions_of(ids, stamps)
+        times = [
+            noted_creation_time(key) if created is None else created
+            for key, (created, _) in zip(keys, versions, strict=True)
+        ]
+        bodies = [body for _, body in versions if body is not None]
+        assert len(bodies) == len(ids), "a document that is there is deleted in the log"
+        return _Versions(keys, stamps, times, bodies)
+
+
+def _catalog(documents: _Documents) -> Catalog:
+    """The catalog that its documents in the log say, none of which is written yet."""
+    tables = [_of_table(documents.ids, number) for number in CATALOG_TABLES]
+    return catalog_of(*[tuple(documents.load(ids).records()) for ids in tables])
+
+
+def _key_gatherers(catalog: Catalog, documents: _Documents) -> dict[int, IndexKeys]:
+    """What gathers the index keys, by table, of those tables whose keys are kept in memory."""
+    gatherers: dict[int, IndexKeys] = {}
+    room = _GATHERED_ENTRIES
+    for table in catalog:
+        entries = len(_of_table(documents.ids, table.number)) * len(table.indexes)
+        if 0 < entries <= room:
+            room -= entries
+            gatherers[table.number] = IndexKeys(table, table.indexes)
+    return gatherers
+
+
 def _write_documents(
-    writer: WriteTransaction, log: "_Commits", alive: dict[str, int], progress: Report | None
+    writer: WriteTransaction,
+    documents: _Documents,
+    keys: dict[int, IndexKeys],
+    progress: Report | None,
 ) -> None:
-    ids = reported(sorted(alive), "writing documents", len(alive), progress)
+    """Write all documents; the index keys of some tables are gathered on the way."""
+    ids = reported(documents.ids, "writing documents", len(documents.ids), progress)
     while chunk := list(islice(ids, _CHUNK_DOCUMENTS)):
-        stamps = [alive[id_text] for id_text in chunk]
-        records = list(map(_record, chunk, stamps, log.versions_of(chunk, stamps)))
-        writer.put_many(Database.DOCUMENTS, records, append=True)
+        versions = documents.load(chunk)
+        writer.put_many(Database.DOCUMENTS, versions.records(), append=True)
+        for number, some in _by_table(chunk, versions.documents()):
+            if number in keys:
+                keys[number].gather(some)
 
 
-def _record(id_text: str, ts: int, version: Version) -> tuple[bytes, bytes]:
-    key = id_text.encode("ascii")
-    created, body = version
-    assert body is not None, f"{id_text} is deleted by commit {ts}"
-    if created is None:
-        created = noted_creation_time(key)
-    return key, seal_document(key, ts, created, body)
+def _by_table(
+    ids: list[str], documents: Iterator[dict[str, Any]]
+) -> Iterator[tuple[int, Iterable[dict[str, Any]]]]:
+    """Neighbours that are of the same table, with its number; each to be used up in turn."""
+    number = table_number_of(ids[0])
+    if number == table_number_of(ids[-1]):  # of all between them as well: they are in order
+        return iter([(number, documents)])
+    return groupby(documents, key=lambda document: table_number_of(document["_id"]))
 
 
 class _Commits:
@@ -185,55 +256,3 @@ def _write_meta(writer: WriteTransaction, catalog_ts: int) -> None:
         writer.put(Database.META, META_CATALOG, TIMESTAMP.pack(catalog_ts))
     else:
         writer.delete(Database.META, META_CATALOG)
-
-
-# Indexes ----------------------------------------------------------------------------------------
-
-
-def write_indexes(writer: WriteTransaction, catalog: Catalog, progress: Report | None) -> int:
-    """Write the entries of every index, of which there are none yet; returns how many."""
-    known = sorted(catalog.indexes_by_space.values(), key=lambda index: index.space)
-    # So many together have one run of entries, even if all documents were of their table.
-    together = max(1, _RUN_ENTRIES // max(1, writer.count(Database.DOCUMENTS)))
-    written = 0
-    for number, neighbours in groupby(known, key=lambda index: index.table_number):
-        while indexes := list(islice(neighbours, together)):
-            written += _write_some(writer, catalog.by_number[number], indexes, progress)
-    return written
-
-
-def _write_some(
-    writer: WriteTransaction,
-    table: TableInfo,
-    indexes: Sequence[IndexInfo],
-    progress: Report | None,
-) -> int:
-    """Write the entries of some indexes of a table; returns how many."""
-    written = 0
-    step = f"writing index {table.name}.{', '.join(index.name for index in indexes)}"
-    total = count_documents(writer, table.bounds) if progress else 0
-    scanned = writer.scan(Database.DOCUMENTS, *table.bounds, expected=_CHUNK_DOCUMENTS)
-    documents = reported(scanned, step, total, progress)
-    while run := _run(documents, table, indexes):
-        # Spaces are written in order, so the first run of each lies behind all that is there.
-        writer.put_many(Database.INDEXES, run, append=not written)
-        written += len(run)
-    return written
-
-
-def _run(
-    documents: Iterator[tuple[bytes, bytes]], table: TableInfo, indexes: Sequence[IndexInfo]
-) -> list[tuple[bytes, bytes]]:
-    """The entries of the next documents, as many as are sorted in memory at a time."""
-    keys: list[list[bytes]] = [[] for _ in indexes]
-    targets = [(index.key_of, found.append) for index, found in zip(indexes, keys, strict=True)]
-    for key, value in islice(documents, max(1, _RUN_ENTRIES // len(indexes))):
-        document = decode_document(key, value)
-        id_text = document["_id"]
-        for key_of, add in targets:
-            add(key_of(document, id_text))
-    run: list[tuple[bytes, bytes]] = []
-    for index, found in zip(indexes, keys, strict=True):
-        found.sort()  # but for those that have to be cut, the order in which they are stored
-        run += physical_entries(index.space, found, table.id_length)
-    return run
