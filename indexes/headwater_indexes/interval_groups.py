@@ -1,6 +1,6 @@
 """Ranges of keys with their subscribers, in the form that suits their number.
 
-One range is an object of its own (`Single`), up to 16 are a dict (`Few`), more are a treap
+One range is an object of its own (`Single`), up to 16 are a dict (`Few`), more are a tree
 (`Many`). Each answers the same calls; `add` and `discard` give back the group that
 takes its place, which is itself or another form. ``interval_map`` puts them together.
 
@@ -11,15 +11,15 @@ is hashable, so it is never a ``set`` itself.
 from collections.abc import Iterator
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
-from headwater_indexes.interval_treap import IntervalTreap, Range
+from headwater_indexes.interval_tree import IntervalTree, Range
 
 S = TypeVar("S")
 
 FEW_MAX: Final = 16
-"""Ranges in a group before it becomes a treap: up to here looking at each is as fast."""
+"""Ranges in a group before it becomes a tree: up to here looking at each is as fast."""
 
 FEW_AGAIN: Final = 8
-"""Ranges at which a treap becomes a dict again; lower, so that a group does not flutter."""
+"""Ranges at which a tree becomes a dict again; lower, so that a group does not flutter."""
 
 
 class Group(Protocol[S]):
@@ -176,44 +176,40 @@ class Few(Generic[S]):
 class Many(Generic[S]):
     """Too many ranges to look at each."""
 
-    __slots__ = ("treap",)
+    __slots__ = ("tree",)
 
     def __init__(self, holders: dict[Range, object]) -> None:
-        self.treap = IntervalTreap()
-        for (low, high), holder in holders.items():
-            self.treap.insert(low, high, holder)
+        self.tree = IntervalTree()
+        for bounds, holder in holders.items():
+            self.tree[bounds] = holder
 
     def add(self, low: bytes, high: bytes, subscriber: S) -> Group[S]:
         """O(log n)."""
-        node = self.treap.find(low, high)
-        if node is None:
-            self.treap.insert(low, high, subscriber)
-        else:
-            node.holder = join(node.holder, subscriber)
+        holder = self.tree.get((low, high), subscriber)
+        self.tree[low, high] = join(holder, subscriber)
         return self
 
     def discard(self, low: bytes, high: bytes, subscriber: S) -> Group[S] | None:
         """O(log n)."""
-        node = self.treap.find(low, high)
-        if node is None:
-            raise KeyError((low, high))
-        node.holder, is_empty = leave(node.holder, subscriber)
-        if is_empty:
-            self.treap.remove(low, high)
-        return Few(dict(self.ranges())) if len(self.treap) <= FEW_AGAIN else self
+        holder, is_empty = leave(self.tree[low, high], subscriber)
+        if not is_empty:
+            self.tree[low, high] = holder
+            return self
+        del self.tree[low, high]
+        return Few(dict(self.ranges())) if len(self.tree) <= FEW_AGAIN else self
 
     def touch(self, key: bytes, found: set[S]) -> None:
-        """O(log n + found)."""
-        for holder in self.treap.around(key):
+        """O(log n) for each that is found."""
+        for holder in self.tree.around(key):
             collect(holder, found)
 
     def ranges(self) -> Iterator[tuple[Range, object]]:
         """In order of range."""
-        return self.treap.ranges()
+        return self.tree.ranges()
 
     def check(self) -> None:
         """O(n)."""
-        assert len(self.treap) > FEW_AGAIN, f"{len(self.treap)} ranges in a treap"
-        self.treap.check()
-        for _bounds, holder in self.treap.ranges():
+        assert len(self.tree) > FEW_AGAIN, f"{len(self.tree)} ranges in a tree"
+        self.tree.check()
+        for _bounds, holder in self.tree.ranges():
             check_holder(holder)

@@ -9,7 +9,7 @@ the work, by what an interval looks like:
   space, so the lookup does not grow with the number of subscribers.
 - Any other range: one group for the whole space.
 
-A group grows from one range to a few and then to a treap: ``interval_groups``.
+A group grows from one range to a few and then to a tree: ``interval_groups``.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,8 +23,8 @@ from headwater_indexes.interval_groups import (
     join,
     leave,
 )
-from headwater_indexes.intervals import Interval
-from headwater_indexes.keys import component_count, component_ends
+from headwater_indexes.intervals import KEYS_END, Interval
+from headwater_indexes.keys import component_count, component_ends, prefix_end
 
 S = TypeVar("S")
 
@@ -117,10 +117,11 @@ class _Space(Generic[S]):
             groups = self.ranges[count] = {}
             self.deepest = max(self.ranges)
         group = groups.get(prefix)
+        low, high = _within(interval, prefix)
         if group is None:
-            groups[prefix] = Single(_share(interval.low, prefix), interval.high, subscriber)
+            groups[prefix] = Single(low, high, subscriber)
         else:
-            groups[prefix] = group.add(interval.low, interval.high, subscriber)
+            groups[prefix] = group.add(low, high, subscriber)
 
     def remove(self, subscriber: S, interval: Interval) -> None:
         if _is_point(interval):
@@ -128,7 +129,7 @@ class _Space(Generic[S]):
             return
         count, prefix = _prefix_of(interval)
         groups = self.ranges[count]
-        group = groups[prefix].discard(interval.low, interval.high, subscriber)
+        group = groups[prefix].discard(*_within(interval, prefix), subscriber)
         if group is not None:
             groups[prefix] = group
             return
@@ -183,6 +184,11 @@ def _prefix_of(interval: Interval) -> tuple[int, bytes]:
     return component_count(prefix), prefix
 
 
-def _share(low: bytes, prefix: bytes) -> bytes:
-    """Often the two are the same bytes; then one copy will do."""
-    return prefix if low == prefix else low
+def _within(interval: Interval, prefix: bytes) -> tuple[bytes, bytes]:
+    """The bounds of an interval among keys that all begin with its prefix.
+
+    Where they are those of the prefix itself, they are objects that are there anyway: an object
+    less in memory, and one less to look at.
+    """
+    low = prefix if interval.low == prefix else interval.low
+    return low, KEYS_END if interval.high == prefix_end(prefix) else interval.high

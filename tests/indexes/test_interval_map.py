@@ -1,17 +1,16 @@
 """The interval map against a list of everybody's intervals, which looks at each."""
 
-from collections.abc import Iterable
 from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from headwater_indexes import interval_groups, keys
+from headwater_indexes import interval_groups, interval_tree, keys
 from headwater_indexes.interval_map import IntervalMap
-from headwater_indexes.interval_treap import IntervalTreap
+from headwater_indexes.interval_tree import IntervalTree
 from headwater_indexes.intervals import Interval, point, whole_space
 
 SPACES = st.sampled_from([1, 2])
@@ -110,41 +109,88 @@ class IntervalMapAgainstList(RuleBasedStateMachine):
 TestIntervalMapAgainstList = IntervalMapAgainstList.TestCase
 TestIntervalMapAgainstList.settings = settings(max_examples=40, stateful_step_count=25)
 
-SMALL = st.integers(0, 6).map(lambda number: bytes([number]))
+SMALL = st.integers(0, 12).map(lambda number: bytes([number]))
 
 
-@given(st.lists(st.tuples(SMALL, SMALL, st.booleans()), max_size=150), SMALL)
-def test_a_treap_finds_what_a_list_would(
-    steps: Iterable[tuple[bytes, bytes, bool]], key: bytes
-) -> None:
-    treap = IntervalTreap()
-    model: dict[tuple[bytes, bytes], object] = {}
-    for low, high, is_removal in steps:
-        node = treap.find(low, high)
-        assert (node.holder if node is not None else None) == model.get((low, high))
-        if is_removal and node is not None:
-            treap.remove(low, high)
-            del model[low, high]
-        elif node is None and low < high:
-            treap.insert(low, high, (low, high))
-            model[low, high] = (low, high)
-    treap.check()
-    assert dict(treap.ranges()) == model
-    assert len(treap) == len(model)
-    around = [(low, high) for low, high in model if low <= key < high]
-    assert sorted(map(str, treap.around(key))) == sorted(map(str, around))
+BOUNDS = st.tuples(SMALL, SMALL).filter(lambda bounds: bounds[0] < bounds[1])
 
 
-@given(st.permutations(range(60)))
-def test_a_treap_gives_back_its_ranges_in_any_order(order: list[int]) -> None:
-    treap = IntervalTreap()
-    ranges = [(bytes([number]), bytes([number + number % 7 + 1])) for number in order]
-    for low, high in ranges:
-        treap.insert(low, high, None)
-    for gone, (low, high) in enumerate(ranges, 1):
-        treap.remove(low, high)
-        treap.check()
-        assert [bounds for bounds, _ in treap.ranges()] == sorted(ranges[gone:])
+class IntervalTreeAgainstDict(RuleBasedStateMachine):
+    """With nodes of four entries a tree of some dozens has several levels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(interval_tree, "NODE_MAX", 4)
+        self.patch.setattr(interval_tree, "NODE_MIN", 2)
+        self.tree = IntervalTree()
+        self.model: dict[tuple[bytes, bytes], int] = {}
+
+    def teardown(self) -> None:
+        self.patch.undo()
+
+    @rule(bounds=st.lists(BOUNDS, min_size=1, max_size=40), holder=st.integers(0, 3))
+    def put(self, bounds: list[tuple[bytes, bytes]], holder: int) -> None:
+        for each in bounds:
+            self.tree[each] = self.model[each] = holder
+
+    @rule(data=st.data(), count=st.integers(1, 30))
+    def take_away(self, data: st.DataObject, count: int) -> None:
+        for _ in range(min(count, len(self.model))):
+            bounds = data.draw(st.sampled_from(list(self.model)))
+            del self.tree[bounds], self.model[bounds]
+
+    @rule(bounds=BOUNDS)
+    def look(self, bounds: tuple[bytes, bytes]) -> None:
+        assert self.tree.get(bounds, "absent") == self.model.get(bounds, "absent")
+        if bounds in self.model:
+            assert self.tree[bounds] == self.model[bounds]
+        else:
+            with pytest.raises(KeyError):
+                self.tree[bounds]
+            with pytest.raises(KeyError):
+                del self.tree[bounds]
+
+    @rule(key=SMALL)
+    def around(self, key: bytes) -> None:
+        expected = [holder for (low, high), holder in self.model.items() if low <= key < high]
+        assert sorted(map(str, self.tree.around(key))) == sorted(map(str, expected))
+
+    @invariant()
+    def check(self) -> None:
+        self.tree.check()
+        assert dict(self.tree.ranges()) == self.model
+        assert len(self.tree) == len(self.model)
+
+
+TestIntervalTreeAgainstDict = IntervalTreeAgainstDict.TestCase
+TestIntervalTreeAgainstDict.settings = settings(max_examples=60, stateful_step_count=20)
+
+
+@pytest.mark.parametrize("count", [60, 900])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_tree_gives_back_its_ranges_in_any_order(count: int, seed: int) -> None:
+    order = Random(seed).sample(range(count), count)
+    tree = IntervalTree()
+    ranges = [(b"%04d" % number, b"%04d" % (number + number % 7 + 1)) for number in order]
+    for bounds in ranges:
+        tree[bounds] = None
+    tree.check()
+    for gone, bounds in enumerate(ranges, 1):
+        del tree[bounds]
+        tree.check()
+        assert [found for found, _ in tree.ranges()] == sorted(ranges[gone:])
+
+
+def test_one_range_around_all_others_is_found_beside_each() -> None:
+    tree = IntervalTree()
+    tree[b"", b"~"] = "all"
+    for number in range(1000):
+        tree[b"%04d" % number, b"%04d~" % number] = number
+    for number in range(1000):
+        assert sorted(map(str, tree.around(b"%04d" % number))) == sorted(["all", str(number)])
+    assert tree.around(b"0500~") == ["all"]
+    assert tree.around(b"~") == []
 
 
 def test_a_large_group_keeps_a_range_until_its_last_subscriber_leaves() -> None:
