@@ -18,8 +18,8 @@ class LiveEngine(ABC):
     """A database with live queries that are open, in a directory of its own.
 
     Each query is on the newest `SHOWN` documents of a channel. There are as many channels as
-    queries (one if there are none), of `SHOWN` documents each; query ``n`` watches channel ``n``,
-    or all watch channel 0, and are different queries nevertheless.
+    queries (one if there are none), of `SHOWN` documents each or of none; query ``n`` watches
+    channel ``n``, or all watch channel 0, and are different queries nevertheless.
 
     Attributes:
         name: On the command line and in results.
@@ -40,13 +40,14 @@ class LiveEngine(ABC):
         subscriptions: int,
         *,
         is_one_channel: bool = False,
+        is_empty: bool = False,
         is_durable: bool = False,
     ) -> None:
         self.directory = directory
         self.is_durable = is_durable
         self.subscriptions = subscriptions
         self.channels = 1 if is_one_channel else max(1, subscriptions)
-        self._number = self.channels * SHOWN
+        self._number = 0 if is_empty else self.channels * SHOWN
 
     @abstractmethod
     def insert(self, posts: Sequence[Fields]) -> None:
@@ -66,8 +67,9 @@ class LiveEngine(ABC):
 
     def first_posts(self) -> Iterator[list[Fields]]:
         """The documents that are there before the queries are opened, in batches."""
-        for first in range(0, self.channels * SHOWN, 2000):
-            batch = make_documents(first, min(2000, self.channels * SHOWN - first), 0)
+        total = self._number
+        for first in range(0, total, 2000):
+            batch = make_documents(first, min(2000, total - first), 0)
             for number, fields in enumerate(batch, first):
                 fields["channel"] = str(number % self.channels)
             yield batch

@@ -51,10 +51,15 @@ class LivePglite(LiveEngine):
         subscriptions: int,
         *,
         is_one_channel: bool = False,
+        is_empty: bool = False,
         is_durable: bool = False,
     ) -> None:
         super().__init__(
-            directory, subscriptions, is_one_channel=is_one_channel, is_durable=is_durable
+            directory,
+            subscriptions,
+            is_one_channel=is_one_channel,
+            is_empty=is_empty,
+            is_durable=is_durable,
         )
         node = shutil.which("node")
         assert node is not None, "asked for by `missing`"
