@@ -19,6 +19,8 @@ from headwater.testing.misfitting import misfitting
 
 TABLE = st.sampled_from([shop.Customers, shop.Orders])
 FEW = settings(max_examples=50, database=None)
+ANY = settings(max_examples=2000, database=None, derandomize=True, phases=[Phase.generate])
+SMALLEST = settings(ANY, max_examples=500, phases=[Phase.generate, Phase.shrink])
 FUNCTION = st.sampled_from([shop.create, shop.orders_of, shop.count])
 
 
@@ -145,8 +147,8 @@ def test_without_dangling_ids_every_id_is_that_of_a_document(data):
 
 def test_dangling_ids_are_found_as_well(db):
     orders = testing.arguments(shop.orders_of, db)
-    assert db.get(find(orders, lambda drawn: db.get(drawn["customer"]) is None)["customer"]) is None
-    assert find(orders, lambda drawn: db.get(drawn["customer"]) is not None)
+    assert find(orders, lambda drawn: db.get(drawn["customer"]) is None, settings=ANY)
+    assert find(orders, lambda drawn: db.get(drawn["customer"]) is not None, settings=ANY)
 
 
 # Arguments --------------------------------------------------------------------------------------
@@ -168,8 +170,8 @@ def test_invalid_arguments_are_refused(data, function):
 
 
 def test_arguments_without_ids_need_no_database():
-    assert find(testing.arguments(shop.create), lambda drawn: "city" in drawn)
-    assert find(testing.arguments(shop.create), lambda drawn: "city" not in drawn)
+    assert find(testing.arguments(shop.create), lambda drawn: "city" in drawn, settings=ANY)
+    assert find(testing.arguments(shop.create), lambda drawn: "city" not in drawn, settings=ANY)
 
 
 # Edges ------------------------------------------------------------------------------------------
@@ -208,8 +210,17 @@ def depth(value: Any) -> int:
 @pytest.mark.parametrize(("validator", "is_edge"), EDGES.values(), ids=EDGES.keys())
 def test_edges_are_drawn(validator, is_edge):
     drawn = testing.documents(v.object({"x": validator}))
-    look = settings(max_examples=2000, phases=[Phase.generate], database=None, derandomize=True)
-    assert find(drawn, lambda document: bool(is_edge(document["x"])), settings=look)
+    assert find(drawn, lambda document: bool(is_edge(document["x"])), settings=ANY)
+
+
+def test_long_lists_in_long_lists_are_not_drawn():
+    numbers = testing.documents(v.object({"x": v.list(v.list(v.list(v.integer())))}))
+    with pytest.raises(NoSuchExample):
+        find(numbers, lambda document: parts(document["x"]) > 100_000, settings=FEW)
+
+
+def parts(value: Any) -> int:
+    return 1 + sum(map(parts, value)) if isinstance(value, list) else 1
 
 
 BEYOND = {
@@ -231,7 +242,6 @@ BEYOND = {
 @pytest.mark.parametrize(("validator", "is_edge"), BEYOND.values(), ids=BEYOND.keys())
 def test_what_is_just_wrong_is_drawn(validator, is_edge):
     drawn = testing.invalid_documents(v.object({"x": validator}))
-    look = settings(max_examples=2000, phases=[Phase.generate], database=None, derandomize=True)
 
     def is_found(document: dict[str, Any]) -> bool:
         try:
@@ -239,16 +249,15 @@ def test_what_is_just_wrong_is_drawn(validator, is_edge):
         except TypeError:
             return False
 
-    assert find(drawn, is_found, settings=look)
+    assert find(drawn, is_found, settings=ANY)
 
 
 # Small, repeatable, with words ------------------------------------------------------------------
 
 
 def test_examples_shrink_to_small_ones(db):
-    quick = settings(database=None, max_examples=500, derandomize=True)
     customers = testing.documents(shop.Customers, db)
-    smallest = find(customers, lambda customer: len(customer["tags"]) == 3, settings=quick)
+    smallest = find(customers, lambda customer: len(customer["tags"]) == 3, settings=SMALLEST)
     assert smallest["tags"] == ["", "", ""]
     assert smallest["notes"] == {}
     assert len(smallest["name"]) == 1
@@ -282,7 +291,7 @@ def test_using_replaces_the_strategies_of_fields(db):
     with pytest.raises(NoSuchExample):
         find(drawn, lambda customer: customer["name"] != "Bob", settings=FEW)
     least = testing.arguments(shop.create, using={"city": st.just("York")})
-    assert find(least, lambda arguments: "city" in arguments)["city"] == "York"
+    assert find(least, lambda arguments: "city" in arguments, settings=ANY)["city"] == "York"
 
 
 REFUSED = {

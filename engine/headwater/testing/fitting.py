@@ -131,7 +131,7 @@ def lists_of(items: Validator, length: Length, world: World) -> SearchStrategy[l
     item = fitting(items, world.repeated())
     if item.is_empty or not lengths:
         return st.just([]) if lengths and length.min == 0 else st.nothing()
-    long = st.builds(_repeat, item, st.sampled_from(lengths))
+    long = st.builds(_repeat, fitting(items, world.crowded()), st.sampled_from(lengths))
     if length.min > _PATIENT_LENGTH:
         return long
     return st.lists(item, min_size=length.min, max_size=_shortest(length, _SMALL)) | long

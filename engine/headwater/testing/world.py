@@ -57,6 +57,10 @@ class World:
         """Inside a list or a dict of many."""
         return replace(self, nesting=self.nesting - 1, room=self.room // _ROOM_SHARE)
 
+    def crowded(self) -> "World":
+        """Inside a long list, where nothing is long: else a value would have a million parts."""
+        return replace(self, nesting=self.nesting - 1, room=1)
+
     def lengths(self, least: int, most: int | None) -> list[int]:
         """Lengths worth trying of what may be so long: the bounds, and great ones."""
         top = self.room if most is None else most
