@@ -8,7 +8,7 @@ import gc
 import os
 import signal
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from headwater.functions import purity
 
@@ -25,9 +25,19 @@ _PATIENT = {
     "deadline": None,
     "suppress_health_check": [HealthCheck.too_slow],
 }
+# What explains a failure traces every line once one is found, and runs hundreds of examples more:
+# most of what a test takes that has to find something.
+_WITHOUT_EXPLANATIONS = [phase for phase in Phase if phase is not Phase.explain]
 
-settings.register_profile("dev", max_examples=50, **_PATIENT)
-settings.register_profile("ci", max_examples=100, derandomize=True, print_blob=True, **_PATIENT)
+settings.register_profile("dev", max_examples=50, phases=_WITHOUT_EXPLANATIONS, **_PATIENT)
+settings.register_profile(
+    "ci",
+    max_examples=100,
+    phases=_WITHOUT_EXPLANATIONS,
+    derandomize=True,
+    print_blob=True,
+    **_PATIENT,
+)
 settings.register_profile("deep", max_examples=2000, **_PATIENT)
 settings.load_profile(os.environ.get("HEADWATER_TESTS", "dev"))
 
