@@ -1,14 +1,13 @@
 """Child processes of tests: started on a piece of code, told and heard by lines, ended by id."""
 
 import contextlib
-import os
-import subprocess
-import sys
 import tempfile
 import textwrap
 import threading
 from collections.abc import Generator
 from pathlib import Path
+
+from tests.processes.forking import Forked
 
 ROOT = Path(__file__).absolute().parents[2]
 
@@ -33,26 +32,18 @@ class Child:
 
     def __init__(self, code: str, *arguments: object) -> None:
         self._errors = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 - closed by close()
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PREAMBLE + textwrap.dedent(code), *map(str, arguments)],
-            env=os.environ | {"PYTHONPATH": f"{ROOT / 'engine'}:{ROOT / 'indexes'}:{ROOT}"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-        )
+        whole = PREAMBLE + textwrap.dedent(code)
+        self.process = Forked(whole, [str(argument) for argument in arguments], self._errors)
         self._alarm = threading.Timer(WAIT_SECONDS, self.process.kill)
         self._alarm.daemon = True
         self._alarm.start()
 
     def hear(self) -> str:
         """The next line that the child says; empty if it has ended."""
-        assert self.process.stdout is not None
         return self.process.stdout.readline().rstrip("\n")
 
     def tell(self, line: object = "") -> None:
         """Send a line to the child."""
-        assert self.process.stdin is not None
         self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
 
@@ -64,8 +55,6 @@ class Child:
     def rest(self) -> list[str]:
         """What the child says until it ends."""
         # Not communicate(): it does not know of what was read ahead for hear().
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
         lines = self.process.stdout.read().splitlines()
