@@ -1,11 +1,14 @@
-"""Children that do not outlive their test."""
+"""Children that do not outlive their test, and places for databases."""
 
+import shutil
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from tests.processes.children import Child, nursery
 
 from headwater.storage import checkpointing
+from headwater.storage.creation import create_temporary_directory
 
 
 @pytest.fixture(autouse=True)
@@ -25,3 +28,11 @@ def start() -> Generator[type[Child]]:
 def path(tmp_path):
     """Where the database of the test is."""
     return tmp_path / "db.hw"
+
+
+@pytest.fixture
+def place() -> Generator[Path]:
+    """Somewhere fast, in memory if there is room: for what is not about the disk."""
+    directory = create_temporary_directory()
+    yield directory
+    shutil.rmtree(directory)

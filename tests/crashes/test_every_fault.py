@@ -9,7 +9,7 @@ every call and every error that this call can give. Reads have a life of their o
 import asyncio
 import errno
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from tests.crashes.faults import CHANGING, READING, Faults, failure
 from tests.crashes.raw import check_sound
 
 import headwater as hw
-from headwater.storage.creation import create_temporary_directory
 
 SHARDS = 4
 STEPS = list(islice(workload.steps("every"), 6))
@@ -52,14 +51,6 @@ ERRORS: dict[str, tuple[Callable[[], lmdb.Error], type[hw.StorageError], tuple[s
         ("commit",),
     ),
 }
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """Somewhere fast: this test is about LMDB, and not about the disk."""
-    directory = create_temporary_directory()
-    yield directory
-    shutil.rmtree(directory)
 
 
 class Life:

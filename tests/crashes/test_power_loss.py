@@ -10,7 +10,7 @@ import errno
 import os
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count, islice
 from pathlib import Path
 
@@ -22,7 +22,6 @@ from tests.processes.children import nursery
 
 import headwater as hw
 from headwater.storage import journal, journaling, recovery
-from headwater.storage.creation import create_temporary_directory
 from headwater.storage.flushing import flush_data, write_at
 from headwater.storage.journal_format import HEADER_PLACES, Header, State, parse_header
 from headwater.storage.journaling import newest_of
@@ -31,14 +30,6 @@ from headwater.storage.pages import HEAD_BYTES
 
 CHECKPOINT_BYTES = 300_000
 """A checkpoint every few commits, made by a commit: it is known when."""
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """Somewhere fast: the disk is played."""
-    directory = create_temporary_directory()
-    yield directory
-    shutil.rmtree(directory)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import itertools
 import os
+import re
 import shutil
 import signal
 from itertools import islice
@@ -71,8 +72,8 @@ def whole(tmp_path_factory) -> Whole:
 
 
 @pytest.fixture
-def path(whole, tmp_path) -> Path:
-    return Path(shutil.copytree(whole.path, tmp_path / "db.hw"))
+def path(whole, place) -> Path:
+    return Path(shutil.copytree(whole.path, place / "db.hw"))
 
 
 @pytest.fixture
@@ -147,21 +148,21 @@ def test_an_open_database_is_not_repaired(path, start) -> None:
     assert hw.repair(path).kept is None
 
 
-def test_nothing_is_no_database(tmp_path) -> None:
+def test_nothing_is_no_database(place) -> None:
     for use in (hw.check, hw.repair):
         with pytest.raises(hw.NotADatabaseError, match="there is no directory"):
-            use(tmp_path / "missing")
+            use(place / "missing")
         with pytest.raises(hw.NotADatabaseError, match="neither"):
-            use(tmp_path)
+            use(place)
 
 
 # The journal ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def behind(tmp_path) -> tuple[Path, list[int]]:
+def behind(place) -> tuple[Path, list[int]]:
     """A database that needs its journal, and the timestamps of the commits that only that has."""
-    path, target = tmp_path / "live.hw", tmp_path / "behind.hw"
+    path, target = place / "live.hw", place / "behind.hw"
     with hw.open(path) as db:
         db.transact(lambda tx: tx.insert("notes", {"n": 0}))
         db._store.environment.sync()
@@ -223,9 +224,9 @@ def test_without_its_journal_a_database_is_what_its_data_file_is(behind) -> None
 
 @pytest.mark.parametrize("shard", range(SHARDS))
 @pytest.mark.parametrize("kind", ["wiped", "torn", "older"])
-def test_a_damaged_page_costs_what_only_it_had(whole, tmp_path, quick, shard, kind) -> None:
+def test_a_damaged_page_costs_what_only_it_had(whole, place, quick, shard, kind) -> None:
     for number in range(shard, len(whole.data) // PAGE, SHARDS):
-        path = tmp_path / str(number)
+        path = place / str(number)
         shutil.copytree(whole.path, path)
         data = bytearray(whole.data)
         start = number * PAGE
@@ -259,9 +260,9 @@ def test_without_heads_the_records_are_found_on_all_pages(whole, path, quick, he
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
-def test_of_a_file_that_was_cut_the_rest_is_saved(whole, tmp_path, quick, shard) -> None:
+def test_of_a_file_that_was_cut_the_rest_is_saved(whole, place, quick, shard) -> None:
     for size in list(range(PAGE, len(whole.data), PAGE // 2))[shard::SHARDS]:
-        path = tmp_path / str(size)
+        path = place / str(size)
         shutil.copytree(whole.path, path)
         (path / DATA_NAME).write_bytes(whole.data[:size])
         try:
@@ -311,7 +312,7 @@ def test_an_open_database_whose_pages_are_damaged_says_so(whole, path) -> None:
 
 
 def places_of(data: bytes, content: bytes) -> list[int]:
-    return [at for at in range(len(data)) if data.startswith(content, at)]
+    return [match.start() for match in re.finditer(re.escape(content), data)]
 
 
 def change_all(path: Path, content: bytes) -> None:
@@ -325,11 +326,11 @@ def change_all(path: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
-def test_a_damaged_commit_comes_back_from_its_documents(whole, tmp_path, quick, shard) -> None:
+def test_a_damaged_commit_comes_back_from_its_documents(whole, place, quick, shard) -> None:
     for ts in sorted(whole.log)[shard::SHARDS]:
         if len(whole.log[ts]) > 3000:
             continue  # lies on pages of its own; pages have a test of theirs
-        path = tmp_path / str(ts)
+        path = place / str(ts)
         shutil.copytree(whole.path, path)
         change_all(path, whole.log[ts])
         report = hw.repair(path)
@@ -341,9 +342,9 @@ def test_a_damaged_commit_comes_back_from_its_documents(whole, tmp_path, quick, 
         shutil.rmtree(path)
 
 
-def test_a_damaged_document_comes_back_from_its_commit(whole, tmp_path, quick) -> None:
+def test_a_damaged_document_comes_back_from_its_commit(whole, place, quick) -> None:
     for id_text, value in list(whole.documents.items())[::5]:
-        path = tmp_path / id_text
+        path = place / id_text
         shutil.copytree(whole.path, path)
         change_all(path, value[:20])
         report = hw.repair(path)
@@ -434,9 +435,9 @@ def test_the_key_of_a_commit_beyond_time_names_repair(whole, path) -> None:
 
 
 @pytest.mark.parametrize("shard", range(2))
-def test_what_was_trimmed_away_does_not_come_back(whole, tmp_path, quick, shard) -> None:
+def test_what_was_trimmed_away_does_not_come_back(whole, place, quick, shard) -> None:
     """Its bytes are still on pages that nothing leads to."""
-    trimmed = tmp_path / "trimmed"
+    trimmed = place / "trimmed"
     shutil.copytree(whole.path, trimmed)
     with hw.open(trimmed) as db:
         horizon = db.trim_log(sorted(whole.log)[-8]).horizon
@@ -444,7 +445,7 @@ def test_what_was_trimmed_away_does_not_come_back(whole, tmp_path, quick, shard)
     assert len(log) < len(whole.log)
     data = (trimmed / DATA_NAME).read_bytes()
     for number in range(2 + shard, len(data) // PAGE, 2):
-        path = tmp_path / str(number)
+        path = place / str(number)
         shutil.copytree(trimmed, path)
         damaged = bytearray(data)
         damaged[number * PAGE : (number + 1) * PAGE] = bytes(PAGE)
@@ -461,9 +462,9 @@ def test_what_was_trimmed_away_does_not_come_back(whole, tmp_path, quick, shard)
         shutil.rmtree(path)
 
 
-def test_documents_from_elsewhere_keep_their_order(tmp_path, quick) -> None:
+def test_documents_from_elsewhere_keep_their_order(place, quick) -> None:
     """Their ids do not have their creation times, so all of it has to come from the records."""
-    true = tmp_path / "true"
+    true = place / "true"
     with hw.open(true) as db:
         db.transact(lambda tx: tx.insert("notes", {"a": 0}))
         make_foreign(db._store, "notes")
@@ -475,7 +476,7 @@ def test_documents_from_elsewhere_keep_their_order(tmp_path, quick) -> None:
     data = (true / DATA_NAME).read_bytes()
     whole = 0
     for number in range(len(data) // PAGE):
-        path = tmp_path / str(number)
+        path = place / str(number)
         shutil.copytree(true, path)
         (path / DATA_NAME).write_bytes(
             data[: number * PAGE] + bytes(PAGE) + data[(number + 1) * PAGE :]
@@ -511,10 +512,10 @@ def repair_in_fork(path: Path, number: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def test_a_repair_that_is_killed_at_any_step_changes_nothing_or_all(whole, tmp_path, quick) -> None:
+def test_a_repair_that_is_killed_at_any_step_changes_nothing_or_all(whole, place, quick) -> None:
     states = set()
     for number in itertools.count(1):
-        path = tmp_path / str(number)
+        path = place / str(number)
         before = damaged(whole, path)
         code = repair_in_fork(path, number)
         after = (path / DATA_NAME).read_bytes()
@@ -535,9 +536,9 @@ def test_a_repair_that_is_killed_at_any_step_changes_nothing_or_all(whole, tmp_p
     assert number > 10
 
 
-def test_a_repair_that_fails_changes_nothing(whole, tmp_path, quick) -> None:
+def test_a_repair_that_fails_changes_nothing(whole, place, quick) -> None:
     for number in itertools.count(1):
-        path = tmp_path / str(number)
+        path = place / str(number)
         before = damaged(whole, path)
         armed = Faults()
 
