@@ -23,11 +23,12 @@ WORKER = (
     + """
 db = hw.open(path, modules=[scheduled], jobs="run")
 say("open")
-seen = 0
+seen = set()
 for found in db.watch(scheduled.labels):
-    for label in found[seen:]:
+    # In the order of creation, which need not be that of the commits.
+    for label in sorted(set(found) - seen):
         say(label)
-    seen = len(found)
+    seen |= set(found)
 """
 )
 
