@@ -86,11 +86,7 @@ class Dependents(Generic[S]):
 
     def _look_at(self, commits: list[CommitKeys]) -> None:
         for commit in commits:
-            if _renumbers(commit):
-                for dependent in list(self._everyone()):
-                    self._touch(dependent, commit.ts)
-                continue
-            for dependent in self._map.touched_many(commit.by_space()):
+            for dependent in self.of(commit):
                 self._touch(dependent, commit.ts)
 
     def check(self) -> None:
