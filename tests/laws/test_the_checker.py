@@ -28,14 +28,14 @@ def read_committed(patch: pytest.MonkeyPatch) -> None:
 def snapshot_isolation(patch: pytest.MonkeyPatch) -> None:
     """Validate writes against writes, and no reads."""
     _replace_validation(patch, lambda transaction, commit: (
-        not commit.documents.isdisjoint(transaction.own.documents)
+        not transaction.own.documents.keys().isdisjoint(commit.documents)
     ))  # fmt: skip
 
 
 def points_only(patch: pytest.MonkeyPatch) -> None:
     """Validate the documents that were read, and forget the ranges."""
     _replace_validation(patch, lambda transaction, commit: (
-        not commit.documents.isdisjoint(transaction.reads.points)
+        not transaction.reads.points.isdisjoint(commit.documents)
     ))  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def new_keys_only(patch: pytest.MonkeyPatch) -> None:
 
     def weakened(reads: Any, commits: Iterable[Any], *rest: Any) -> Any:
         for commit in commits:
-            commit.index_keys = {space: keys[-1:] for space, keys in commit.index_keys.items()}
+            commit._keys = tuple(keys[-1:] for keys in commit._keys)
         return find_conflict(reads, commits, *rest)
 
     patch.setattr(committer, "find_conflict", weakened)

@@ -222,8 +222,7 @@ def test_a_commit_to_a_table_that_nobody_knows_touches_its_document_alone(db: hw
     commit = Commit(7, 6, Origin(), [Event(id_text, 0, None, b"\x80")])
     with db.snapshot() as snapshot:
         keys = keys_of(snapshot._transaction.snapshot, commit)
-    assert keys.documents == {id_text.encode()}
-    assert keys.index_keys == {}
+    assert keys.by_space() == {DOCUMENTS_SPACE: (id_text.encode(),)}
     assert not keys.changes_catalog
 
 
@@ -255,7 +254,8 @@ def test_what_a_commit_replaced_is_found_by_reading_each_commit_before_it_once(
             keys = keys_of(snapshot, commit)
         assert sorted(reads) == inserted
         assert keys.documents == {id.encode() for id in mixed}
-        (touched,) = keys.index_keys.values()
+        (space,) = keys.spaces
+        touched = keys.keys_of(space)
         assert len(set(touched)) == 2 * len(mixed)
         reads.clear()
         (entry,) = db.log.read(inserted[-1])

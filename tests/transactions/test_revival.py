@@ -193,9 +193,8 @@ def test_other_processes_find_the_same_keys_in_the_log(batches: list[list[list[A
             for keys, commit in zip(told, commit_log.after(snapshot.reader, start), strict=True):
                 found = keys_of(snapshot, commit)
                 # What came and went within a transaction is no matter of the log.
-                assert found.documents <= keys.documents
-                for space, expected in found.index_keys.items():
-                    assert set(expected) <= set(keys.index_keys[space])
+                for space, expected in found.by_space().items():
+                    assert set(expected) <= set(keys.keys_of(space))
 
 
 def adopted(store: Store, *times: float) -> list[str]:

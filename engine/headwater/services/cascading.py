@@ -61,7 +61,7 @@ class Cascader:
         table = self._store.catalog.by_name.get(CASCADES)
         if commits is None or table is None:
             return True
-        return any(index.space in one.index_keys for one in commits for index in table.indexes)
+        return any(index.space in one.spaces for one in commits for index in table.indexes)
 
     def close(self) -> None:
         """End the thread; the step in hand is finished."""

@@ -94,7 +94,7 @@ class Executor:
 
     def _concerns(self, commits: Sequence[CommitKeys] | None) -> bool:
         return commits is None or any(
-            one.changes_catalog or not self._spaces.isdisjoint(one.index_keys) for one in commits
+            one.changes_catalog or not self._spaces.isdisjoint(one.spaces) for one in commits
         )
 
     def somebody_died(self) -> None:

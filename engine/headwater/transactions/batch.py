@@ -58,7 +58,7 @@ class Batch:
                 ts,
                 self.last_ts,
                 origin.function,
-                frozenset(overlay.documents),
+                overlay.documents,
                 overlay.touched(),
                 changes_catalog=changes_catalog,
             )

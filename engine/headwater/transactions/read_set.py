@@ -86,7 +86,7 @@ class ReadSet:
         if commit.ts in self.own_commits:
             return None
         if not self.points.isdisjoint(commit.documents):
-            return (DOCUMENTS_SPACE, min(self.points & commit.documents))
+            return (DOCUMENTS_SPACE, min(self.points.intersection(commit.documents)))
         for read in self.ranges:
             bounds = read.consumed()
             if bounds is not None:
