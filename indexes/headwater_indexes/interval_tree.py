@@ -167,7 +167,7 @@ class _Node:
         """Takes an entry away."""
         for column in self.columns():
             del column[at]
-        self.tops[at:] = self.tops_from(at)
+        self._mend_tops(at)
 
     def child_has_grown(self, at: int) -> None:
         """To be called after an insertion into a child: splits it if it is too large."""
@@ -224,7 +224,7 @@ class _Node:
         self._mend_tops(at)
 
     def _mend_tops(self, at: int) -> None:
-        """Corrects ``tops`` after the reach of one entry has changed."""
+        """Corrects ``tops`` after one entry has come, gone, or changed its reach."""
         top = self.tops[at - 1] if at else b""
         for place in range(at, len(self.tops)):
             top = max(top, self.reaches[place])
