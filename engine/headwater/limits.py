@@ -120,10 +120,12 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
-            if getattr(self, name) <= 0:
-                raise ValueError(
-                    f"Limits({name}={getattr(self, name)!r}): expected a number above 0"
-                )
+            value = getattr(self, name)
+            is_time = name.endswith("_seconds")
+            kinds = (int, float) if is_time else (int,)
+            if type(value) not in kinds or not value > 0:
+                expected = "seconds" if is_time else "a whole number"
+                raise ValueError(f"Limits({name}={value!r}): expected {expected} above 0")
 
 
 DEFAULT_LIMITS: Final = Limits()

@@ -1,5 +1,8 @@
 """What somebody reads who asked for an index in a way that cannot be, or for too much."""
 
+import math
+from typing import Any
+
 import pytest
 from tests.errors import application
 from tests.errors.application import (
@@ -204,10 +207,23 @@ def test_functions_that_call_each_other_without_end(limited) -> None:
     )
 
 
-def test_limits_that_are_none(said) -> None:
-    assert said(ValueError, lambda: hw.Limits(nesting=0)) == (
-        "Limits(nesting=0): expected a number above 0"
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, True, "9", None])
+def test_numbers_that_are_no_limits(said, wrong: Any) -> None:
+    assert said(ValueError, lambda: hw.Limits(nesting=wrong)) == (
+        f"Limits(nesting={wrong!r}): expected a whole number above 0"
     )
+
+
+@pytest.mark.parametrize("wrong", [0, -0.5, math.nan, False, "9", None])
+def test_times_that_are_no_limits(said, wrong: Any) -> None:
+    assert said(ValueError, lambda: hw.Limits(query_seconds=wrong)) == (
+        f"Limits(query_seconds={wrong!r}): expected seconds above 0"
+    )
+
+
+def test_a_time_may_be_whole_and_without_end() -> None:
+    limits = hw.Limits(query_seconds=1, mutation_seconds=math.inf)
+    assert (limits.query_seconds, limits.mutation_seconds) == (1, math.inf)
 
 
 class SlowClock:
