@@ -73,6 +73,10 @@ class Child:
         """Kill the child if it still lives, and let go of its pipes."""
         if self.process.returncode is None:
             self.kill()
+        self._alarm.cancel()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.stdout.close()
         self._errors.close()
 
     def finish(self) -> list[str]:

@@ -49,5 +49,8 @@ def test_it_keeps_its_number_until_somebody_waits_for_it(start, path):
     child.process.stdout.read()
     os.kill(child.process.pid, 0)
     assert child.process.wait() == -signal.SIGTERM
+    child.close()
+    assert child.process.stdin.closed
+    assert child.process.stdout.closed
     with pytest.raises(ProcessLookupError):
         os.kill(child.process.pid, 0)
